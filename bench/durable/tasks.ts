@@ -1,0 +1,38 @@
+// The tasks of the durable rows. Each says when it starts, in this process, so that a row can time it without asking the store.
+import type { Task } from "../../src/task/task.ts";
+import { manyhands } from "../manyhands.ts";
+
+/** Called at each start with the number the task was given and the attempt. */
+type OnStart = (n: number, attempt: number) => void;
+
+let onStart: OnStart = () => undefined;
+
+/** Sets who is told of each start in this process. */
+export function watchStarts(listener: OnStart): void {
+  onStart = listener;
+}
+
+/** A no-op: takes { n } and returns it. */
+export const echo: Task<readonly [input: { readonly n: number }], { readonly n: number }> = manyhands.task("echo", (input) => {
+  onStart(input.n, 0);
+  return input;
+});
+
+/** Says when it started, on the clock that all processes of a machine share. */
+export const stamp: Task<readonly [input: { readonly n: number }], string> = manyhands.task("stamp", () =>
+  String(process.hrtime.bigint()),
+);
+
+/** Never ends on its first attempt; ends at once on any later one. */
+export const hold: Task<
+  readonly [input: { readonly n: number }],
+  { readonly n: number },
+  Promise<{ readonly n: number }>
+> = manyhands.task("hold", async (input) => {
+  const { attempt } = manyhands.context();
+  onStart(input.n, attempt);
+  if (firstWorker) await new Promise<never>(() => undefined);
+  return input;
+});
+
+const firstWorker = process.argv.includes("first");

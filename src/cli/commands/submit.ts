@@ -1,0 +1,103 @@
+// `manyhands submit`: makes one call a durable job. Without --wait it prints the id and is done; some worker will run it.
+import type { Command } from "commander";
+import type { Duration } from "../../core/durations.ts";
+import type { Hands } from "../../fleet/hands.ts";
+import { call } from "../../task/call.ts";
+import type { TaskOptions } from "../../task/options.ts";
+import type { Cli, CommonOptions, Run } from "../command.ts";
+import { durationOption, wholeNumber, withCommonOptions } from "../command.ts";
+import { exitCode, signalled } from "../exit-code.ts";
+import { showValue } from "../job-view.ts";
+import { describeError, errorJson, toJson } from "../json.ts";
+import type { LoadedTask } from "../module.ts";
+import { loadTask } from "../module.ts";
+import { onStopSignal } from "../signals.ts";
+import { openHands } from "../store.ts";
+
+interface SubmitOptions extends CommonOptions {
+  readonly wait?: boolean;
+  readonly delay?: Duration;
+  readonly priority?: number;
+  readonly queue?: string;
+  readonly retries?: number;
+}
+
+/** JSON where it is JSON, the text itself where it is not. */
+function readArgument(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function withSubmitOptions(task: LoadedTask, options: SubmitOptions): LoadedTask {
+  const { delay, priority, queue, retries } = options;
+  const given = {
+    ...(delay !== undefined && { delay, at: undefined }),
+    ...(priority !== undefined && { priority }),
+    ...(queue !== undefined && { queue }),
+    ...(retries !== undefined && { retries }),
+  };
+  return task.with(given as unknown as TaskOptions);
+}
+
+async function hintWithoutWorker(cli: Cli, hands: Hands, task: LoadedTask, module: string): Promise<void> {
+  const queue = task.options.queue ?? "default";
+  const workers = await hands.workers();
+  if (workers.some((worker) => worker.queues.includes(queue) && worker.tasks.includes(task.name))) return;
+  cli.output.note(`No worker takes "${task.name}" from queue "${queue}" now; it waits for one: manyhands worker ${module}`);
+}
+
+/** Prints how the job ends. A signal ends the waiting, not the job. */
+async function waitFor(cli: Cli, hands: Hands, id: string): Promise<number> {
+  const { output, runtime } = cli;
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<{ readonly signal: NodeJS.Signals }>();
+  const forget = onStopSignal(runtime, (signal) => stop({ signal }));
+  try {
+    const ended = hands.job(id).then((result) => ({ result }));
+    const first = await Promise.race([ended, stopped]);
+    if ("signal" in first) {
+      output.note(`The job goes on without this command: manyhands show ${id}`);
+      return signalled(first.signal);
+    }
+    if (output.json) output.line(toJson({ id, result: first.result }));
+    else output.line(showValue(first.result, output.terminal));
+    return exitCode.done;
+  } catch (error) {
+    if (output.json) output.line(toJson({ id, error: errorJson(error) }));
+    else output.warn(`Job ${id} did not succeed: ${describeError(error)}`);
+    return exitCode.failed;
+  } finally {
+    forget();
+  }
+}
+
+export function addSubmit(program: Command, run: Run): void {
+  const command = program
+    .command("submit")
+    .description("submit one call as a durable job and print its id")
+    .argument("<module#task>", 'the task, such as "tasks.ts#countWords"')
+    .argument("[args...]", "its arguments: JSON, or text where it is not JSON")
+    .option("--wait", "wait for the end and print the result")
+    .option("--delay <duration>", 'start it not before this time has passed, such as "5m"', durationOption)
+    .option("--priority <n>", "higher runs first", wholeNumber(-Infinity))
+    .option("--queue <name>", "the queue to wait in")
+    .option("--retries <n>", "how many more attempts after a failed one", wholeNumber(0));
+  withCommonOptions(command)
+    .addHelpText("after", "\nExample: manyhands submit tasks.ts#resize photo.jpg '{\"width\": 800}' --wait")
+    .action((given: string, args: string[], options: SubmitOptions) =>
+      run(options, async (cli) => {
+        const { path, task: found } = await loadTask(given);
+        const task = withSubmitOptions(found, options);
+        await using hands = await openHands(cli);
+        const id = await hands.submit(call(task, ...args.map(readArgument))).submitted;
+        if (!options.wait) {
+          cli.output.line(cli.output.json ? toJson({ id }) : id);
+          return exitCode.done;
+        }
+        await hintWithoutWorker(cli, hands, task, path);
+        return await waitFor(cli, hands, id);
+      }),
+    );
+}

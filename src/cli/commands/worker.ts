@@ -1,0 +1,127 @@
+// `manyhands worker`: runs jobs until SIGTERM or SIGINT, then finishes or gives back what it has. A second signal ends it at once;
+// its jobs then come back when its lease runs out.
+import type { Command } from "commander";
+import type { Duration } from "../../core/durations.ts";
+import type { WorkerEvent } from "../../fleet/worker-event.ts";
+import type { Worker, WorkOptions } from "../../fleet/worker.ts";
+import type { Cli, CommonOptions, Run } from "../command.ts";
+import { durationOption, list, wholeNumber, withCommonOptions } from "../command.ts";
+import { exitCode } from "../exit-code.ts";
+import { errorJson, toJson } from "../json.ts";
+import type { TaskModule } from "../module.ts";
+import { loadModule } from "../module.ts";
+import type { Output } from "../output.ts";
+import { onStopSignal } from "../signals.ts";
+import { openHands, storeUrl } from "../store.ts";
+import { plural } from "../table.ts";
+
+interface WorkerCommandOptions extends CommonOptions {
+  readonly queues?: readonly string[];
+  readonly concurrency?: number;
+  readonly threads?: number;
+  readonly processes?: number;
+  readonly lease?: Duration;
+  readonly grace?: Duration;
+  readonly verbose?: boolean;
+}
+
+/** Prints what a worker does: a line for people, or an event for programs. */
+class Journal {
+  readonly #output: Output;
+  readonly #verbose: boolean;
+
+  constructor(output: Output, verbose: boolean) {
+    this.#output = output;
+    this.#verbose = verbose;
+  }
+
+  say(event: string, facts: Readonly<Record<string, unknown>>, text: string): void {
+    this.#output.line(this.#output.json ? toJson({ event, ...facts }) : text);
+  }
+
+  report(event: WorkerEvent): void {
+    switch (event.kind) {
+      case "ended":
+        if (this.#verbose) this.say("ended", { ...event, kind: undefined }, `${event.outcome} ${event.task} ${event.id}`);
+        return;
+      case "log":
+        return this.say("log", { ...event, kind: undefined }, `${event.task} ${event.id}: ${event.message}`);
+      case "blocked":
+        // The lease's thread has told people already: while it happens, not after.
+        if (this.#output.json) this.say("blocked", { ms: event.ms, where: event.where }, "");
+        return;
+      case "lease-lost":
+        return this.#output.warn(`worker ${event.worker} was taken for lost; its jobs went to others, and it joins again.`);
+      case "refused":
+        return this.#output.warn(`the outcome of job ${event.id} came too late: the job had been given to another worker.`);
+      case "store-failed":
+        return this.#output.warn(`the store failed, trying again: ${errorJson(event.error).message}`);
+    }
+  }
+}
+
+function workOptions(modules: readonly TaskModule[], options: WorkerCommandOptions): WorkOptions {
+  const { queues, concurrency, threads, processes, lease, grace } = options;
+  return {
+    tasks: modules.map(({ exports }) => exports),
+    ...(queues && { queues }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(threads !== undefined && { threads }),
+    ...(processes !== undefined && { processes }),
+    ...(lease !== undefined && { lease }),
+    ...(grace !== undefined && { grace }),
+  };
+}
+
+/** Resolves when the worker has stopped after the first signal. */
+async function untilStopped(cli: Cli, worker: Worker, journal: Journal): Promise<void> {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const stop = (reason: string): void => {
+    const running = worker.running > 0 ? `, ${plural(worker.running, "job")} running; a second signal ends it at once` : "";
+    journal.say("stopping", { reason, running: worker.running }, `${reason}: stopping${running}`);
+    resolve();
+  };
+  const forget = onStopSignal(cli.runtime, stop);
+  // Output that nobody reads any more must not end jobs half way.
+  cli.output.onBroken(resolve);
+  await asked;
+  await worker.stop();
+  forget();
+  journal.say("stopped", { worker: worker.id }, "stopped");
+}
+
+export function addWorker(program: Command, run: Run): void {
+  const command = program
+    .command("worker")
+    .description("run jobs of the tasks in these modules until SIGTERM or Ctrl-C")
+    .argument("<modules...>", 'modules of tasks, such as "tasks.ts"')
+    .option("--queues <names>", "queues to take from; default: those the tasks name", list)
+    .option("--concurrency <n>", "how many tasks at a time run on the event loop; default 50", wholeNumber(1))
+    .option("--threads <n>", 'threads for tasks with on: "thread"; default: one a core', wholeNumber(1))
+    .option("--processes <n>", 'processes for tasks with on: "process"; default: one a core', wholeNumber(1))
+    .option(
+      "--lease <duration>",
+      "jobs are given to others this long after the worker's last sign of life; default 10s",
+      durationOption,
+    )
+    .option("--grace <duration>", "how long running tasks may take to end after a stop; default 10s", durationOption)
+    .option("--verbose", "print a line for every attempt that ends");
+  withCommonOptions(command).action((given: string[], options: WorkerCommandOptions) =>
+    run(options, async (cli) => {
+      const modules: TaskModule[] = [];
+      for (const each of given) modules.push(await loadModule(each));
+      const tasks = modules.flatMap((module) => [...module.tasks.values()]);
+      const names = tasks.map(({ name }) => name);
+      const queues = options.queues ?? [...new Set(tasks.map((task) => task.options.queue ?? "default"))];
+      const journal = new Journal(cli.output, options.verbose ?? false);
+      await using hands = await openHands(cli);
+      const worker = hands.work({ ...workOptions(modules, options), queues, report: (event) => journal.report(event) });
+      await worker.ready;
+      const facts = { worker: worker.id, store: storeUrl(cli), queues, tasks: names };
+      const text = `worker ${worker.id} joined ${storeUrl(cli)}\nqueues: ${queues.join(", ")}\ntasks: ${names.join(", ")}`;
+      journal.say("joined", facts, text);
+      await untilStopped(cli, worker, journal);
+      return exitCode.done;
+    }),
+  );
+}

@@ -1,0 +1,84 @@
+// From what a user types, `path/to/tasks.ts#name`, to a task. Modules are imported by path from the current folder; Node runs
+// TypeScript as it is. Every way this can go wrong ends in one line that names the file, the place in it and what to do.
+import { readdirSync, statSync } from "node:fs";
+import { basename, dirname, relative, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { UsageError } from "../core/errors.ts";
+import { didYouMean } from "../core/suggest.ts";
+import type { Task } from "../task/task.ts";
+import { isTask } from "../task/task.ts";
+
+/** A task of any type, as it is exported by a module. */
+export type LoadedTask = Task<readonly unknown[], unknown>;
+
+/** A module of tasks. */
+export interface TaskModule {
+  /** Absolute path. */
+  readonly path: string;
+  readonly exports: object;
+  /** The tasks it exports, by the name they are exported under. */
+  readonly tasks: ReadonlyMap<string, LoadedTask>;
+}
+
+function nearbyFile(path: string): string {
+  const folder = dirname(path);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return ` There is no folder ${folder} either.`;
+  const names = readdirSync(folder).filter((name) => /\.[cm]?[jt]s$/.test(name));
+  const bare = names.find((name) => name.replace(/\.[cm]?[jt]s$/, "") === basename(path));
+  const hint = bare === undefined ? didYouMean(basename(path), names) : `Did you mean "${bare}"?`;
+  return hint.startsWith("Did") ? ` ${hint}` : "";
+}
+
+function checkFile(given: string): string {
+  const path = given.startsWith("file:") ? fileURLToPath(given) : resolve(given);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new UsageError(`There is no module "${given}" (looked at ${path}).${nearbyFile(path)}`);
+  if (!found.isFile())
+    throw new UsageError(`"${given}" is not a file. Give the module that defines the task, such as "tasks.ts".`);
+  return path;
+}
+
+/** `file:line` of the first place outside Node that an import's error names, or "". */
+function placeOf(error: Error): string {
+  const stack = error.stack ?? "";
+  const found = /^(file:\/\/\S+?|\/\S+?):(\d+)$/m.exec(stack) ?? /at .*?(file:\/\/[^\s)]+?):(\d+):\d+\)?$/m.exec(stack);
+  if (found?.[1] === undefined) return "";
+  const path = found[1].startsWith("file:") ? fileURLToPath(found[1]) : found[1];
+  return ` at ${relative(process.cwd(), path) || path}:${found[2]}`;
+}
+
+function importFailed(given: string, thrown: unknown): UsageError {
+  if (!(thrown instanceof Error)) return new UsageError(`"${given}" could not be imported: it threw ${String(thrown)}.`);
+  const reason = thrown.message.trim().replaceAll(/\s*\n\s*/g, " ");
+  const hint = /Cannot find package 'manyhands'/.test(reason) ? " Install it beside the module: npm install manyhands." : "";
+  return new UsageError(`"${given}" could not be imported: ${thrown.name}${placeOf(thrown)}: ${reason}${hint}`, {
+    cause: thrown,
+  });
+}
+
+/** Imports a module of tasks. Rejects with UsageError when there is none, it cannot be imported, or it exports no task. */
+export async function loadModule(given: string): Promise<TaskModule> {
+  const path = checkFile(given);
+  let exports: object;
+  try {
+    exports = (await import(pathToFileURL(path).href)) as object;
+  } catch (error) {
+    throw importFailed(given, error);
+  }
+  const tasks = new Map<string, LoadedTask>();
+  for (const [name, value] of Object.entries(exports)) if (isTask(value)) tasks.set(name, value as LoadedTask);
+  if (tasks.size > 0) return { path, exports, tasks };
+  throw new UsageError(`"${given}" exports no tasks. Define one with: export const name = task("name", fn).`);
+}
+
+/** Imports the module and finds the task in `module#task`, by its name or by the name it is exported under. */
+export async function loadTask(given: string): Promise<{ readonly path: string; readonly task: LoadedTask }> {
+  const at = given.lastIndexOf("#");
+  const { path, tasks } = await loadModule(at < 0 ? given : given.slice(0, at));
+  const names = [...tasks.values()].map(({ name }) => name);
+  if (at < 0) throw new UsageError(`Which task of "${given}"? Say "${given}#name". ${didYouMean("", names)}`);
+  const wanted = given.slice(at + 1);
+  const task = [...tasks.values()].find(({ name }) => name === wanted) ?? tasks.get(wanted);
+  if (task) return { path, task };
+  throw new UsageError(`"${given.slice(0, at)}" has no task "${wanted}". ${didYouMean(wanted, names)}`);
+}

@@ -1,0 +1,104 @@
+// Every error manyhands makes. A message says what failed, what was found, and what to do. `code` is
+// stable and survives every executor and store; a subclass exists only where a caller would branch on it.
+
+/** The base of all errors made by manyhands. `code` is stable across versions. */
+export class ManyhandsError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** The program asked for something that cannot be: a wrong option, a task no worker can import, a bad name. */
+export class UsageError extends ManyhandsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("USAGE", message, options);
+  }
+}
+
+/** A value cannot be sent or read. `path` says where in it, such as `args[0].onDone`. */
+export class CodecError extends ManyhandsError {
+  readonly path: string;
+
+  constructor(message: string, path: string, options?: ErrorOptions) {
+    super("CODEC", message, options);
+    this.path = path;
+  }
+}
+
+/** The work was cancelled before it could finish. `reason` is what the canceller gave. */
+export class CancelledError extends ManyhandsError {
+  readonly reason: string | undefined;
+
+  constructor(message: string, reason?: string) {
+    super("CANCELLED", message);
+    this.reason = reason;
+  }
+}
+
+/** An attempt ran longer than its `timeout`. `afterMs` is that timeout. */
+export class TimeoutError extends ManyhandsError {
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number) {
+    super("TIMEOUT", message);
+    this.afterMs = afterMs;
+  }
+}
+
+/** The job was not started within its `expires`. */
+export class ExpiredError extends ManyhandsError {
+  constructor(message: string) {
+    super("EXPIRED", message);
+  }
+}
+
+/** Why a worker, thread or process ended: its heap was full, a signal, an exit call, an uncaught error, or its lease ran out. */
+export type DeathReason = "out-of-memory" | "signal" | "exit" | "uncaught" | "lease-lost";
+
+/** The thread, process or worker that ran the task died, more often than the task's `crashes` allows. */
+export class WorkerDiedError extends ManyhandsError {
+  readonly reason: DeathReason;
+  /** The exit code or the signal's name, where there was one. */
+  readonly detail: string | number | undefined;
+
+  constructor(message: string, reason: DeathReason, detail?: string | number, options?: ErrorOptions) {
+    super("WORKER_DIED", message, options);
+    this.reason = reason;
+    this.detail = detail;
+  }
+}
+
+/** A call could not run because one it depends on did not succeed; `cause` is that one's error. */
+export class DependencyFailedError extends ManyhandsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DEPENDENCY_FAILED", message, options);
+  }
+}
+
+/** A job with the same `unique` key exists and the task says `onConflict: "reject"`. */
+export class DuplicateJobError extends ManyhandsError {
+  readonly existingId: string;
+
+  constructor(message: string, existingId: string) {
+    super("DUPLICATE_JOB", message);
+    this.existingId = existingId;
+  }
+}
+
+/** The executor or store was closed; nothing was begun. */
+export class ClosedError extends ManyhandsError {
+  constructor(message: string) {
+    super("CLOSED", message);
+  }
+}
+
+/** The store refused or could not do what was asked (a full disk, a foreign or newer file, no permission). */
+export class StoreError extends ManyhandsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("STORE", message, options);
+  }
+}

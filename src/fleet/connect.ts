@@ -1,0 +1,43 @@
+// The entry to the fleet.
+import { env } from "node:process";
+import { checkOptions } from "../core/suggest.ts";
+import { UsageError } from "../core/errors.ts";
+import { systemRuntime } from "../core/runtime.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { show } from "../core/show.ts";
+import { isWorker, unguardedEntry } from "../task/load.ts";
+import { currentContext } from "../task/context.ts";
+import { Hands } from "./hands.ts";
+import { openStore } from "./open.ts";
+
+/** How to connect. */
+export interface ConnectOptions {
+  /**
+   * What an acknowledged job survives in a SQLite store. `"full"` (default): loss of power; each commit waits for the disk.
+   * `"normal"`: the death of every process, but the last commits may be lost with the power.
+   */
+  readonly durability?: "full" | "normal";
+  /** Clock, timers, randomness and ids; for tests. */
+  readonly runtime?: Runtime;
+}
+
+/** The store used when neither `connect()` nor MANYHANDS_URL names one. */
+export const defaultUrl = "sqlite:.manyhands/hands.db";
+
+/**
+ * Connects to a fleet through its store: `"memory:"` (this program only), `"sqlite:path"` (all programs of this machine).
+ * Without a URL: the environment variable MANYHANDS_URL, else `sqlite:.manyhands/hands.db` below the current folder.
+ * Rejects with UsageError for a URL that names no store, with StoreError when the store cannot be opened.
+ *
+ * @example
+ * await using hands = await connect();
+ * hands.work({ tasks: [import("./tasks.ts")] });
+ * const words = await hands.submit(total, files.map((file) => call(countWords, file)));
+ */
+export async function connect(url: string = env["MANYHANDS_URL"] ?? defaultUrl, options: ConnectOptions = {}): Promise<Hands> {
+  if (typeof url !== "string") throw new UsageError(`connect() takes a URL such as "sqlite:path", found ${show(url)}.`);
+  checkOptions(options, ["durability", "runtime"], "connect()");
+  if (isWorker() && !currentContext()) throw unguardedEntry("connect()");
+  const runtime = options.runtime ?? systemRuntime;
+  return new Hands(await openStore(url, { ...options, runtime }), runtime);
+}

@@ -1,0 +1,272 @@
+// The fleet's client: an executor whose calls become durable jobs in a store, done by workers in this program or elsewhere.
+// It holds no job's state; the store does. What it holds: the submits of this turn, and the futures someone awaits.
+import { ClosedError, DuplicateJobError, UsageError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { show } from "../core/show.ts";
+import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
+import type { Executor, MapOptions } from "../pool/executor.ts";
+import type { CancelReceipt, Future } from "../pool/future.ts";
+import { Results } from "../pool/results.ts";
+import type { Ended } from "../store/job.ts";
+import type { JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
+import type { Call, CallArgs } from "../task/call.ts";
+import { call, isCall } from "../task/call.ts";
+import { currentContext } from "../task/context.ts";
+import { isWorker, unguardedEntry } from "../task/load.ts";
+import { jobStates } from "../task/state.ts";
+import type { AnyTask, Task } from "../task/task.ts";
+import { definitionOf } from "../task/task.ts";
+import { Awaiter } from "./awaiter.ts";
+import { errorOf } from "./ending.ts";
+import { jobFuture, closedWhileWaiting } from "./job-future.ts";
+import type { JobAccess } from "./job-future.ts";
+import { jobInfo } from "./job-info.ts";
+import type { JobInfo } from "./job-info.ts";
+import { JobStream } from "./job-stream.ts";
+import { plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { Submitter } from "./submitter.ts";
+import type { WorkOptions } from "./worker.ts";
+import { Worker } from "./worker.ts";
+
+/** Which jobs to list, newest first. */
+export interface JobQuery extends JobFilter {
+  /** At most this many; default 100. */
+  readonly limit?: number;
+  /** Only jobs submitted before the one with this id: the next page. */
+  readonly before?: string;
+}
+
+const filterKeys = ["ids", "states", "queue", "task", "root"];
+
+function checkFilter(filter: JobFilter, where: string, more: readonly string[] = []): JobFilter {
+  checkOptions(filter, [...filterKeys, ...more], where);
+  for (const state of filter.states ?? []) {
+    if (!jobStates.includes(state))
+      throw new UsageError(`${where}: there is no state ${show(state)}. ${didYouMean(state, jobStates)}`);
+  }
+  return filter;
+}
+
+/** One program's connection to a fleet. Made by `connect()`. */
+export class Hands implements Executor {
+  readonly #store: Store;
+  readonly #runtime: Runtime;
+  readonly #submitter: Submitter;
+  readonly #awaiter: Awaiter;
+  readonly #workers = new Set<Worker>();
+  readonly #access: JobAccess;
+  #closing: Promise<void> | undefined;
+
+  /** Made by `connect()`. The store is closed with it. */
+  constructor(store: Store, runtime: Runtime) {
+    this.#store = store;
+    this.#runtime = runtime;
+    this.#submitter = new Submitter(store, runtime);
+    this.#awaiter = new Awaiter(store, runtime);
+    this.#access = {
+      awaiter: this.#awaiter,
+      cancel: (id, reason) => this.cancel(id, reason),
+      causeOf: (id) => this.#causeOf(id),
+    };
+  }
+
+  submit<Result>(call: Call<Result>): Future<Result>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  /**
+   * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
+   * has it safe; the future itself with the result. Throws UsageError or CodecError at once when the call cannot be stored.
+   */
+  submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
+    this.#checkOpen("submit()");
+    const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
+    return this.#submitPlan(plan(asked, this.#runtime));
+  }
+
+  /** Runs the task over the inputs, a durable job each. At most `window` (default 1000) are ahead of the results consumed. */
+  map<Input, Result>(
+    task: Task<readonly [input: Input], Result>,
+    inputs: Iterable<Input> | AsyncIterable<Input>,
+    options?: MapOptions,
+  ): Results<Result> {
+    return this.#map("map()", task, inputs, false, options);
+  }
+
+  /** As `map`, for a task of several parameters: each input is the tuple of its arguments. */
+  starmap<Args extends readonly unknown[], Result>(
+    task: Task<Args, Result>,
+    inputs: Iterable<Args> | AsyncIterable<Args>,
+    options?: MapOptions,
+  ): Results<Result> {
+    return this.#map("starmap()", task, inputs, true, options);
+  }
+
+  /**
+   * Makes this program a worker too. It starts by itself; await `worker.ready` to know that it has joined, `worker.stop()` to end it.
+   * It is stopped by `close()`.
+   */
+  work(options: WorkOptions = {}): Worker {
+    this.#checkOpen("work()");
+    const host = {
+      store: this.#store,
+      runtime: this.#runtime,
+      ended: (ended: readonly Ended[]): void => this.#awaiter.tell(ended),
+      wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
+    };
+    const worker = new Worker(host, options);
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  /** The future of a job submitted earlier, here or elsewhere. It rejects with UsageError if there is no such job. */
+  job(id: string): Future<unknown> {
+    this.#checkOpen("job()");
+    const submitted = this.#store.get([id]).then(([found]) => {
+      if (found) return id;
+      throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
+    });
+    return jobFuture(this.#access, { id, state: "ready", submitted, fresh: () => false });
+  }
+
+  /** Jobs as stored, newest first. */
+  async jobs(query: JobQuery = {}): Promise<readonly JobInfo[]> {
+    const { limit = 100, before, ...filter } = query;
+    checkFilter(filter, "jobs()");
+    checkInteger(limit, "jobs() limit", 1, 100_000);
+    const rows = await this.#store.list(filter, { limit, ...(before !== undefined && { before }) });
+    return rows.map(jobInfo);
+  }
+
+  /** How many jobs the filter selects. */
+  count(filter: JobFilter = {}): Promise<number> {
+    return this.#store.count(checkFilter(filter, "count()"));
+  }
+
+  /**
+   * Cancels a job, or all that the filter selects, with everything below that nothing else needs. The wish is stored: it outlives
+   * this program and reaches a running job on any machine within a second; `requested` counts those.
+   */
+  async cancel(which: string | JobFilter, reason?: string): Promise<CancelReceipt> {
+    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
+    await this.#submitter.idle();
+    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#runtime.now());
+    for (const worker of this.#workers) worker.cancel(requested);
+    if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
+    return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
+  }
+
+  /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
+  async retry(which: string | JobFilter): Promise<readonly string[]> {
+    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "retry()");
+    return this.#store.retry(filter, this.#runtime.now());
+  }
+
+  /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
+  async remove(which: string | JobFilter): Promise<number> {
+    return this.#store.remove(typeof which === "string" ? { ids: [which] } : checkFilter(which, "remove()"));
+  }
+
+  /** The queues with their numbers of jobs by state. */
+  queues(): Promise<readonly QueueStats[]> {
+    return this.#store.queues();
+  }
+
+  /**
+   * Takes the jobs of a worker that is known to be dead back at once, without waiting for its lease to run out. If it lives after all,
+   * the outcomes it reports are refused and it joins again.
+   */
+  dismiss(worker: string): Promise<void> {
+    return this.#store.leave(worker, this.#runtime.now());
+  }
+
+  /** The workers of the fleet whose lease holds. */
+  workers(): Promise<readonly StoredWorker[]> {
+    return this.#store.workers();
+  }
+
+  /** What the store says of itself: engine, size, settings, problems. */
+  info(): Promise<StoreInfo> {
+    return this.#store.info();
+  }
+
+  /** Stores what was submitted, stops this program's workers, and closes the store. Futures still awaited reject with ClosedError. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#submitter.idle();
+      await Promise.all([...this.#workers].map((worker) => worker.stop()));
+    } finally {
+      this.#awaiter.close(closedWhileWaiting());
+      await this.#store.close();
+    }
+  }
+
+  #checkOpen(what: string): void {
+    if (this.#closing) throw new ClosedError(`${what} was called on a fleet that has been closed. Connect again.`);
+    if (isWorker() && !currentContext()) throw unguardedEntry(what);
+  }
+
+  #map<Result>(
+    what: string,
+    task: AnyTask,
+    inputs: Iterable<unknown> | AsyncIterable<unknown>,
+    isTuple: boolean,
+    options: MapOptions = {},
+  ): Results<Result> {
+    this.#checkOpen(what);
+    const { name } = definitionOf(task);
+    checkOptions(options, ["window", "ordered"], what);
+    const window = checkInteger(options.window ?? 1000, `${what} window`, 1);
+    const isIterable =
+      typeof inputs === "object" && inputs !== null && (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
+    if (!isIterable && typeof inputs !== "string")
+      throw new UsageError(`${what} takes an iterable of inputs, found ${show(inputs)}.`);
+    const host = {
+      runtime: this.#runtime,
+      submitter: this.#submitter,
+      access: this.#access,
+      cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
+    };
+    const terms = { task: task as Task<unknown[], unknown>, inputs, window, isTuple };
+    return new Results<Result>({
+      task: name,
+      ordered: options.ordered ?? true,
+      defer: (run) => this.#runtime.defer(run),
+      produce: (sink) => new JobStream(host, terms, sink),
+    });
+  }
+
+  #submitPlan(planned: Plan): Future<unknown> {
+    const submission = this.#submitter.submit(planned);
+    const { root, onConflict } = planned;
+    const submitted = submission.added.then(({ id, existing }) => {
+      if (root.dueAt !== null) for (const worker of this.#workers) worker.dueIn(root.dueAt - this.#runtime.now());
+      if (existing === null || onConflict === "existing") return existing ?? id;
+      throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
+    });
+    return jobFuture(this.#access, {
+      id: root.id,
+      state: root.dependsOn.length > 0 ? "blocked" : root.dueAt === null ? "ready" : "scheduled",
+      submitted,
+      // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
+      fresh: () => root.unique === null && !submission.sent,
+    });
+  }
+
+  async #tellEnded(ids: readonly string[]): Promise<void> {
+    this.#awaiter.tell(await this.#store.endings(ids));
+  }
+
+  async #causeOf(id: string): Promise<unknown> {
+    const [ended] = await this.#store.endings([id]);
+    return ended && errorOf(ended);
+  }
+}

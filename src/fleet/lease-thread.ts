@@ -1,0 +1,146 @@
+// The thread that keeps a worker's lease. It has a connection of its own to the store and shares nothing with the worker but
+// two numbers: the last ping the worker's event loop answered, and the task that runs on it. When pings stay unanswered the
+// loop is blocked; the thread then asks the main thread's debugger where it stands (node:inspector can interrupt running
+// JavaScript from another thread) and says so on standard error at once, since the main thread cannot.
+import { writeSync } from "node:fs";
+import { Session, url as inspectorUrl } from "node:inspector";
+import { parentPort, workerData } from "node:worker_threads";
+import { showMs } from "../core/durations.ts";
+import type { Timer } from "../core/runtime.ts";
+import { systemRuntime } from "../core/runtime.ts";
+import { openLease } from "../store/sqlite/lease.ts";
+
+/** What the thread is started with. */
+export interface LeaseThreadData {
+  readonly leaseUrl: string;
+  readonly worker: string;
+  readonly leaseMs: number;
+  readonly renewMs: number;
+  readonly tasks: readonly string[];
+  /** [last ping answered, task running on the loop or -1] */
+  readonly shared: Int32Array;
+}
+
+/** What the thread tells its worker. */
+export type LeaseThreadMessage =
+  | { readonly kind: "ping"; readonly count: number }
+  | { readonly kind: "cancels"; readonly ids: readonly string[] }
+  | { readonly kind: "lost" }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "blocked"; readonly ms: number; readonly where: string };
+
+const blockedMs = 2000;
+const port = parentPort;
+
+interface Frame {
+  readonly functionName: string;
+  readonly location: { readonly scriptId: string; readonly lineNumber: number };
+}
+
+function innermost(frames: readonly Frame[], urls: ReadonlyMap<string, string>): string {
+  for (const { functionName, location } of frames) {
+    const url = urls.get(location.scriptId) ?? "";
+    if (url !== "" && !url.startsWith("node:")) return `${functionName || "(anonymous)"} at ${url}:${location.lineNumber + 1}`;
+  }
+  return "";
+}
+
+/** Where the main thread stands: its innermost frame outside Node's own code. */
+function stackOfMainThread(): Promise<string> {
+  return new Promise((resolve) => {
+    // Someone else is debugging; pausing now would disturb them.
+    if (inspectorUrl() !== undefined) return resolve("");
+    const session = new Session();
+    const finish = (where: string): void => {
+      giveUp.cancel();
+      session.post("Debugger.resume", () => undefined);
+      session.post("Debugger.disable", () => session.disconnect());
+      resolve(where);
+    };
+    const giveUp = systemRuntime.after(1000, () => finish(""));
+    try {
+      session.connectToMainThread();
+    } catch {
+      giveUp.cancel();
+      return resolve("");
+    }
+    // The frames name scripts by number; enabling the debugger lists all of them first.
+    const urls = new Map<string, string>();
+    session.on("Debugger.scriptParsed", ({ params }) => void urls.set(params.scriptId, params.url));
+    session.once("Debugger.paused", ({ params }) => finish(innermost(params.callFrames as unknown as readonly Frame[], urls)));
+    session.post("Debugger.enable", () => session.post("Debugger.pause", () => undefined));
+  });
+}
+
+function main(
+  data: LeaseThreadData,
+  send: (message: LeaseThreadMessage) => void,
+  stopped: () => void,
+): { check(): void; stop(): void } {
+  const lease = openLease(data.leaseUrl, data.worker);
+  const { shared } = data;
+  let timer: Timer | undefined;
+  let pings = 0;
+  let unansweredSince: number | undefined;
+  let reported = false;
+
+  const renew = (): void => {
+    try {
+      const { alive, cancels } = lease.renew(systemRuntime.now() + data.leaseMs);
+      if (!alive) send({ kind: "lost" });
+      else if (cancels.length > 0) send({ kind: "cancels", ids: cancels });
+    } catch (error) {
+      send({ kind: "failed", message: (error as Error).message });
+    }
+  };
+
+  const reportBlock = async (ms: number): Promise<void> => {
+    const task = data.tasks[Atomics.load(shared, 1)];
+    const stack = await stackOfMainThread();
+    const where = [task ? `task "${task}"` : "", stack].filter(Boolean).join(", in ") || "code outside any task";
+    writeSync(
+      2,
+      `manyhands: the worker's event loop has been blocked for ${showMs(ms)} by ${where}. Nothing is lost, but its other jobs wait: give the task { on: "thread" }.\n`,
+    );
+    send({ kind: "blocked", ms, where });
+  };
+
+  const watchLoop = (): void => {
+    const now = systemRuntime.elapsed();
+    if (Atomics.load(shared, 0) === pings) {
+      unansweredSince = undefined;
+      reported = false;
+      pings += 1;
+      send({ kind: "ping", count: pings });
+      return;
+    }
+    unansweredSince ??= now - data.renewMs;
+    if (reported || now - unansweredSince < blockedMs) return;
+    reported = true;
+    void reportBlock(now - unansweredSince);
+  };
+
+  const tick = (): void => {
+    renew();
+    watchLoop();
+    timer = systemRuntime.after(data.renewMs, tick);
+  };
+  tick();
+  return {
+    check: renew,
+    stop: () => {
+      timer?.cancel();
+      lease.close();
+      stopped();
+    },
+  };
+}
+
+if (port) {
+  const running = main(
+    workerData as LeaseThreadData,
+    (message) => port.postMessage(message),
+    () => port.close(),
+  );
+  port.on("message", (message: unknown) => (message === "stop" ? running.stop() : running.check()));
+}

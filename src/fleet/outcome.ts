@@ -1,0 +1,50 @@
+// What becomes of a job when an attempt has ended: the retry policy, as one pure function.
+import type { ClaimedJob, Outcome } from "../store/job.ts";
+import { encode } from "../task/codec.ts";
+import { backoffMs } from "../task/options.ts";
+import { encodeThrown } from "../task/thrown.ts";
+import type { AttemptEnd } from "./attempt.ts";
+import type { AttemptPolicy } from "./policy.ts";
+
+/** What the decision depends on besides the end of the attempt. */
+export interface OutcomeFacts {
+  readonly policy: AttemptPolicy;
+  readonly retryIf: ((error: unknown) => boolean) | undefined;
+  /** Someone asked for the job to be cancelled. */
+  readonly cancelled: boolean;
+  readonly now: number;
+  readonly random: number;
+}
+
+/** The outcome to record. A job that was cancelled but finished all the same is done. */
+export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts): Outcome {
+  const { id, fence } = job;
+  if (end.kind === "encoded") return { id, fence, kind: "done", result: end.result };
+  if (end.kind === "done") {
+    try {
+      return { id, fence, kind: "done", result: encode(end.value, "result") };
+    } catch (error) {
+      // A result that cannot be stored will not be storable next time either.
+      return { id, fence, kind: "failed", error: encodeThrown(error) };
+    }
+  }
+  if (facts.cancelled) return { id, fence, kind: "cancelled" };
+  if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
+  const failed = job.attempt - job.crashes;
+  const again = failed <= facts.policy.retries && wantsRetry(facts.retryIf, end.error);
+  if (again === true) {
+    const dueAt = facts.now + backoffMs(facts.policy.backoff, failed, facts.random);
+    return { id, fence, kind: "retry", error: encodeThrown(end.error), dueAt };
+  }
+  return { id, fence, kind: "failed", error: encodeThrown(again === false ? end.error : again) };
+}
+
+/** True or false, or the error that `retryIf` itself threw: a broken predicate must not become an endless retry. */
+function wantsRetry(retryIf: OutcomeFacts["retryIf"], error: unknown): boolean | Error {
+  if (!retryIf) return true;
+  try {
+    return retryIf(error);
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown : new Error("retryIf threw a value that is not an Error.", { cause: thrown });
+  }
+}

@@ -1,0 +1,87 @@
+// From a graph of calls to rows: each call becomes one job with an id of its own, dependencies named by id. Everything that
+// can be wrong with a submit (a schema, a value that cannot be sent, no importable module) is found here, before anything is stored.
+import type { Runtime } from "../core/runtime.ts";
+import { UsageError } from "../core/errors.ts";
+import { show } from "../core/show.ts";
+import type { NewJob } from "../store/job.ts";
+import { currentContext } from "../task/context.ts";
+import type { Call, Node } from "../task/call.ts";
+import { flatten } from "../task/call.ts";
+import { encode } from "../task/codec.ts";
+import type { Policy, TaskOptions, Unique } from "../task/options.ts";
+import { validate } from "../task/schema.ts";
+import type { Definition } from "../task/task.ts";
+import { definitionOf } from "../task/task.ts";
+import { encodePolicy } from "./policy.ts";
+
+/** The rows of one submit, root last, and what a conflict on the root's unique key means. */
+export interface Plan {
+  readonly jobs: readonly NewJob[];
+  readonly root: NewJob;
+  readonly onConflict: "existing" | "reject";
+}
+
+function checkedArgs(definition: Definition, node: Node): readonly unknown[] {
+  const { input } = definition.options;
+  // Arguments that wait for other calls are checked by the worker, when they are known.
+  if (!input || node.dependsOn.length > 0) return node.args;
+  const single = definition.fn.length <= 1 && node.args.length <= 1;
+  const checked = validate(input, single ? node.args[0] : node.args, `The input of task "${definition.name}"`);
+  if (checked instanceof Promise) {
+    throw new UsageError(
+      `The input schema of task "${definition.name}" is asynchronous. A schema checked at submit must be synchronous.`,
+    );
+  }
+  return single ? [checked] : (checked as readonly unknown[]);
+}
+
+function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
+  const unique = definition.options.unique as Unique | undefined;
+  if (!unique) return null;
+  const key = typeof unique.key === "function" ? unique.key(...args) : (unique.key ?? encoded);
+  if (typeof key !== "string") {
+    throw new UsageError(`unique.key of task "${definition.name}" must give a text, found ${show(key)}.`);
+  }
+  return { key: `${definition.name}\n${key}`, until: unique.until ?? "ended" };
+}
+
+function dueAt(policy: Policy, now: number): number | null {
+  if (policy.at !== undefined) return policy.at > now ? policy.at : null;
+  return policy.delayMs > 0 ? now + policy.delayMs : null;
+}
+
+function planNode(node: Node, ids: readonly string[], id: string, root: string, now: number): NewJob {
+  const definition = definitionOf(node.call.task);
+  const { policy } = definition;
+  const args = checkedArgs(definition, node);
+  const encoded = encode(args, "args");
+  return {
+    id,
+    task: definition.name,
+    queue: policy.queue,
+    priority: policy.priority,
+    args: encoded,
+    policy: encodePolicy(policy),
+    crashLimit: policy.crashes,
+    dueAt: dueAt(policy, now),
+    expiresAt: policy.expiresMs === undefined ? null : now + policy.expiresMs,
+    keepMs: policy.keepMs,
+    root,
+    parent: currentContext()?.id ?? null,
+    trace: null,
+    dependsOn: node.dependsOn.map((position) => ids[position] as string),
+    unique: uniqueOf(definition, args, encoded),
+    submittedAt: now,
+  };
+}
+
+/** Lays out a call as rows. Throws UsageError or CodecError; nothing has been stored then. */
+export function plan(call: Call<unknown>, runtime: Runtime): Plan {
+  const now = runtime.now();
+  const nodes = flatten(call);
+  const ids = nodes.map(() => runtime.id());
+  const root = ids[ids.length - 1] as string;
+  const jobs = nodes.map((node, index) => planNode(node, ids, ids[index] as string, root, now));
+  const unique = (definitionOf(call.task).options as TaskOptions).unique;
+  return { jobs, root: jobs[jobs.length - 1] as NewJob, onConflict: unique?.onConflict ?? "existing" };
+}

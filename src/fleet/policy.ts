@@ -1,0 +1,56 @@
+// The part of a task's policy that travels with its job, so that options given at submit hold on every worker. Only what
+// differs from the defaults is stored, as readable JSON; most jobs store null. `retryIf` is code and stays with the worker.
+import { decode } from "../task/codec.ts";
+import type { Place, Policy } from "../task/options.ts";
+import { defaultBackoff } from "../task/options.ts";
+
+/** How a worker makes the attempts of one job. */
+export interface AttemptPolicy {
+  readonly on: Place | undefined;
+  readonly retries: number;
+  readonly backoff: Policy["backoff"];
+  readonly timeoutMs: number | undefined;
+}
+
+const defaults: AttemptPolicy = { on: undefined, retries: 0, backoff: defaultBackoff, timeoutMs: undefined };
+
+/** The stored form of a policy, or null when it is the default one. */
+export function encodePolicy(policy: Policy): string | null {
+  const differing: Record<string, unknown> = {};
+  if (policy.on !== "loop") differing["on"] = policy.on;
+  if (policy.retries !== 0) differing["retries"] = policy.retries;
+  if (policy.backoff !== defaultBackoff) differing["backoff"] = policy.backoff;
+  if (policy.timeoutMs !== undefined) differing["timeoutMs"] = policy.timeoutMs;
+  for (const _ in differing) return JSON.stringify(differing);
+  return null;
+}
+
+function positive(value: unknown, otherwise: number): number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : otherwise;
+}
+
+function readBackoff(value: unknown): Policy["backoff"] {
+  if (typeof value !== "object" || value === null) return defaultBackoff;
+  const given = value as Record<string, unknown>;
+  return {
+    initialMs: positive(given["initialMs"], defaultBackoff.initialMs),
+    factor: positive(given["factor"], defaultBackoff.factor),
+    maxMs: positive(given["maxMs"], defaultBackoff.maxMs),
+    jitter: Math.min(1, positive(given["jitter"], defaultBackoff.jitter)),
+  };
+}
+
+/** Reads a stored policy; fields that make no sense fall back to the defaults, since another program may have written them. */
+export function decodePolicy(text: string | null): AttemptPolicy {
+  if (text === null) return defaults;
+  const value = decode(text);
+  if (typeof value !== "object" || value === null) return defaults;
+  const given = value as Record<string, unknown>;
+  const on = given["on"];
+  return {
+    on: on === "thread" || on === "process" ? on : undefined,
+    retries: positive(given["retries"], 0),
+    backoff: readBackoff(given["backoff"]),
+    timeoutMs: typeof given["timeoutMs"] === "number" ? positive(given["timeoutMs"], 0) : undefined,
+  };
+}

@@ -1,0 +1,86 @@
+// Gathers the submits of one turn of the event loop into one `add`, so that a hundred submits in flight cost one commit.
+// A submit resolves only when the store has acknowledged it.
+import type { Runtime } from "../core/runtime.ts";
+import type { Added, Store } from "../store/store.ts";
+import type { Plan } from "./plan.ts";
+
+interface Waiting {
+  readonly plan: Plan;
+  readonly submission: Submission;
+  readonly resolve: (root: Added) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One submit on its way. */
+export interface Submission {
+  /** Resolves, once durable, with what became of the plan's root. */
+  readonly added: Promise<Added>;
+  /** False while the store has not been asked yet: until then the job cannot have ended unnoticed. */
+  sent: boolean;
+}
+
+// A larger batch gains nothing and holds the event loop longer. A single graph is never split.
+const batchRows = 1000;
+
+/** Batches submits to a store. */
+export class Submitter {
+  readonly #store: Store;
+  readonly #runtime: Runtime;
+  #waiting: Waiting[] = [];
+  #inFlight: Set<Promise<void>> = new Set();
+
+  constructor(store: Store, runtime: Runtime) {
+    this.#store = store;
+    this.#runtime = runtime;
+  }
+
+  /** Sends the plan with the others of this turn. */
+  submit(plan: Plan): Submission {
+    const { promise, resolve, reject } = Promise.withResolvers<Added>();
+    const submission: Submission = { added: promise, sent: false };
+    if (this.#waiting.push({ plan, submission, resolve, reject }) === 1) this.#runtime.defer(() => this.#flush());
+    return submission;
+  }
+
+  /** Resolves when everything submitted so far has been acknowledged or refused. */
+  async idle(): Promise<void> {
+    this.#flush();
+    await Promise.all(this.#inFlight);
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    let batch: Waiting[] = [];
+    let rows = 0;
+    for (const each of waiting) {
+      each.submission.sent = true;
+      batch.push(each);
+      rows += each.plan.jobs.length;
+      if (rows < batchRows) continue;
+      this.#send(batch);
+      batch = [];
+      rows = 0;
+    }
+    if (batch.length > 0) this.#send(batch);
+  }
+
+  #send(batch: readonly Waiting[]): void {
+    const sending = this.#add(batch).finally(() => this.#inFlight.delete(sending));
+    this.#inFlight.add(sending);
+  }
+
+  async #add(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const jobs = batch.length === 1 ? (batch[0] as Waiting).plan.jobs : batch.flatMap(({ plan }) => plan.jobs);
+      const added = await this.#store.add(jobs, this.#runtime.now());
+      let end = 0;
+      for (const { plan, resolve } of batch) {
+        end += plan.jobs.length;
+        resolve(added[end - 1] as Added);
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+// What a worker has to say, and how it is said when nobody listens.
+
+/** Something a worker has to say. Errors of jobs are not among them: they are stored with the jobs. */
+export type WorkerEvent =
+  /** A task held the event loop; the lease's thread has said so on standard error already. */
+  | { readonly kind: "blocked"; readonly ms: number; readonly where: string }
+  /** The worker was taken for lost and joins again. */
+  | { readonly kind: "lease-lost"; readonly worker: string }
+  /** An outcome came too late: the job had been given to another worker. */
+  | { readonly kind: "refused"; readonly id: string }
+  | { readonly kind: "store-failed"; readonly error: Error }
+  /** `context().log()` */
+  | { readonly kind: "log"; readonly id: string; readonly task: string; readonly message: string }
+  /** An attempt ended here. */
+  | {
+      readonly kind: "ended";
+      readonly id: string;
+      readonly task: string;
+      readonly outcome: "done" | "failed" | "retry" | "crashed" | "released" | "cancelled";
+    };
+
+/** Writes warnings and log lines to standard error; what went as it should is not worth a line. */
+export function printEvent(event: WorkerEvent): void {
+  if (event.kind === "log") console.error(`${event.task} ${event.id}: ${event.message}`);
+  else if (event.kind === "lease-lost") {
+    console.error(
+      `manyhands: worker ${event.worker} was taken for lost (was the machine asleep?). Its jobs went to others; it joins again.`,
+    );
+  } else if (event.kind === "refused") {
+    console.error(
+      `manyhands: the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`,
+    );
+  } else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
+}

@@ -1,0 +1,78 @@
+// The pools of a worker, for tasks with `on: "thread"` and `on: "process"`. They are made when the first such task comes. A job's
+// arguments go to the thread or process as the text in which they are stored, and its result comes back as such: the worker's
+// own event loop neither reads nor writes them.
+import { WorkerDiedError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { resolveSize } from "../pool/options.ts";
+import type { Pool } from "../pool/pool.ts";
+import { runAttempt } from "../pool/pool.ts";
+import { ProcessPool } from "../pool/processes/pool.ts";
+import { ThreadPool } from "../pool/threads/pool.ts";
+import type { AnyTask, Definition } from "../task/task.ts";
+import { taskOf } from "../task/task.ts";
+import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
+import type { WorkOptions } from "./worker.ts";
+
+type PoolPlace = "thread" | "process";
+
+/** The threads and processes of one worker. */
+export class WorkerPools {
+  readonly #sizes: Readonly<Record<PoolPlace, number>>;
+  readonly #runtime: Runtime;
+  readonly #graceMs: number;
+  readonly #pools = new Map<PoolPlace, Pool>();
+  readonly #tasks = new Map<Definition, AnyTask>();
+
+  constructor(options: Pick<WorkOptions, "threads" | "processes">, runtime: Runtime, graceMs: number) {
+    this.#sizes = {
+      thread: resolveSize(options.threads, "work() threads"),
+      process: resolveSize(options.processes, "work() processes"),
+    };
+    this.#runtime = runtime;
+    this.#graceMs = graceMs;
+  }
+
+  /** How many tasks run at a time there. */
+  size(place: PoolPlace): number {
+    return this.#sizes[place];
+  }
+
+  /** Starts an attempt; `args` are the stored text, or the values where results of dependencies had to be filled in. */
+  start(
+    place: PoolPlace,
+    definition: Definition,
+    args: readonly unknown[] | string,
+    options: AttemptOptions,
+    end: (end: AttemptEnd) => void,
+  ): Attempt {
+    const { id, attempt, timeoutMs, progress, log } = options;
+    const controller = new AbortController();
+    const terms = { id, attempt, timeoutMs, asText: true, signal: controller.signal, onProgress: progress, onLog: log };
+    runAttempt(this.#pool(place), this.#task(definition), args, terms).then(
+      (result) => end({ kind: "encoded", result: result as string }),
+      (error: unknown) => end({ kind: error instanceof WorkerDiedError ? "crashed" : "failed", error }),
+    );
+    return { abort: (reason) => controller.abort(reason) };
+  }
+
+  /** Ends the threads and processes; attempts under way must have been aborted. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+  }
+
+  #pool(place: PoolPlace): Pool {
+    let pool = this.#pools.get(place);
+    if (!pool) {
+      const options = { size: this.#sizes[place], grace: this.#graceMs, runtime: this.#runtime };
+      pool = place === "thread" ? new ThreadPool(options) : new ProcessPool(options);
+      this.#pools.set(place, pool);
+    }
+    return pool;
+  }
+
+  #task(definition: Definition): AnyTask {
+    let task = this.#tasks.get(definition);
+    if (!task) this.#tasks.set(definition, (task = taskOf(definition)));
+    return task;
+  }
+}

@@ -1,0 +1,44 @@
+// The public face of manyhands. Everything not named here, in manyhands/pool or in manyhands/testing is internal.
+export { task } from "./task/task.ts";
+export type { Task } from "./task/task.ts";
+export { call } from "./task/call.ts";
+export type { Arg, Call, CallArgs } from "./task/call.ts";
+export { context } from "./task/context.ts";
+export type { Context } from "./task/context.ts";
+export { transfer } from "./task/transfer.ts";
+export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { StandardSchema } from "./task/schema.ts";
+export type { FinalState, JobState, LiveState } from "./task/state.ts";
+
+export type { Executor, MapOptions } from "./pool/executor.ts";
+export { Future } from "./pool/future.ts";
+export type { CancelReceipt, Progress } from "./pool/future.ts";
+export type { Results } from "./pool/results.ts";
+
+export { connect } from "./fleet/connect.ts";
+export type { ConnectOptions } from "./fleet/connect.ts";
+export { Hands } from "./fleet/hands.ts";
+export type { JobQuery } from "./fleet/hands.ts";
+export type { JobInfo } from "./fleet/job-info.ts";
+export type { TaskSource } from "./fleet/roster.ts";
+export { Worker } from "./fleet/worker.ts";
+export type { WorkOptions } from "./fleet/worker.ts";
+export type { WorkerEvent } from "./fleet/worker-event.ts";
+export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
+
+export type { Duration } from "./core/durations.ts";
+export type { Runtime, Timer } from "./core/runtime.ts";
+export {
+  CancelledError,
+  ClosedError,
+  CodecError,
+  DependencyFailedError,
+  DuplicateJobError,
+  ExpiredError,
+  ManyhandsError,
+  StoreError,
+  TimeoutError,
+  UsageError,
+  WorkerDiedError,
+} from "./core/errors.ts";
+export type { DeathReason } from "./core/errors.ts";

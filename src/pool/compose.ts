@@ -1,0 +1,48 @@
+// From entries to the message that gives them to a worker: one column for each property, short where all entries agree.
+import type { Entry } from "./entry.ts";
+import type { TaskRecord } from "./record.ts";
+import type { Column, GiveMessage, Ids, Introduction } from "./wire.ts";
+import { give } from "./wire.ts";
+
+function column<T extends number>(entries: readonly Entry[], of: (entry: Entry) => T): Column<T> {
+  const first = of(entries[0] as Entry);
+  for (const entry of entries) if (of(entry) !== first) return entries.map(of);
+  return first;
+}
+
+function idsOf(entries: readonly Entry[]): Ids {
+  const first = (entries[0] as Entry).number;
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as Entry;
+    if (entry.number !== first + i || entry.terms) return entries.map((each) => each.terms?.id ?? each.number);
+  }
+  return first;
+}
+
+function introductions(entries: readonly Entry[], known: Set<TaskRecord>): Introduction[] | undefined {
+  let made: Introduction[] | undefined;
+  let last: TaskRecord | undefined;
+  for (const { record } of entries) {
+    if (record === last) continue;
+    last = record;
+    if (known.has(record)) continue;
+    known.add(record);
+    (made ??= []).push(record.introduction);
+  }
+  return made;
+}
+
+/** The message that gives `entries` to a worker that knows the tasks of `known`; these are added to. */
+export function compose(slot: number, entries: readonly Entry[], known: Set<TaskRecord>): GiveMessage {
+  return [
+    give,
+    slot,
+    entries.length,
+    column(entries, (entry) => entry.record.number),
+    column(entries, (entry) => entry.kind),
+    entries.map((entry) => entry.data),
+    idsOf(entries),
+    column(entries, (entry) => entry.attempt),
+    introductions(entries, known),
+  ];
+}

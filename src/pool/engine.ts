@@ -1,0 +1,378 @@
+// What becomes of a call: the policy of every pool, written once. An entry waits for its time, is given to a worker, and ends,
+// or is tried again after a failure (`retries`, `backoff`, `retryIf`) or after the death of its worker (`crashes`). Whoever
+// wants it to stop leaves a wish with it, and the entry's next step, whatever that is, makes the wish come true; so a cancel
+// that crosses an outcome, a death or an element taken back needs no case of its own.
+//
+// Invariant: every entry that was begun ends exactly once, and `#live` counts those that have not.
+import type { Runtime } from "../core/runtime.ts";
+import { importableModule } from "../task/load.ts";
+import { backoffMs } from "../task/options.ts";
+import type { FinalState } from "../task/state.ts";
+import type { Definition } from "../task/task.ts";
+import { decodeThrown } from "../task/thrown.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { Noun } from "./endings.ts";
+import { cancelled, died, expired, importsDie, spent, startsDie, timedOut } from "./endings.ts";
+import type { Entry, Stopped, Wish } from "./entry.ts";
+import { isSoft } from "./entry.ts";
+import type { CancelReceipt } from "./future.ts";
+import type { Lane, LaneHost } from "./lane.ts";
+import type { Death, OpenLink } from "./link.ts";
+import type { Crossing, PayloadKind } from "./payload.ts";
+import { failed, refused, valueOf } from "./payload.ts";
+import type { Feed } from "./queue.ts";
+import { Queue } from "./queue.ts";
+import { TaskRecord } from "./record.ts";
+import type { LogMessage, ProgressMessage } from "./wire.ts";
+import { log } from "./wire.ts";
+
+/** How often in a row workers may die importing a module until every call of its tasks fails. */
+const mostImportDeaths = 3;
+
+/** What kind of pool this is. */
+export interface Crew {
+  readonly noun: Noun;
+  readonly crossing: Crossing;
+  /** True when workers import a task's module; false when the task's function is at hand. */
+  readonly imports: boolean;
+  readonly size: number;
+  open(idPrefix: string): OpenLink;
+  /** What a task is that did not stop within the grace period: killed with its worker, or abandoned. */
+  readonly overdue: "killed" | "abandoned";
+}
+
+/** A map, as the engine sees it. */
+export interface Source extends Feed {
+  readonly definition: Definition;
+  /** Ends it with an error. */
+  fail(error: unknown): void;
+  /** The pool is being closed: no more inputs than those there are. */
+  finish(): void;
+}
+
+export class Engine implements LaneHost {
+  readonly runtime: Runtime;
+  readonly graceMs: number;
+  readonly crew: Crew;
+  readonly idPrefix: string;
+  readonly #queue = new Queue();
+  readonly #dispatcher: Dispatcher;
+  readonly #records = new WeakMap<Definition["fn"], TaskRecord>();
+  readonly #sources = new Set<Source>();
+  /** Entries that wait for a time. */
+  readonly #scheduled = new Set<Entry>();
+  #recordCount = 0;
+  #entryCount = 0;
+  #live = 0;
+  /** Workers beyond the crew's size, for calls that running tasks of this very loop wait for. */
+  #extra = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(crew: Crew, runtime: Runtime, graceMs: number) {
+    this.crew = crew;
+    this.runtime = runtime;
+    this.graceMs = graceMs;
+    this.idPrefix = `${runtime.id()}-`;
+    this.#dispatcher = new Dispatcher({
+      queue: this.#queue,
+      host: this,
+      open: crew.open(this.idPrefix),
+      size: () => crew.size + this.#extra,
+      cannotStart: (death) => this.#failWaiting((definition) => startsDie(definition, crew.noun, death)),
+    });
+  }
+
+  // What calls are made of.
+
+  /** What the pool knows of a task. Throws {@link UsageError} when no worker could import it. */
+  recordOf(definition: Definition): TaskRecord {
+    let record = this.#records.get(definition.fn);
+    if (!record) {
+      record = new TaskRecord(this.#recordCount++, definition, this.crew.imports ? importableModule(definition) : undefined);
+      this.#records.set(definition.fn, record);
+    }
+    return record;
+  }
+
+  /** The number of the next entry. */
+  nextNumber(): number {
+    return this.#entryCount++;
+  }
+
+  idOf(entry: Entry): string {
+    return entry.terms?.id ?? this.idPrefix + String(entry.number);
+  }
+
+  // The life of an entry.
+
+  /** An entry has come to be. It may still be blocked; `start` follows when it is not. */
+  begin(entry: Entry): void {
+    this.#live += 1;
+    const { expiresMs } = entry.definition.policy;
+    if (expiresMs === undefined || entry.terms) return;
+    entry.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
+  }
+
+  /** Nothing blocks the entry any more: it starts when it is due. */
+  start(entry: Entry): void {
+    const { delayMs, at } = entry.definition.policy;
+    const wait = entry.terms ? 0 : at === undefined ? delayMs : at - this.runtime.now();
+    if (wait > 0) return this.#schedule(entry, wait);
+    entry.phase = "ready";
+    this.#queue.push(entry);
+    this.#dispatcher.wake();
+  }
+
+  /** Ends an entry: with its result, or with an error. */
+  end(entry: Entry, state: FinalState, outcome: unknown, how: Stopped = "waiting"): void {
+    const { wish } = entry;
+    this.#unschedule(entry);
+    entry.expiry?.cancel();
+    wish?.grace?.cancel();
+    entry.phase = state;
+    entry.data = undefined;
+    this.#live -= 1;
+    entry.ended(state, outcome);
+    if (wish?.kind === "cancel") for (const told of wish.told) told(how);
+    if (this.#live === 0) this.#checkIdle();
+  }
+
+  /** Stops an entry that has not ended. `told` hears, when it has, how. */
+  cancel(entry: Entry, reason: string | Error | undefined, told: (how: Stopped) => void): void {
+    if (entry.wish?.kind === "cancel") return void entry.wish.told.push(told);
+    const error = reason instanceof Error ? reason : cancelled(entry, this.idOf(entry), reason);
+    this.#wish(entry, { kind: "cancel", error, told: [told], grace: entry.wish?.grace });
+  }
+
+  /** Stops entries that have not ended; resolves when they have. */
+  cancelAll(entries: readonly Entry[], reason: string | Error | undefined): Promise<CancelReceipt> {
+    const counts = { waiting: 0, stopped: 0, killed: 0, abandoned: 0 };
+    let left = entries.length;
+    return new Promise((resolve) => {
+      const check = (): void => {
+        const { abandoned: requested, ...others } = counts;
+        if (left === 0) resolve({ ...others, requested });
+      };
+      for (const entry of entries) {
+        this.cancel(entry, reason, (how) => {
+          counts[how] += 1;
+          left -= 1;
+          check();
+        });
+      }
+      check();
+    });
+  }
+
+  /** Ends those of these entries that have not begun, with this error. */
+  drop(entries: readonly Entry[], error: Error): void {
+    // All wishes before the first step: what comes back from a worker because of one entry is not sent out again.
+    const wish: Wish = { kind: "drop", error, told: [], grace: undefined };
+    const undecided = entries.filter((entry) => !entry.wish);
+    for (const entry of undecided) entry.wish = wish;
+    for (const entry of undecided) if (entry.wish === wish) this.#wish(entry, wish);
+  }
+
+  /** Entries of which `which` is true and that have not ended, those blocked by others excepted. */
+  find(which: (entry: Entry) => boolean): Entry[] {
+    const given = this.#dispatcher.lanes.flatMap((lane) => lane.entries());
+    return [...given, ...this.#queue.entries(), ...this.#scheduled].filter(which);
+  }
+
+  #wish(entry: Entry, wish: Wish): void {
+    entry.wish = wish;
+    if (entry.batch) return entry.batch.lane.stop(entry);
+    this.#fulfil(entry, wish, "waiting");
+  }
+
+  /** Makes a wish come true: ends the entry, or, after a time-out, has it fail. */
+  #fulfil(entry: Entry, wish: Wish, how: Stopped): void {
+    if (wish.kind === "cancel" || wish.kind === "drop") return this.end(entry, "cancelled", wish.error, how);
+    if (wish.kind === "expire") return this.end(entry, "expired", wish.error);
+    wish.grace?.cancel();
+    entry.wish = undefined;
+    this.#fail(entry, wish.error, true);
+  }
+
+  #expire(entry: Entry): void {
+    if (entry.attempt > 1 || entry.wish) return;
+    this.#wish(entry, { kind: "expire", error: expired(entry, this.idOf(entry)), told: [], grace: undefined });
+  }
+
+  #schedule(entry: Entry, ms: number): void {
+    entry.phase = "scheduled";
+    this.#scheduled.add(entry);
+    entry.wait = this.runtime.after(ms, () => {
+      this.#unschedule(entry);
+      entry.phase = "ready";
+      this.#queue.push(entry);
+      this.#dispatcher.wake();
+    });
+  }
+
+  #unschedule(entry: Entry): void {
+    if (!entry.wait) return;
+    entry.wait.cancel();
+    entry.wait = undefined;
+    this.#scheduled.delete(entry);
+  }
+
+  #fail(entry: Entry, error: unknown, retryable: boolean): void {
+    const { policy, options } = entry.definition;
+    const failures = entry.attempt - entry.crashes;
+    if (!retryable || entry.terms || failures > policy.retries) return this.end(entry, "failed", error);
+    const again = wantsRetry(options.retryIf, error);
+    if (again !== true) return this.end(entry, "failed", again === false ? error : again.thrown);
+    // Moved arguments are gone: this failure was the last one.
+    if (entry.isSpent) return this.end(entry, "failed", error);
+    entry.attempt += 1;
+    const wait = backoffMs(policy.backoff, failures, this.runtime.random());
+    if (wait > 0) return this.#schedule(entry, wait);
+    this.#queue.push(entry);
+    this.#dispatcher.wake();
+  }
+
+  // Maps, and the end of the pool.
+
+  addSource(source: Source): void {
+    this.#sources.add(source);
+    this.#queue.addFeed(source);
+    this.#dispatcher.wake();
+  }
+
+  removeSource(source: Source): void {
+    if (!this.#sources.delete(source)) return;
+    this.#queue.removeFeed(source);
+    this.#checkIdle();
+  }
+
+  /** A source has more to give. */
+  wake(): void {
+    this.#dispatcher.wake();
+  }
+
+  /** A running task of this loop waits for a call: for as long as it lasts there is room for one more. */
+  widen(by: 1 | -1): void {
+    this.#extra += by;
+    this.#dispatcher.wake();
+  }
+
+  /** Waits until every entry has ended, then ends the workers. */
+  async close(): Promise<void> {
+    for (const source of this.#sources) source.finish();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onIdle = resolve;
+    this.#checkIdle();
+    await promise;
+    await this.#dispatcher.close();
+  }
+
+  #checkIdle(): void {
+    if (this.#live === 0 && this.#sources.size === 0) this.#onIdle?.();
+  }
+
+  /** Fails what waits for a worker. */
+  #failWaiting(error: (definition: Definition) => Error, record?: TaskRecord): void {
+    for (const entry of this.#queue.entries()) {
+      if (record === undefined || entry.record === record) this.end(entry, "failed", error(entry.definition));
+    }
+    for (const source of this.#sources) {
+      if (record === undefined || source.record === record) source.fail(error(source.definition));
+    }
+  }
+
+  // What lanes tell.
+
+  hasRoom(_lane: Lane, isNew: boolean): void {
+    if (isNew) this.#dispatcher.started();
+    this.#dispatcher.wake();
+  }
+
+  outcome(entry: Entry, kind: PayloadKind, data: unknown): void {
+    const { wish } = entry;
+    if (wish && !isSoft(wish)) return this.#fulfil(entry, wish, "stopped");
+    entry.wish = undefined;
+    if (kind === failed || kind === refused) return this.#fail(entry, decodeThrown(data as string), kind === failed);
+    if (entry.terms?.asText) return this.end(entry, "done", data);
+    let value: unknown;
+    try {
+      value = valueOf(kind, data);
+    } catch (error) {
+      return this.end(entry, "failed", error);
+    }
+    this.end(entry, "done", value);
+  }
+
+  returned(entries: readonly Entry[]): void {
+    const again: Entry[] = [];
+    for (const entry of entries) {
+      if (entry.wish) this.#fulfil(entry, entry.wish, "waiting");
+      else if (entry.isSpent) this.end(entry, "failed", spent(entry, this.idOf(entry), this.crew.noun, undefined));
+      else again.push(entry);
+    }
+    if (again.length === 0) return;
+    this.#queue.putBack(again);
+    this.#dispatcher.wake();
+  }
+
+  killed(entry: Entry): void {
+    if (entry.wish) this.#fulfil(entry, entry.wish, this.crew.overdue);
+  }
+
+  crashed(entry: Entry, death: Death): void {
+    const { crew } = this;
+    entry.wish = undefined;
+    const id = this.idOf(entry);
+    if (death.importing && ++entry.record.importDeaths > mostImportDeaths) {
+      this.#failWaiting((definition) => importsDie(definition, crew.noun, death), entry.record);
+      return this.end(entry, "failed", importsDie(entry.definition, crew.noun, death));
+    }
+    const limit = entry.terms ? 0 : entry.definition.policy.crashes;
+    if (entry.crashes >= limit) return this.end(entry, "failed", died(entry, id, crew.noun, death));
+    if (entry.isSpent) return this.end(entry, "failed", spent(entry, id, crew.noun, death));
+    entry.crashes += 1;
+    entry.attempt += 1;
+    this.#queue.putBack([entry]);
+    this.#dispatcher.wake();
+  }
+
+  overran(entry: Entry): void {
+    const afterMs = entry.timeoutMs ?? 0;
+    entry.wish = { kind: "timeout", error: timedOut(entry, this.idOf(entry), afterMs), told: [], grace: undefined };
+  }
+
+  unguarded(entry: Entry, error: unknown): void {
+    this.end(entry, "failed", error);
+  }
+
+  report(entry: Entry, message: LogMessage | ProgressMessage): void {
+    if (message[0] === log) {
+      const [, , , line] = message;
+      if (entry.terms?.onLog) entry.terms.onLog(line);
+      else process.stderr.write(`${entry.definition.name} ${this.idOf(entry)}: ${line}\n`);
+      return;
+    }
+    const [, , , fraction, note] = message;
+    entry.progress = { fraction, note };
+    entry.terms?.onProgress?.(fraction, note);
+  }
+
+  died(lane: Lane, death: Death, how: { readonly wasStarting: boolean; readonly wasIdle: boolean }): void {
+    if (how.wasIdle && !how.wasStarting) {
+      // Nobody waits for this worker, so nobody else would hear of it.
+      const what = death.cause instanceof Error ? (death.cause.stack ?? death.cause.message) : String(death.detail);
+      process.emitWarning(`A ${this.crew.noun} of a pool died between tasks (${death.reason}: ${what}). It is replaced.`);
+    }
+    this.#dispatcher.died(lane, death, how.wasStarting);
+  }
+}
+
+/** True or false, or what `retryIf` itself threw: a broken predicate must not become an endless retry. */
+function wantsRetry(retryIf: ((error: unknown) => boolean) | undefined, error: unknown): boolean | { readonly thrown: unknown } {
+  if (!retryIf) return true;
+  try {
+    return retryIf(error);
+  } catch (thrown) {
+    return { thrown };
+  }
+}

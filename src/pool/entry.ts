@@ -1,0 +1,153 @@
+// One call on its way through a pool. Entries are made by the hundred thousand, so they are flat, and what few of them need
+// (timers, a wish to stop, a report of progress) is made only then.
+//
+//   blocked ──dependencies done──► scheduled ──due──► ready ──► given to a worker ──► done | failed
+//                                     ▲  (no wait: at once)          │     │
+//                                     └──── retry, after a wait ─────┘     └─ taken back, or the worker died: ready again
+//   from every state but the last ones ──► cancelled;  before the first start ──► expired
+import type { Timer } from "../core/runtime.ts";
+import type { FinalState, JobState } from "../task/state.ts";
+import { isFinal } from "../task/state.ts";
+import type { Definition } from "../task/task.ts";
+import type { Progress } from "./future.ts";
+import type { Packed, PayloadKind } from "./payload.ts";
+import { raw } from "./payload.ts";
+import type { TaskRecord } from "./record.ts";
+
+/** How a stopped entry ended. */
+export type Stopped = "waiting" | "stopped" | "killed" | "abandoned";
+
+/** Someone or something wants an entry to stop. It takes effect at the entry's next step, whatever that is. */
+export interface Wish {
+  /** `expire` and `drop` are void when the entry has begun. */
+  readonly kind: "cancel" | "timeout" | "expire" | "drop";
+  readonly error: Error;
+  /** Told once, when the entry has ended in consequence. */
+  readonly told: ((how: Stopped) => void)[];
+  /** Ends the worker when the entry does not stop by itself. */
+  grace: Timer | undefined;
+}
+
+/** What differs from the task's own policy for one attempt run on behalf of someone else. */
+export interface AttemptTerms {
+  readonly id: string;
+  readonly timeoutMs: number | undefined;
+  /** The result is wanted as the codec's text. */
+  readonly asText: boolean;
+  readonly onProgress: ((fraction: number, note: string | undefined) => void) | undefined;
+  readonly onLog: ((message: string) => void) | undefined;
+}
+
+/** True for a wish that holds only as long as the entry has not begun. */
+export function isSoft(wish: Wish): boolean {
+  return wish.kind === "expire" || wish.kind === "drop";
+}
+
+export abstract class Entry {
+  readonly definition: Definition;
+  readonly record: TaskRecord;
+  /** Counts the calls of a pool; what its id is made of. */
+  readonly number: number;
+  kind: PayloadKind = raw;
+  data: unknown = undefined;
+  moves: readonly ArrayBuffer[] | undefined = undefined;
+  /** As the pool sees it; `state` tells more. */
+  phase: Exclude<JobState, "running" | "waiting"> = "ready";
+  /** While given to a worker: the batch, and the place in it. */
+  batch: Batch | undefined = undefined;
+  index = 0;
+  attempt = 1;
+  crashes = 0;
+  /** It goes alone: it may have killed a worker, or its arguments are moved and cannot be taken back. */
+  alone = false;
+  wish: Wish | undefined = undefined;
+  /** The wait for a due time or the next attempt. */
+  wait: Timer | undefined = undefined;
+  expiry: Timer | undefined = undefined;
+  progress: Progress | undefined = undefined;
+  terms: AttemptTerms | undefined = undefined;
+
+  constructor(definition: Definition, record: TaskRecord, number: number) {
+    this.definition = definition;
+    this.record = record;
+    this.number = number;
+  }
+
+  /** The state as the submitter sees it: what was given to a worker and is next there counts as running. */
+  get state(): JobState {
+    const { batch } = this;
+    if (!batch) return this.phase;
+    return this.index <= Math.max(batch.reported, batch.seen) && batch.lane.isNext(batch) ? "running" : "ready";
+  }
+
+  /** Sets the arguments. */
+  setArgs(packed: Packed): void {
+    this.kind = packed.kind;
+    this.data = packed.data;
+    this.moves = packed.moves;
+    if (packed.moves) this.alone = true;
+  }
+
+  get priority(): number {
+    return this.definition.policy.priority;
+  }
+
+  get hasEnded(): boolean {
+    return isFinal(this.phase);
+  }
+
+  /** True when its arguments were moved to a worker, and so cannot be sent again. */
+  get isSpent(): boolean {
+    return this.moves?.some((buffer) => buffer.detached) ?? false;
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.terms ? this.terms.timeoutMs : this.definition.policy.timeoutMs;
+  }
+
+  /** Called once, when it has ended; `outcome` is the result, or for every other state than `done` the error. */
+  abstract ended(state: FinalState, outcome: unknown): void;
+}
+
+/** Entries given to a worker together. */
+export class Batch {
+  readonly lane: Keeper;
+  readonly slot: number;
+  readonly entries: readonly Entry[];
+  /** Those whose outcome has arrived: the first so many. */
+  reported = 0;
+  /** Those still the worker's: falls when some are taken back. */
+  end: number;
+  /** The last element that has been seen running by a link that cannot look at any time; -1 for none. */
+  seen = -1;
+
+  constructor(lane: Keeper, slot: number, entries: readonly Entry[]) {
+    this.lane = lane;
+    this.slot = slot;
+    this.entries = entries;
+    this.end = entries.length;
+  }
+
+  /** How many outcomes are still to come. */
+  get left(): number {
+    return this.end - this.reported;
+  }
+
+  /** Entries whose outcome is still to come. */
+  unreported(): readonly Entry[] {
+    return this.entries.slice(this.reported, this.end);
+  }
+
+  /** True when nothing may be given to the worker beside it. */
+  get isAlone(): boolean {
+    return this.entries[0]?.alone ?? false;
+  }
+}
+
+/** The keeper of a given entry: its lane. */
+export interface Keeper {
+  /** Makes the wish of an entry in one of its batches come true: takes it back, or has its worker stop it. */
+  stop(entry: Entry): void;
+  /** True for the batch that is being run. */
+  isNext(batch: Batch): boolean;
+}

@@ -1,0 +1,88 @@
+// A future is the promise of one submitted call, with its id, its state and a way to stop it. It is a thin face over a
+// `Handle` that the executor keeps, so that 100,000 futures cost little more than 100,000 promises.
+import type { JobState } from "../task/state.ts";
+
+/** What a cancellation stopped. */
+export interface CancelReceipt {
+  /** Jobs that had not started and now never will. */
+  readonly waiting: number;
+  /** Running jobs that ended after their signal was aborted. */
+  readonly stopped: number;
+  /** Running jobs whose thread or process had to be ended. */
+  readonly killed: number;
+  /** Running jobs asked to stop on a worker that has not yet confirmed it (fleet only). */
+  readonly requested: number;
+}
+
+/** How far a running task says it is. */
+export interface Progress {
+  /** From 0 to 1. */
+  readonly fraction: number;
+  readonly note: string | undefined;
+}
+
+/** The executor's side of a future. */
+export interface Handle {
+  readonly id: string;
+  readonly state: JobState;
+  readonly progress: Progress | undefined;
+  /** Resolves with the id once the executor has accepted the call: at once in a pool, when it is durable in a store. */
+  readonly submitted: Promise<string>;
+  cancel(reason: string | undefined): Promise<CancelReceipt>;
+  /** Called when the result is first asked for. A fleet begins to watch for it only then. */
+  observe?(): void;
+}
+
+/** The promise of one submitted call. */
+export class Future<Result> extends Promise<Result> {
+  readonly #handle: Handle;
+
+  /** Made by executors. */
+  constructor(run: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void, handle: Handle) {
+    super(run);
+    this.#handle = handle;
+  }
+
+  /** `then` and its kin give plain promises. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  /** The job's id. */
+  get id(): string {
+    return this.#handle.id;
+  }
+
+  /** The job's state as this program last knew it. */
+  get state(): JobState {
+    return this.#handle.state;
+  }
+
+  /** What the running task last reported with `context().progress()`. */
+  get progress(): Progress | undefined {
+    return this.#handle.progress;
+  }
+
+  /** Resolves with the id once the call is accepted: at once in a pool, when the job is durable in a store. */
+  get submitted(): Promise<string> {
+    return this.#handle.submitted;
+  }
+
+  /**
+   * Stops the job and everything below it that nothing else needs. A running task's signal is aborted; if it does not
+   * end within the executor's grace period its thread or process is ended. Resolves, when that is done, with what was
+   * stopped. The future rejects with a CancelledError. Cancelling an ended job stops nothing and is no error.
+   */
+  cancel(reason?: string): Promise<CancelReceipt> {
+    return this.#handle.cancel(reason);
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- a Future is a Promise; this only learns that someone waits
+  override then<A = Result, B = never>(
+    onDone?: ((result: Result) => A | PromiseLike<A>) | null,
+    onFailed?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#handle.observe?.();
+    return super.then(onDone, onFailed);
+  }
+}

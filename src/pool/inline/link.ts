@@ -1,0 +1,96 @@
+// A worker on this very event loop: the same runner as in a thread, connected by function calls. Values are copied where a thread
+// would copy them, so a program finds out here what will not work there. Nothing can end it: a task that does not stop is
+// abandoned, which means that its runner is left alone and whatever it still sends is not heard.
+import type { Runtime } from "../../core/runtime.ts";
+import { Claims } from "../claims.ts";
+import type { Link, LinkEvents, OpenLink, Place } from "../link.ts";
+import { copy, structured } from "../payload.ts";
+import type { AbortMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
+import { at, log, progress } from "../wire.ts";
+import type { RunnerPort } from "../worker/port.ts";
+import { Runner } from "../worker/runner.ts";
+import { Turn } from "../worker/turn.ts";
+
+/** What a thread's messages do to the values in them. */
+function copied<Message extends GiveMessage | ResultsMessage>(
+  message: Message,
+  kinds: GiveMessage[4],
+  data: readonly unknown[],
+  moves: readonly ArrayBuffer[],
+): readonly unknown[] {
+  if (typeof kinds === "number" && kinds !== structured) return data;
+  return data.map((item, i) => (at(kinds, i) === structured ? copy(item, moves, message[0] === 0 ? "args" : "result")[0] : item));
+}
+
+class InlineLink implements Link, RunnerPort {
+  readonly #runtime: Runtime;
+  readonly #events: LinkEvents;
+  readonly #claims = new Claims(new ArrayBuffer(16));
+  readonly #runner: Runner;
+  #isDead = false;
+
+  constructor(runtime: Runtime, turn: Turn, idPrefix: string, events: LinkEvents) {
+    this.#runtime = runtime;
+    this.#events = events;
+    this.#runner = new Runner({ port: this, claims: this.#claims, runtime, turn, crossing: "thread", idPrefix });
+    queueMicrotask(() => this.#tell(() => events.ready()));
+  }
+
+  // From the pool.
+
+  give(message: GiveMessage, moves: readonly ArrayBuffer[]): void {
+    const [op, slot, count, tasks, kinds, data, ids, attempts, introduced] = message;
+    this.#claims.open(slot, count);
+    const own: GiveMessage = [op, slot, count, tasks, kinds, copied(message, kinds, data, moves), ids, attempts, introduced];
+    queueMicrotask(() => this.#runner.receive(own));
+  }
+
+  take(slot: number, from: number, keep: number, then: (place: Place) => void): void {
+    const { next, end, since } = this.#claims.take(slot, from, keep);
+    then({ next, end, runningMs: since > 0 ? this.#runtime.elapsed() - since : undefined });
+  }
+
+  abort(message: AbortMessage): void {
+    this.#runner.receive(message);
+  }
+
+  end(): void {
+    this.kill();
+  }
+
+  kill(): void {
+    for (const slot of [0, 1]) this.#claims.take(slot, 0, 0);
+    queueMicrotask(() =>
+      this.#tell(() => {
+        this.#isDead = true;
+        this.#events.died({ reason: "exit", detail: undefined, cause: undefined, begun: undefined, importing: false });
+      }),
+    );
+  }
+
+  hold(): void {
+    // This event loop keeps itself alive, by whatever its tasks wait for.
+  }
+
+  // From the runner.
+
+  results(message: ResultsMessage, moves: readonly ArrayBuffer[]): void {
+    const [op, slot, from, kinds, data, finished, tookMs, clock] = message;
+    const own: ResultsMessage = [op, slot, from, kinds, copied(message, kinds, data, moves), finished, tookMs, clock];
+    this.#tell(() => this.#events.results(own));
+  }
+
+  report(message: FromWorker): void {
+    if (message[0] === log || message[0] === progress) this.#tell(() => this.#events.report(message));
+  }
+
+  #tell(event: () => void): void {
+    if (!this.#isDead) event();
+  }
+}
+
+/** Makes workers of this event loop; all of them together give it its turn. */
+export function openInline(runtime: Runtime, idPrefix: string): OpenLink {
+  const turn = new Turn(runtime);
+  return (events) => new InlineLink(runtime, turn, idPrefix, events);
+}

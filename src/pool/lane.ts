@@ -1,0 +1,303 @@
+// One worker and the batches outstanding with it: at most two, one being run and one waiting, so that the worker goes from one
+// to the next without asking. The lane gives, hears outcomes, takes back what has not begun, has elements stopped, and when its
+// worker dies says of each element what became of it. What happens to an entry then is decided by its host, not here.
+//
+//   starting ──ready──► working ──────► ending (killed, or asked to end) ──died──► dead
+import type { Runtime, Timer } from "../core/runtime.ts";
+import { encodeThrown } from "../task/thrown.ts";
+import { largestBatch } from "./claims.ts";
+import { compose } from "./compose.ts";
+import { afterArrivals, Deadline } from "./deadline.ts";
+import type { Entry, Keeper } from "./entry.ts";
+import { Batch, isSoft } from "./entry.ts";
+import type { Death, Link, LinkEvents, OpenLink, Place } from "./link.ts";
+import type { PayloadKind } from "./payload.ts";
+import type { TaskRecord } from "./record.ts";
+import type { LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
+import { abort, at, log } from "./wire.ts";
+
+/** What a lane tells the pool. */
+export interface LaneHost {
+  readonly runtime: Runtime;
+  readonly graceMs: number;
+  /** The worker has started, or has room again. */
+  hasRoom(lane: Lane, isNew: boolean): void;
+  outcome(entry: Entry, kind: PayloadKind, data: unknown): void;
+  /** Entries that had not begun, or must run again through no fault of theirs. */
+  returned(entries: readonly Entry[]): void;
+  /** The worker was ended because this entry did not stop. */
+  killed(entry: Entry): void;
+  /** The worker died while it ran this entry. */
+  crashed(entry: Entry, death: Death): void;
+  /** This entry has run for as long as it may. Its wish is set by this call. */
+  overran(entry: Entry): void;
+  /** The worker has imported a module that starts work of its own. */
+  unguarded(entry: Entry, error: unknown): void;
+  report(entry: Entry, message: LogMessage | ProgressMessage): void;
+  /** The lane is dead. `wasIdle`: of itself, with nothing outstanding. */
+  died(lane: Lane, death: Death, how: { readonly wasStarting: boolean; readonly wasIdle: boolean }): void;
+}
+
+export class Lane implements Keeper, LinkEvents {
+  readonly #host: LaneHost;
+  readonly #link: Link;
+  readonly #known = new Set<TaskRecord>();
+  /** Oldest first: the order in which the worker runs them. */
+  readonly #batches: Batch[] = [];
+  readonly #deadline: Deadline;
+  #state: "starting" | "working" | "ending" | "dead" = "starting";
+  #taking = 0;
+  #condemned: Entry | undefined;
+  #held = false;
+  #ending: Timer | undefined;
+
+  /** Starts the worker. Throws what the engine throws when it cannot be started at all. */
+  constructor(host: LaneHost, open: OpenLink) {
+    this.#host = host;
+    this.#deadline = new Deadline(host.runtime, () => this.#look(this.#batches.length - 1));
+    this.#link = open(this);
+    this.#hold();
+  }
+
+  get isStarting(): boolean {
+    return this.#state === "starting";
+  }
+
+  /** How many batches are outstanding. */
+  get load(): number {
+    return this.#batches.length;
+  }
+
+  /** True when a batch can be given. */
+  get isOpen(): boolean {
+    return this.#state === "working" && this.#batches.length < 2 && !this.#batches[0]?.isAlone;
+  }
+
+  /** How many elements could be taken over, at a guess: those that have begun are not known for certain. */
+  get spare(): number {
+    if (this.#state !== "working" || this.#taking > 0) return 0;
+    let count = -1;
+    for (const batch of this.#batches) if (!batch.isAlone) count += batch.left;
+    return Math.max(0, count);
+  }
+
+  give(entries: readonly Entry[]): void {
+    const slot = this.#batches[0]?.slot === 0 ? 1 : 0;
+    const batch = new Batch(this, slot, entries);
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as Entry;
+      entry.batch = batch;
+      entry.index = i;
+    }
+    this.#batches.push(batch);
+    this.#hold();
+    this.#link.give(compose(slot, entries, this.#known), entries[0]?.moves ?? []);
+    this.#deadline.watch(batch);
+  }
+
+  /** Takes over what has not begun, leaving the worker the share `keep`. */
+  takeOver(keep: number): void {
+    const most = this.#batches.findLast((batch, place) => !batch.isAlone && batch.left > (place === 0 ? 1 : 0));
+    if (most) this.#take(most, 0, keep);
+  }
+
+  /** Takes back what has not begun and has a lower priority than `priority`. */
+  yieldTo(priority: number): void {
+    if (this.#state !== "working") return;
+    for (const batch of this.#batches) {
+      const first = batch.entries[0];
+      if (first && !first.alone && first.priority < priority && batch.left > 0) this.#take(batch, 0, 0);
+    }
+  }
+
+  stop(entry: Entry): void {
+    const { batch } = entry;
+    if (!batch || this.#state !== "working") return;
+    this.#take(batch, entry.index, 0, () => {
+      if (entry.batch !== batch) return;
+      // It has begun: an entry that expires has made it in time, any other is asked to stop.
+      if (entry.wish && isSoft(entry.wish)) entry.wish = undefined;
+      else this.#abort(entry, batch);
+    });
+  }
+
+  isNext(batch: Batch): boolean {
+    return this.#batches[0] === batch;
+  }
+
+  /** Entries outstanding here. */
+  entries(): Entry[] {
+    return this.#batches.flatMap((batch) => batch.unreported());
+  }
+
+  /** Asks the idle worker to end itself, and ends it when it does not. */
+  end(): void {
+    if (this.#state === "dead" || this.#state === "ending") return;
+    const wasStarting = this.#state === "starting";
+    this.#state = "ending";
+    this.#link.hold(true);
+    if (wasStarting) return this.#link.kill();
+    this.#link.end();
+    this.#ending = afterArrivals(this.#host.runtime, this.#host.graceMs, () => this.#link.kill());
+  }
+
+  /** Ends the worker now. What it had goes back, but for the entry because of which it is ended. */
+  kill(condemned?: Entry): void {
+    if (this.#state === "dead") return;
+    this.#condemned = condemned;
+    this.#state = "ending";
+    this.#link.kill();
+  }
+
+  // What the link tells.
+
+  ready(): void {
+    if (this.#state !== "starting") return;
+    this.#state = "working";
+    this.#hold();
+    this.#host.hasRoom(this, true);
+  }
+
+  results([, slot, from, kinds, data, finished, tookMs]: ResultsMessage): void {
+    const batch = this.#batchIn(slot);
+    if (!batch) return;
+    for (let i = 0; i < data.length; i++) {
+      const entry = batch.entries[from + i] as Entry;
+      entry.batch = undefined;
+      batch.reported = from + i + 1;
+      this.#host.outcome(entry, at(kinds, i), data[i]);
+    }
+    if (data.length > 0) measure(batch, from, data.length, tookMs);
+    if (!finished) return;
+    this.#batches.splice(this.#batches.indexOf(batch), 1);
+    this.#hold();
+    this.#deadline.unwatch(batch);
+    this.#host.hasRoom(this, false);
+  }
+
+  report(message: LogMessage | ProgressMessage): void {
+    const entry = this.#batchIn(message[1])?.entries[message[2]];
+    if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
+  }
+
+  seen(slot: number, index: number): void {
+    const batch = this.#batchIn(slot);
+    if (batch) batch.seen = Math.max(batch.seen, index);
+  }
+
+  unguarded(error: unknown): void {
+    const entries = this.entries();
+    this.#batches.length = 0;
+    for (const entry of entries) {
+      entry.batch = undefined;
+      this.#host.unguarded(entry, error);
+    }
+    this.kill();
+  }
+
+  died(death: Death): void {
+    const wasKilled = this.#state === "ending";
+    const wasStarting = this.#state === "starting";
+    this.#state = "dead";
+    this.#deadline.cancel();
+    this.#ending?.cancel();
+    const entries = this.entries();
+    const culprit = wasKilled ? this.#condemned : culpritOf(this.#batches, death);
+    // Nobody can say which one it was: each goes alone from now on, and the next time it is clear.
+    if (!wasKilled && culprit === undefined && death.begun === undefined) for (const entry of entries) entry.alone = true;
+    this.#batches.length = 0;
+    for (const entry of entries) entry.batch = undefined;
+    this.#host.returned(entries.filter((entry) => entry !== culprit));
+    if (culprit && entries.includes(culprit)) {
+      if (culprit.wish && !isSoft(culprit.wish)) this.#host.killed(culprit);
+      else this.#host.crashed(culprit, death);
+    }
+    this.#host.died(this, death, { wasStarting, wasIdle: !wasKilled && entries.length === 0 });
+  }
+
+  #batchIn(slot: number): Batch | undefined {
+    return this.#batches.find((batch) => batch.slot === slot);
+  }
+
+  #hold(): void {
+    const on = this.#state === "starting" || this.#batches.length > 0;
+    if (on !== this.#held) this.#link.hold(on);
+    this.#held = on;
+  }
+
+  #take(batch: Batch, from: number, keep: number, then?: () => void): void {
+    this.#taking += 1;
+    this.#link.take(batch.slot, from, keep, ({ end }) => {
+      this.#taking -= 1;
+      if (end < batch.end && this.#batches.includes(batch)) {
+        const taken = batch.entries.slice(end, batch.end);
+        batch.end = end;
+        for (const entry of taken) entry.batch = undefined;
+        this.#host.returned(taken);
+      }
+      then?.();
+    });
+  }
+
+  #abort(entry: Entry, batch: Batch): void {
+    const { wish } = entry;
+    if (!wish) return;
+    this.#link.abort([abort, batch.slot, entry.index, encodeThrown(wish.error)]);
+    wish.grace ??= afterArrivals(this.#host.runtime, this.#host.graceMs, () => {
+      if (entry.batch === batch) this.kill(entry);
+    });
+  }
+
+  // Time-outs. The parent looks at the claims when the first time-out could be over, and so needs no message for each element.
+
+  #look(place: number): void {
+    const batch = this.#batches[place];
+    if (!batch || this.#state !== "working") return;
+    this.#link.take(batch.slot, largestBatch, 0, (found) => {
+      if (this.#state !== "working" || !this.#batches.includes(batch)) return this.#deadline.again();
+      if (found.next > batch.reported) this.#judge(batch, found);
+      else if (place > 0) this.#look(place - 1);
+      else this.#deadline.again();
+    });
+  }
+
+  #judge(batch: Batch, { next, runningMs }: Place): void {
+    const entry = batch.entries[next - 1];
+    const limit = entry?.timeoutMs;
+    if (entry === undefined || limit === undefined || entry.wish) return this.#deadline.again();
+    if (runningMs === undefined) return this.#deadline.again();
+    if (runningMs < limit) return this.#deadline.again(limit - runningMs);
+    this.#host.overran(entry);
+    this.#abort(entry, batch);
+    this.#deadline.again();
+  }
+}
+
+/** Tells the tasks of these elements how long they took. Of different tasks in one batch, each is taken to be as long as it was. */
+function measure(batch: Batch, from: number, count: number, tookMs: number): void {
+  const { record } = batch.entries[from] as Entry;
+  const entries = batch.entries;
+  let expectedMs = 0;
+  let same = true;
+  for (let i = from; i < from + count; i++) {
+    const other = (entries[i] as Entry).record;
+    same &&= other === record;
+    expectedMs += other.averageMs ?? 0;
+  }
+  if (same) return record.measured(count, tookMs);
+  for (let i = from; i < from + count; i++) {
+    const other = (entries[i] as Entry).record;
+    other.measured(1, expectedMs > 0 ? (tookMs * (other.averageMs ?? 0)) / expectedMs : tookMs / count);
+  }
+}
+
+/** The element that was running when the worker died, where that is known. */
+function culpritOf(batches: readonly Batch[], { begun }: Death): Entry | undefined {
+  for (const batch of batches.toReversed()) {
+    const running = begun ? (begun[batch.slot] ?? 0) - 1 : batch.seen;
+    if (running >= batch.reported) return batch.entries[running];
+  }
+  if (begun) return undefined;
+  const left = batches.flatMap((batch) => batch.unreported());
+  return left.length === 1 ? left[0] : undefined;
+}

@@ -1,0 +1,103 @@
+// How one value, or one list of arguments, travels to a worker and back: by value, always. The kinds, from the cheapest:
+//   raw         a primitive, as it is; among arguments: the only one there is
+//   json        the JSON text of a value that JSON gives back exactly: cheaper than a structured clone, and already a copy
+//   structured  everything else that a structured clone gives back as the codec would
+//   text        the codec's text, for the rest (an Error somewhere inside)
+//   failed      the codec's text of what the task threw;  refused: the same, where another attempt could not help
+//
+// Arguments are copied when they are submitted, not when they are sent: what the caller does with them afterwards
+// changes nothing. This file knows nothing of tasks or workers.
+import { CodecError } from "../core/errors.ts";
+import { decode, encode, inspect } from "../task/codec.ts";
+import { isJson } from "../task/codec/fast.ts";
+import { transfersIn } from "../task/transfer.ts";
+
+export const raw = 0;
+export const json = 1;
+export const structured = 2;
+export const text = 3;
+export const failed = 4;
+export const refused = 5;
+
+/** How a value travels. */
+export type PayloadKind = typeof raw | typeof json | typeof structured | typeof text | typeof failed | typeof refused;
+
+/** How far values travel: shared memory can reach another thread, not another process. */
+export type Crossing = "thread" | "process";
+
+/** Arguments, copied and ready to be sent any number of times; only once when they hold moved buffers. */
+export interface Packed {
+  readonly kind: PayloadKind;
+  readonly data: unknown;
+  /** Buffers within `data` that the caller gave away with `transfer()`. */
+  readonly moves: readonly ArrayBuffer[] | undefined;
+}
+
+/** True for what needs no copy. Functions and symbols are not among it: they cannot be sent at all. */
+export function isPrimitive(value: unknown): boolean {
+  return value === null || (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol");
+}
+
+// A long list of primitives needs no walk: a structured clone copies it exactly.
+function isFlatList(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length < 64) return false;
+  for (const item of value as unknown[]) if (!isPrimitive(item)) return false;
+  return true;
+}
+
+// v8 writes a Buffer as what it is where the codec gives a Uint8Array; our serializer (processes/serialize.ts) does not,
+// so only shared memory makes a difference between threads and processes.
+function kindOfObject(value: unknown, where: string, crossing: Crossing): PayloadKind {
+  if (inspect(value, where, crossing) === "plain") return structured;
+  return crossing === "process" && inspect(value, where, "thread") === "plain" ? structured : text;
+}
+
+/** How `value` travels. Throws {@link CodecError} with the path of what cannot be sent; `where` names the root. */
+export function kindOf(value: unknown, where: string, crossing: Crossing): PayloadKind {
+  if (isPrimitive(value)) return raw;
+  if (isFlatList(value)) return structured;
+  return isJson(value) ? json : kindOfObject(value, where, crossing);
+}
+
+/** `value` as it travels; a structured one is not copied here. */
+export function dataOf(kind: PayloadKind, value: unknown, where: string): unknown {
+  if (kind === json) return JSON.stringify(value);
+  return kind === text ? encode(value, where) : value;
+}
+
+/** The value that travelled. Throws {@link CodecError} for a text that is not the codec's. */
+export function valueOf(kind: PayloadKind, data: unknown): unknown {
+  if (kind === json) return JSON.parse(data as string);
+  return kind === text ? decode(data as string) : data;
+}
+
+/** The arguments that travelled. */
+export function argsOf(kind: PayloadKind, data: unknown): readonly unknown[] {
+  return kind === raw ? [data] : (valueOf(kind, data) as readonly unknown[]);
+}
+
+/** A copy of a structured value, with the given buffers moved into it. */
+export function copy(value: unknown, moves: readonly ArrayBuffer[], where: string): readonly [unknown, readonly ArrayBuffer[]] {
+  try {
+    if (moves.length === 0) return [structuredClone(value), moves];
+    return structuredClone([value, moves], { transfer: moves as ArrayBuffer[] }) as [unknown, ArrayBuffer[]];
+  } catch (cause) {
+    // A named property of a flat list, for one. The walk names the place; where it finds none, the engine's words must do.
+    inspect(value, where);
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new CodecError(`${where} could not be copied: ${found}`, where, { cause });
+  }
+}
+
+function packObject(args: readonly unknown[], crossing: Crossing): Packed {
+  const kind = args.some(isFlatList) && args.every((arg) => isPrimitive(arg) || isFlatList(arg)) ? structured : kindOf(args, "args", crossing);
+  if (kind !== structured) return { kind, data: dataOf(kind, args, "args"), moves: undefined };
+  const [data, moves] = copy(args, transfersIn(args), "args");
+  return { kind, data, moves: moves.length > 0 ? moves : undefined };
+}
+
+/** Copies arguments. Throws {@link CodecError} with the path of what cannot be sent. */
+export function pack(args: readonly unknown[], crossing: Crossing): Packed {
+  if (args.length === 1 && isPrimitive(args[0])) return { kind: raw, data: args[0], moves: undefined };
+  return packObject(args, crossing);
+}

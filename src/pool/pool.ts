@@ -1,0 +1,192 @@
+// The face that the three pools share: submit, map, starmap, close. What a call becomes is decided by the engine; a pool adds
+// only its crew. A fleet's worker has a door of its own, `runAttempt`: one attempt of a task, without a policy.
+import type { Duration } from "../core/durations.ts";
+import { toMs } from "../core/durations.ts";
+import { ClosedError, UsageError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { systemRuntime } from "../core/runtime.ts";
+import { show } from "../core/show.ts";
+import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { Call, CallArgs } from "../task/call.ts";
+import { call, flatten, isCall } from "../task/call.ts";
+import { currentContext } from "../task/context.ts";
+import { isWorker, unguardedEntry } from "../task/load.ts";
+import type { AnyTask, Definition, Task } from "../task/task.ts";
+import { definitionOf } from "../task/task.ts";
+import type { Crew } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { AttemptTerms } from "./entry.ts";
+import type { Executor, MapOptions } from "./executor.ts";
+import type { Future } from "./future.ts";
+import { Graph } from "./graph.ts";
+import { checkInput } from "./input.ts";
+import { isPrimitive, pack, text } from "./payload.ts";
+import { Results } from "./results.ts";
+import { Stream } from "./stream.ts";
+import { Submitted } from "./submitted.ts";
+
+/** Options that every pool has. */
+export interface PoolOptions {
+  /**
+   * How long a task that was asked to stop, by a cancel or a time-out, may go on before it is ended. Default `"2s"`.
+   */
+  readonly grace?: Duration;
+  /** Clock, timers, randomness and ids. Default: the real ones. For tests. */
+  readonly runtime?: Runtime;
+}
+
+/** Inputs of a map taken ahead of the results consumed, unless it says otherwise. Workers rarely need more, and memory must not. */
+const defaultWindow = 16_384;
+
+type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
+
+let engineOf: (pool: Pool) => Engine;
+
+/** What the three pools are. Not for use by itself. */
+export abstract class Pool implements Executor {
+  readonly #engine: Engine;
+  readonly #kind: string;
+  #closing: Promise<void> | undefined;
+
+  static {
+    engineOf = (pool) => pool.#engine;
+  }
+
+  constructor(kind: string, crew: Crew, options: PoolOptions) {
+    this.#kind = kind;
+    this.#engine = new Engine(crew, options.runtime ?? systemRuntime, toMs(options.grace ?? "2s", `${kind} grace`));
+  }
+
+  /** How many tasks it runs at a time, at most. */
+  get size(): number {
+    return this.#engine.crew.size;
+  }
+
+  submit<Result>(call: Call<Result>): Future<Result>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  /**
+   * Runs a call; calls nested in its arguments run first, each once. Throws at once: UsageError for what is not a task or cannot
+   * be imported by workers, CodecError with the path of an argument that cannot be sent, ClosedError after `close()`.
+   */
+  submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
+    this.#checkOpen("submit()");
+    if (!isCall(what) && args.every(isPrimitive)) return this.#submitOne(definitionOf(what), args);
+    const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
+    const nodes = flatten(asked);
+    if (nodes.length === 1) return this.#submitOne(definitionOf(asked.task), asked.args);
+    const graph = new Graph(this.#engine, nodes);
+    graph.start();
+    return graph.future;
+  }
+
+  map<Input, Result>(
+    task: Task<readonly [input: Input], Result>,
+    inputs: Iterable<Input> | AsyncIterable<Input>,
+    options?: MapOptions,
+  ): Results<Result>;
+  /** Runs `task` over inputs of any number. Throws at once as `submit` does; an input that cannot be sent fails its element. */
+  map(task: AnyTask, inputs: Inputs, options?: MapOptions): Results<unknown> {
+    return this.#map("map()", task, inputs, options, false);
+  }
+
+  starmap<Args extends readonly unknown[], Result>(
+    task: Task<Args, Result>,
+    inputs: Iterable<Args> | AsyncIterable<Args>,
+    options?: MapOptions,
+  ): Results<Result>;
+  /** As `map`, for a task of several parameters: each input is the list of its arguments. */
+  starmap(task: AnyTask, inputs: Inputs, options?: MapOptions): Results<unknown> {
+    return this.#map("starmap()", task, inputs, options, true);
+  }
+
+  /**
+   * Waits for what was submitted, then ends every worker. Maps over arrays and maps that are awaited run to their end; a map over
+   * other inputs, which might be endless, fails with a ClosedError. A second call gives the same promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#engine.close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #submitOne(definition: Definition, args: readonly unknown[]): Future<unknown> {
+    const engine = this.#engine;
+    const entry = new Submitted(engine, definition);
+    entry.setArgs(pack(checkInput(definition, args), engine.crew.crossing));
+    engine.begin(entry);
+    engine.start(entry);
+    return entry.future;
+  }
+
+  #map(what: string, task: AnyTask, inputs: Inputs, options: MapOptions | undefined, isTuple: boolean): Results<unknown> {
+    this.#checkOpen(what);
+    const where = `${this.#kind} ${what}`;
+    checkOptions(options, ["window", "ordered"], where);
+    const window = checkInteger(options?.window ?? defaultWindow, `${where} window`, 1);
+    const definition = definitionOf(task);
+    checkInputs(inputs, where);
+    const engine = this.#engine;
+    return new Results<unknown>({
+      task: definition.name,
+      ordered: options?.ordered ?? true,
+      defer: engine.runtime.defer,
+      produce: (sink) => new Stream(engine, { definition, inputs, window, isTuple }, sink),
+    });
+  }
+
+  #checkOpen(what: string): void {
+    if (isWorker() && !currentContext()) throw unguardedEntry(`${this.#kind} ${what}`);
+    if (this.#closing) throw new ClosedError(`${what} was called on a ${this.#kind} that has been closed. Make a new one.`);
+  }
+}
+
+function checkInputs(inputs: unknown, where: string): asserts inputs is Inputs {
+  const isIterable =
+    typeof inputs === "object" && inputs !== null && (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
+  if (isIterable || typeof inputs === "string") return;
+  throw new UsageError(`${where} takes an iterable or async iterable of inputs, found ${show(inputs)}.`);
+}
+
+/** How one attempt is to be run. */
+export interface AttemptOptions {
+  /** The job's id, as `context().id` gives it. */
+  readonly id: string;
+  /** The number of the attempt, as `context().attempt` gives it. */
+  readonly attempt: number;
+  /** The longest it may take; the task's own `timeout` does not count. */
+  readonly timeoutMs?: number | undefined;
+  /** Give the result as the codec's text instead of as a value. */
+  readonly asText?: boolean;
+  /** Stops the attempt when it aborts; the future then rejects with its reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (fraction: number, note: string | undefined) => void;
+  /** Told each line of `context().log()`. Default: standard error. */
+  readonly onLog?: (message: string) => void;
+}
+
+/**
+ * Runs one attempt of a task on a pool, for a caller that has a policy of its own: no retry, no second worker after a death,
+ * no delay, expiry or input check. `args` is the list of arguments, or the codec's text of it. Rejects with what the task
+ * threw, a TimeoutError, the reason of `signal`, or at the first death of the worker a WorkerDiedError.
+ */
+export function runAttempt(pool: Pool, task: AnyTask, args: readonly unknown[] | string, options: AttemptOptions): Future<unknown> {
+  const engine = engineOf(pool);
+  const { id, timeoutMs, asText = false, onProgress, onLog, signal } = options;
+  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
+  const entry = new Submitted(engine, definitionOf(task));
+  entry.terms = terms;
+  entry.attempt = options.attempt;
+  entry.setArgs(typeof args === "string" ? { kind: text, data: args, moves: undefined } : pack(args, engine.crew.crossing));
+  engine.begin(entry);
+  const stop = (): void => engine.cancel(entry, signal?.reason as Error, () => undefined);
+  if (signal?.aborted) stop();
+  else engine.start(entry);
+  if (signal) {
+    signal.addEventListener("abort", stop, { once: true });
+    entry.onEnded = () => signal.removeEventListener("abort", stop);
+  }
+  return entry.future;
+}

@@ -1,0 +1,218 @@
+// Runs batches, one element after another: the worker's side of a lane, the same in a thread, a process and inline.
+//
+//   idle ──batch──► claim the next element ──► load its module, once ──► run it ──► outcome into the outbox ──┐
+//     ▲                │ none left       ▲                                                                    │
+//     └─ send outcomes ┘                 └────────────────────────────────────────────────────────────────────┘
+//
+// It is a loop, not an async function for each element: a synchronous task costs no promise and no turn of the event loop.
+// It knows nothing of retries, time-outs or other workers; an element taken back by the parent is simply not claimed.
+import type { Runtime } from "../../core/runtime.ts";
+import { withContext } from "../../task/context.ts";
+import { loadTask } from "../../task/load.ts";
+import { validate } from "../../task/schema.ts";
+import type { Definition } from "../../task/task.ts";
+import { decodeThrown } from "../../task/thrown.ts";
+import type { Claims } from "../claims.ts";
+import { argsOf, failed, raw, refused, text } from "../payload.ts";
+import type { Crossing } from "../payload.ts";
+import type { AbortMessage, GiveMessage, Introduction } from "../wire.ts";
+import { abort, at, log } from "../wire.ts";
+import { Outbox } from "./outbox.ts";
+import type { RunnerPort } from "./port.ts";
+import { ProgressReports } from "./progress.ts";
+import type { Host } from "./running.ts";
+import { Running } from "./running.ts";
+import type { Turn } from "./turn.ts";
+
+/** What a runner is made of. */
+export interface RunnerParts {
+  readonly port: RunnerPort;
+  readonly claims: Claims;
+  readonly runtime: Runtime;
+  readonly turn: Turn;
+  readonly crossing: Crossing;
+  /** What ids that are numbers begin with. */
+  readonly idPrefix: string;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+export class Runner implements Host {
+  readonly idPrefix: string;
+  readonly #parts: RunnerParts;
+  readonly #outbox: Outbox;
+  readonly #progress: ProgressReports;
+  readonly #introduced = new Map<number, Introduction>();
+  readonly #definitions = new Map<number, Definition>();
+  readonly #batches: GiveMessage[] = [];
+  #batch: GiveMessage | undefined;
+  #running: Running | undefined;
+  /** True while something will call `#run` by itself. */
+  #active = false;
+  #sendingSoon = false;
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts;
+    this.idPrefix = parts.idPrefix;
+    this.#outbox = new Outbox(parts.port, parts.crossing);
+    this.#progress = new ProgressReports(parts.port, parts.runtime);
+  }
+
+  receive(message: GiveMessage | AbortMessage): void {
+    if (message[0] === abort) return this.#abort(message);
+    for (const introduction of message[8] ?? []) this.#introduce(introduction);
+    this.#batches.push(message);
+    if (!this.#active) this.#run();
+  }
+
+  /** Sends the outcomes of what has ended: the worker is about to exit. */
+  flush(): void {
+    this.#progress.send();
+    if (!this.#outbox.isEmpty) this.#outbox.send(this.#parts.runtime.elapsed(), false);
+  }
+
+  log(running: Running, message: string): void {
+    this.#parts.port.report([log, running.slot, running.index, message]);
+  }
+
+  progress(running: Running, fraction: number, note: string | undefined): void {
+    if (running === this.#running) this.#progress.add(running, fraction, note);
+  }
+
+  #introduce(introduction: Introduction): void {
+    const [number, , , definition] = introduction;
+    if (definition) this.#definitions.set(number, definition);
+    else this.#introduced.set(number, introduction);
+  }
+
+  #abort([, slot, index, reason]: AbortMessage): void {
+    if (this.#running?.slot === slot && this.#running.index === index) this.#running.abort(decodeThrown(reason));
+  }
+
+  #run(): void {
+    const { claims, runtime, turn } = this.#parts;
+    this.#active = true;
+    for (;;) {
+      const now = runtime.elapsed();
+      const batch = this.#batch;
+      if (!batch) {
+        if (this.#batches.length > 0 && turn.isOver(now)) return turn.next(() => this.#run());
+        if (!this.#nextBatch(now)) return;
+        continue;
+      }
+      if (this.#outbox.isDue(now)) this.#outbox.send(now, false);
+      const definition = this.#upcomingDefinition(batch);
+      const index = claims.claim(batch[1], definition ? now : 0);
+      if (index < 0) this.#endBatch(now);
+      else if (!definition) return this.#load(batch, index);
+      else if (!this.#start(batch, index, definition)) return;
+    }
+  }
+
+  #nextBatch(now: number): boolean {
+    this.#batch = this.#batches.shift();
+    this.#active = this.#batch !== undefined;
+    if (this.#batch) this.#outbox.open(this.#batch[1], now);
+    return this.#active;
+  }
+
+  #endBatch(now: number): void {
+    this.#batch = undefined;
+    this.#outbox.send(now, true);
+  }
+
+  #upcomingDefinition(batch: GiveMessage): Definition | undefined {
+    const tasks = batch[3];
+    if (typeof tasks === "number") return this.#definitions.get(tasks);
+    const index = this.#parts.claims.upcoming(batch[1]);
+    // With nothing left to claim the answer does not matter.
+    return this.#definitions.get(tasks[Math.max(0, index)] as number);
+  }
+
+  #load(batch: GiveMessage, index: number): void {
+    const number = at(batch[3], index);
+    const [, name = "", module = ""] = this.#introduced.get(number) ?? [];
+    loadTask(module, name).then(
+      (definition) => {
+        this.#definitions.set(number, definition);
+        const now = this.#parts.runtime.elapsed();
+        this.#parts.claims.started(now);
+        if (this.#outbox.isEmpty) this.#outbox.rest(now);
+        if (this.#start(batch, index, definition)) this.#run();
+      },
+      (error: unknown) => {
+        this.#outbox.error(error, refused);
+        this.#run();
+      },
+    );
+  }
+
+  /** Runs an element. Gives true when it has ended, false when it will end later and go on with `#run` by itself. */
+  #start(batch: GiveMessage, index: number, definition: Definition): boolean {
+    const running = new Running(this, batch, index, definition.name);
+    this.#running = running;
+    const kind = at(batch[4], index);
+    const data = batch[5][index];
+    try {
+      const returned = withContext(running, () =>
+        kind === raw ? definition.fn(data) : definition.fn(...argsOf(kind, data)),
+      );
+      if (definition.options.output === undefined && !isThenable(returned)) {
+        this.#value(returned, kind === text);
+        return true;
+      }
+      this.#follow(definition, returned, kind === text);
+      return false;
+    } catch (error) {
+      this.#error(error);
+      return true;
+    }
+  }
+
+  #follow(definition: Definition, returned: unknown, asText: boolean): void {
+    this.#sendSoon();
+    const { output } = definition.options;
+    const what = `The result of task "${definition.name}"`;
+    const promise = Promise.resolve(returned);
+    (output ? promise.then((value) => validate(output, value, what)) : promise).then(
+      (value) => {
+        this.#value(value, asText);
+        this.#run();
+      },
+      (error: unknown) => {
+        this.#error(error);
+        this.#run();
+      },
+    );
+  }
+
+  // A task that waits must not keep back the outcomes of those before it.
+  #sendSoon(): void {
+    if (this.#outbox.isEmpty || this.#sendingSoon) return;
+    this.#sendingSoon = true;
+    this.#parts.runtime.defer(() => {
+      this.#sendingSoon = false;
+      if (!this.#outbox.isEmpty) this.#outbox.send(this.#parts.runtime.elapsed(), false);
+    });
+  }
+
+  #value(value: unknown, asText: boolean): void {
+    if (this.#progress.isHolding) this.#progress.send();
+    this.#running = undefined;
+    const atOnce = this.#outbox.value(value, asText ? text : undefined);
+    if (!atOnce) return;
+    const now = this.#parts.runtime.elapsed();
+    // Nothing can be added to a batch, so one that has nothing left will stay so.
+    const slot = this.#batch?.[1];
+    if (slot !== undefined && this.#parts.claims.upcoming(slot) < 0) this.#endBatch(now);
+    else this.#outbox.send(now, false);
+  }
+
+  #error(error: unknown): void {
+    if (this.#progress.isHolding) this.#progress.send();
+    this.#running = undefined;
+    this.#outbox.error(error, failed);
+  }
+}

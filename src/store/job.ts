@@ -1,0 +1,101 @@
+// The rows that cross the store contract. Values are encoded texts (task/codec.ts); times are ms since 1970 and come
+// from the caller. A store keeps these facts and moves jobs between states; it never looks inside a text.
+import type { FinalState, JobState } from "../task/state.ts";
+
+/** A job as submitted. */
+export interface NewJob {
+  readonly id: string;
+  readonly task: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** Encoded arguments. */
+  readonly args: string;
+  /** Encoded attempt policy (retries, backoff, timeout); null when it is the default one. */
+  readonly policy: string | null;
+  /** How many deaths of its worker it may survive before it is set aside. */
+  readonly crashLimit: number;
+  /** Not before this time; null for at once. */
+  readonly dueAt: number | null;
+  /** Expires when not started by this time. */
+  readonly expiresAt: number | null;
+  /** How long after its end the row is kept. */
+  readonly keepMs: number;
+  /** The outermost call of the graph this job belongs to; its own id when it is that call. */
+  readonly root: string;
+  /** The job that submitted it. */
+  readonly parent: string | null;
+  /** W3C traceparent given by the submitter. */
+  readonly trace: string | null;
+  /** Ids of jobs whose results its arguments need, in the order of their holes; in the same batch before it, or stored. */
+  readonly dependsOn: readonly string[];
+  readonly unique: { readonly key: string; readonly until: "started" | "ended" } | null;
+  readonly submittedAt: number;
+}
+
+/** A job as stored. */
+export interface Job extends Omit<NewJob, "unique" | "dependsOn"> {
+  readonly state: JobState;
+  readonly uniqueKey: string | null;
+  /** How many dependencies it had when submitted. */
+  readonly dependencies: number;
+  /** Dependencies not yet done. */
+  readonly pending: number;
+  /** Attempts started and not given back. */
+  readonly attempt: number;
+  /** Attempts that ended with the death of the worker. */
+  readonly crashes: number;
+  /** Counts every claim; an outcome is accepted only with the fence of the claim it belongs to. */
+  readonly fence: number;
+  /** The worker that runs it, or that ran it when it ended; else null. */
+  readonly worker: string | null;
+  /** When it last became ready. */
+  readonly readyAt: number | null;
+  /** When its last attempt started. */
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** Encoded result; only in state `done`. */
+  readonly result: string | null;
+  /** Encoded error of the last attempt that failed or crashed; null when no attempt did, or when that one's worker was lost. */
+  readonly error: string | null;
+  /** When a dependency made it fail: the id of the job at the bottom of the chain, the one that failed by itself. */
+  readonly cause: string | null;
+  /** When someone asked for it to be cancelled while it ran. */
+  readonly cancelAt: number | null;
+  readonly cancelReason: string | null;
+  /** Encoded `[fraction, note]` as last reported. */
+  readonly progress: string | null;
+}
+
+/** What a worker gets with a job. */
+export type ClaimedJob = Pick<
+  Job,
+  | "id"
+  | "task"
+  | "queue"
+  | "args"
+  | "policy"
+  | "attempt"
+  | "crashes"
+  | "fence"
+  | "root"
+  | "parent"
+  | "trace"
+  | "dependencies"
+  | "submittedAt"
+>;
+
+/** How an attempt ended. `fence` is that of the claim. */
+export type Outcome =
+  | { readonly id: string; readonly fence: number; readonly kind: "done"; readonly result: string }
+  | { readonly id: string; readonly fence: number; readonly kind: "failed"; readonly error: string }
+  | { readonly id: string; readonly fence: number; readonly kind: "retry"; readonly error: string; readonly dueAt: number }
+  /** The thread or process that ran it died: counts against `crashLimit`. */
+  | { readonly id: string; readonly fence: number; readonly kind: "crashed"; readonly error: string }
+  /** Given back untouched at a shutdown: the attempt is not counted. */
+  | { readonly id: string; readonly fence: number; readonly kind: "released" }
+  | { readonly id: string; readonly fence: number; readonly kind: "cancelled" };
+
+/** A job that has ended, as those who wait for it need it. */
+export type Ended = Pick<Job, "id" | "task" | "result" | "error" | "cause" | "cancelReason" | "crashes" | "worker"> & {
+  readonly state: FinalState;
+};

@@ -1,0 +1,103 @@
+// The state machine of a job, in one place. Every store must give the trace this file gives; the memory store calls it,
+// the others say the same in their own language and are compared with it by model-based tests.
+//
+//            add                 dependencies done            due
+//   (new) ─────────► blocked ───────────────────► scheduled ─────────► ready ◄───────────── retry by hand
+//     │                 │                             ▲  │                │ ▲                (from failed,
+//     ├─────────────────┼─────────────────────────────┘  │ expires        │ │ crashed,        cancelled,
+//     │   dependency    │ retry (later)                  ▼          claim │ │ released        expired)
+//     │   did not end   │        ┌───────────────── expired               ▼ │
+//     │   as done       └─► failed ◄──────────────────────────────────  running ─────► done
+//     └─────────────────────►  ▲           failed, crashed too often      │
+//                              └──────────────────────────────────────────┤
+//                   cancel: from every live state ─► cancelled ◄──────────┘ once its worker has confirmed
+//
+// A retry that is already due goes to ready at once.
+// `waiting` (suspended on a sleep, a signal or a child) is reserved; nothing enters it yet.
+import type { FinalState, JobState } from "../task/state.ts";
+import type { Job } from "./job.ts";
+
+/** The state a job arrives in, or falls back to when its dependencies are done or it is retried. */
+export function restingState(pending: number, dueAt: number | null, now: number): "blocked" | "scheduled" | "ready" {
+  if (pending > 0) return "blocked";
+  return dueAt !== null && dueAt > now ? "scheduled" : "ready";
+}
+
+/** What the machine needs to know of a running job. */
+export type RunningJob = Pick<Job, "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt">;
+
+/** How an attempt ended: as its worker says, or with the loss of the worker. */
+export type AttemptEnd =
+  | { readonly kind: "done"; readonly result: string }
+  | { readonly kind: "failed" | "crashed"; readonly error: string }
+  | { readonly kind: "retry"; readonly error: string; readonly dueAt: number }
+  | { readonly kind: "released" | "cancelled" | "lost" };
+
+/** The state the end of an attempt leads to at `now`. */
+export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): FinalState | "ready" | "scheduled" {
+  switch (end.kind) {
+    case "done":
+    case "failed":
+    case "cancelled":
+      return end.kind;
+    case "retry":
+      if (job.cancelAt !== null) return "cancelled";
+      return end.dueAt > now ? "scheduled" : "ready";
+    case "released":
+      return job.cancelAt === null ? "ready" : "cancelled";
+    case "crashed":
+    case "lost":
+      if (job.cancelAt !== null) return "cancelled";
+      return job.crashes + 1 > job.crashLimit ? "failed" : "ready";
+  }
+}
+
+/** What the end of an attempt changes in a job. */
+export interface AfterAttempt {
+  readonly state: FinalState | "ready" | "scheduled";
+  readonly attempt: number;
+  readonly crashes: number;
+  readonly dueAt: number | null;
+  readonly result: string | null;
+  readonly error: string | null;
+}
+
+/** The job after this end of its attempt. A released attempt is not counted; a lost one leaves no error, since nobody saw it. */
+export function afterAttempt(job: RunningJob, end: AttemptEnd, now: number): AfterAttempt {
+  const crashed = end.kind === "crashed" || end.kind === "lost";
+  let { error } = job;
+  if (end.kind === "lost") error = null;
+  else if ("error" in end) error = end.error;
+  return {
+    state: stateAfter(job, end, now),
+    attempt: end.kind === "released" ? job.attempt - 1 : job.attempt,
+    crashes: crashed ? job.crashes + 1 : job.crashes,
+    dueAt: end.kind === "retry" ? end.dueAt : job.dueAt,
+    result: end.kind === "done" ? end.result : null,
+    error,
+  };
+}
+
+/** True when the end of an attempt is what its worker said, so that whoever said it need not be told. */
+export function asReported(kind: AttemptEnd["kind"], state: JobState): boolean {
+  return kind === state;
+}
+
+/**
+ * True when a job that waits may not be started any more. Expiry is about the first start: a job of which an attempt was
+ * started, and not given back, is run to its end however late its retries are.
+ */
+export function isLate(job: Pick<Job, "attempt" | "expiresAt">, now: number): boolean {
+  return job.attempt === 0 && job.expiresAt !== null && job.expiresAt <= now;
+}
+
+/** For how long an ended job that a live job still needs is passed over when it is due to be pruned. */
+export function reprieveMs(keepMs: number): number {
+  return Math.max(keepMs, 60_000);
+}
+
+/** States from which a job can still be claimed some day; in these a cancellation takes effect at once and expiry applies. */
+export const waitingStates: readonly JobState[] = ["blocked", "scheduled", "ready", "waiting"];
+
+/** States a retry by hand starts from. */
+export const retryableStates: readonly JobState[] = ["failed", "cancelled", "expired"];

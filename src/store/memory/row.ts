@@ -1,0 +1,81 @@
+// A job as the memory store keeps it, and the copies it gives out: a row changes in place, so it never leaves the store.
+import type { FinalState } from "../../task/state.ts";
+import { isFinal } from "../../task/state.ts";
+import type { Arrival } from "../arrival.ts";
+import type { ClaimedJob, Ended, Job } from "../job.ts";
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** A job and its place in the graph. */
+export interface Row {
+  /** Counts the jobs ever added. */
+  readonly seq: number;
+  readonly job: Writable<Job>;
+  readonly dependsOn: readonly Row[];
+  /** The jobs that need this one, with how many of their dependencies it is (stand-ins can make it several). */
+  readonly dependants: Map<Row, number>;
+  readonly uniqueUntil: "started" | "ended" | null;
+  holdsKey: boolean;
+  /** When it may be pruned; only of an ended job. */
+  pruneAt: number;
+  removed: boolean;
+}
+
+/** A new row in no state yet. */
+export function newRow(seq: number, { job, pending, cause }: Arrival, dependsOn: readonly Row[]): Row {
+  const { unique, dependsOn: _ids, ...facts } = job;
+  const row: Row = {
+    seq,
+    job: {
+      ...facts,
+      state: "blocked",
+      uniqueKey: unique?.key ?? null,
+      dependencies: dependsOn.length,
+      pending,
+      attempt: 0,
+      crashes: 0,
+      fence: 0,
+      worker: null,
+      readyAt: null,
+      startedAt: null,
+      endedAt: null,
+      result: null,
+      error: null,
+      cause,
+      cancelAt: null,
+      cancelReason: null,
+      progress: null,
+    },
+    dependsOn,
+    dependants: new Map(),
+    uniqueUntil: unique?.until ?? null,
+    holdsKey: false,
+    pruneAt: 0,
+    removed: false,
+  };
+  for (const each of dependsOn) each.dependants.set(row, (each.dependants.get(row) ?? 0) + 1);
+  return row;
+}
+
+/** True when a job that depends on it has not ended. */
+export function isNeeded(row: Row): boolean {
+  for (const above of row.dependants.keys()) if (!isFinal(above.job.state)) return true;
+  return false;
+}
+
+/** A copy of the job as it is now. */
+export function toJob({ job }: Row): Job {
+  return { ...job };
+}
+
+/** What a worker gets with a job. */
+export function toClaimed({ job }: Row): ClaimedJob {
+  const { id, task, queue, args, policy, attempt, crashes, fence, root, parent, trace, dependencies, submittedAt } = job;
+  return { id, task, queue, args, policy, attempt, crashes, fence, root, parent, trace, dependencies, submittedAt };
+}
+
+/** What those who wait for an ended job get. */
+export function toEnded({ job }: Row): Ended {
+  const { id, task, state, result, error, cause, cancelReason, crashes, worker } = job;
+  return { id, task, state: state as FinalState, result, error, cause, cancelReason, crashes, worker };
+}

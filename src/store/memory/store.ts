@@ -1,0 +1,232 @@
+// The memory store: the reference for what the contract means, what `simulate` runs on, and `connect("memory:")`. Every verb
+// does all its work in one go when it is called, so it is atomic; it decides before it moves anything, so it can be refused
+// but not fail half-way. It keeps nothing beyond the process, and no other process or thread can reach it.
+import { ClosedError, StoreError } from "../../core/errors.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import type { JobState } from "../../task/state.ts";
+import { isFinal, jobStates } from "../../task/state.ts";
+import { arrivals, takenId } from "../arrival.ts";
+import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type {
+  Added,
+  Cancelled,
+  JobFilter,
+  NewWorker,
+  Page,
+  QueueStats,
+  Settled,
+  Store,
+  StoredWorker,
+  StoreEvent,
+  StoreInfo,
+  Tended,
+  Want,
+} from "../store.ts";
+import type { Member } from "./book.ts";
+import { Book } from "./book.ts";
+import { cancel, remove, retry } from "./change.ts";
+import { claim } from "./claim.ts";
+import type { Row } from "./row.ts";
+import { toEnded, toJob } from "./row.ts";
+import { select } from "./select.ts";
+import { settle, takeBack } from "./settle.ts";
+import { tend } from "./tend.ts";
+
+class MemoryStore implements Store {
+  readonly leaseUrl: null = null;
+  readonly #book = new Book();
+  readonly #runtime: Runtime;
+  readonly #listeners = new Set<(event: StoreEvent) => void>();
+  #toTell = new Set<StoreEvent>();
+  #closed = false;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /** Runs a verb at once; its promise is settled already when the caller gets it. */
+  async #verb<T>(run: (book: Book) => T): Promise<T> {
+    this.#checkOpen();
+    const result = run(this.#book);
+    this.#tell(this.#book.takeEvents());
+    return result;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ClosedError("The memory store is closed. Open another; what was in this one is gone.");
+  }
+
+  add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+    return this.#verb((book) => {
+      for (const { id } of jobs) if (book.rows.has(id)) throw takenId(id);
+      const arrived = arrivals(jobs, now, {
+        find: (id) => book.rows.get(id)?.job,
+        holder: (key) => book.holders.get(key)?.job.id,
+      });
+      for (const each of arrived) if (each.existing === null) book.insert(each, now);
+      return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
+    });
+  }
+
+  claim(worker: string, wants: readonly Want[], now: number): Promise<readonly ClaimedJob[]> {
+    return this.#verb((book) => claim(book, worker, wants, now));
+  }
+
+  settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
+    return this.#verb((book) => settle(book, worker, outcomes, wants, now));
+  }
+
+  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return this.#verb((book) => ids.map((id) => inputsOf(book, id)));
+  }
+
+  get(ids: readonly string[]): Promise<readonly Job[]> {
+    return this.#verb((book) => select(book, { ids }).map(toJob));
+  }
+
+  endings(ids: readonly string[]): Promise<readonly Ended[]> {
+    return this.#verb((book) => {
+      const rows = ids.flatMap((id) => book.rows.get(id) ?? []);
+      return rows.filter(({ job }) => isFinal(job.state)).map(toEnded);
+    });
+  }
+
+  list(filter: JobFilter, page: Page): Promise<readonly Job[]> {
+    return this.#verb((book) => {
+      const { before, limit } = page;
+      const start = before === undefined ? undefined : book.rows.get(before);
+      const isEarlier = ({ seq, job }: Row): boolean => before === undefined || (start ? seq < start.seq : job.id < before);
+      return select(book, filter).filter(isEarlier).toReversed().slice(0, limit).map(toJob);
+    });
+  }
+
+  count(filter: JobFilter): Promise<number> {
+    return this.#verb((book) => select(book, filter).length);
+  }
+
+  cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
+    return this.#verb((book) => cancel(book, filter, reason, now));
+  }
+
+  retry(filter: JobFilter, now: number): Promise<readonly string[]> {
+    return this.#verb((book) => retry(book, filter, now));
+  }
+
+  remove(filter: JobFilter): Promise<number> {
+    return this.#verb((book) => remove(book, filter));
+  }
+
+  tend(now: number, limit: number): Promise<Tended> {
+    return this.#verb((book) => tend(book, now, limit));
+  }
+
+  join(worker: NewWorker, leaseUntil: number): Promise<void> {
+    return this.#verb((book) => {
+      const running = book.members.get(worker.id)?.running ?? new Set();
+      book.members.set(worker.id, { worker, leaseUntil, running });
+    });
+  }
+
+  renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }> {
+    return this.#verb((book) => {
+      const member = book.members.get(worker);
+      if (!member) return { alive: false, cancels: [] };
+      member.leaseUntil = leaseUntil;
+      const wished = [...member.running].filter(({ job }) => job.cancelAt !== null);
+      return { alive: true, cancels: wished.sort((a, b) => a.seq - b.seq).map(({ job }) => job.id) };
+    });
+  }
+
+  leave(worker: string, now: number): Promise<void> {
+    return this.#verb((book) => {
+      takeBack(book, book.members.get(worker)?.running ?? [], "released", now);
+      book.members.delete(worker);
+    });
+  }
+
+  note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {
+    return this.#verb((book) => {
+      for (const [id, fence, text] of progress) {
+        const job = book.rows.get(id)?.job;
+        if (job?.state === "running" && job.worker === worker && job.fence === fence) job.progress = text;
+      }
+    });
+  }
+
+  workers(): Promise<readonly StoredWorker[]> {
+    return this.#verb(({ members }) => [...members.values()].map(toStored).sort((a, b) => (a.id < b.id ? -1 : 1)));
+  }
+
+  queues(): Promise<readonly QueueStats[]> {
+    return this.#verb(({ rows }) => {
+      const queues = new Map<string, Record<JobState, number>>();
+      for (const { job } of rows.values()) {
+        let counts = queues.get(job.queue);
+        if (!counts) queues.set(job.queue, (counts = noJobs()));
+        counts[job.state] += 1;
+      }
+      return [...queues].map(([queue, counts]) => ({ queue, counts })).sort((a, b) => (a.queue < b.queue ? -1 : 1));
+    });
+  }
+
+  info(): Promise<StoreInfo> {
+    return this.#verb(({ rows }) => ({
+      kind: "memory",
+      location: "this process",
+      engine: `Node ${process.version}`,
+      schema: 1,
+      jobs: rows.size,
+      bytes: 0,
+      problems: [],
+      settings: {},
+    }));
+  }
+
+  watch(listener: (event: StoreEvent) => void): () => void {
+    this.#checkOpen();
+    const own = (event: StoreEvent): void => listener(event);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#listeners.clear();
+  }
+
+  /** Listeners are called on a later turn, once for all that happened on this one. */
+  #tell(events: ReadonlySet<StoreEvent>): void {
+    if (events.size === 0 || this.#listeners.size === 0) return;
+    if (this.#toTell.size === 0) {
+      this.#runtime.defer(() => {
+        const told = this.#toTell;
+        this.#toTell = new Set();
+        for (const listener of this.#listeners) for (const event of told) listener(event);
+      });
+    }
+    for (const event of events) this.#toTell.add(event);
+  }
+}
+
+function toStored({ worker, leaseUntil, running }: Member): StoredWorker {
+  return { ...worker, leaseUntil, running: running.size };
+}
+
+function noJobs(): Record<JobState, number> {
+  return Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>;
+}
+
+function inputsOf(book: Book, id: string): string[] {
+  const row = book.rows.get(id);
+  if (!row) throw new StoreError(`The inputs of job "${id}" cannot be read: the job is not stored. It was removed or pruned.`);
+  return row.dependsOn.map(({ job }) => {
+    if (job.state === "done" && job.result !== null) return job.result;
+    throw new StoreError(`The inputs of job "${id}" cannot be read: "${job.id}", which it depends on, is not done.`);
+  });
+}
+
+/** A store in the memory of this process. It survives nothing and costs nothing to open. */
+export function memoryStore(options: { readonly runtime?: Runtime } = {}): Store {
+  return new MemoryStore(options.runtime ?? systemRuntime);
+}

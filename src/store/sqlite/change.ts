@@ -1,0 +1,123 @@
+// What people do to jobs: cancel, retry, remove. What each reaches is decided in `cancellation.ts` and `revival.ts`.
+import type { JobState } from "../../task/state.ts";
+import { finalStates, isFinal, jobStates } from "../../task/state.ts";
+import type { LiveJob } from "../cancellation.ts";
+import { cancelJobs } from "../cancellation.ts";
+import { restingState, retryableStates } from "../machine.ts";
+import type { Ancestor } from "../revival.ts";
+import { revivals } from "../revival.ts";
+import type { Cancelled, JobFilter } from "../store.ts";
+import { holderOf } from "./add.ts";
+import type { Effects } from "./commits.ts";
+import type { Connection } from "./connection.ts";
+import { end, failAbove } from "./ends.ts";
+import { whereAlso } from "./where.ts";
+
+const liveStates = jobStates.filter((state) => !isFinal(state));
+
+interface LiveRow extends LiveJob {
+  readonly seq: number;
+}
+
+const request = "UPDATE job SET cancel_at = ?, cancel_reason = ? WHERE seq = ? AND cancel_at IS NULL";
+const liveBelow = `
+  SELECT DISTINCT job.seq, job.id, job.state FROM edge CROSS JOIN job ON job.seq = edge.dep
+  WHERE edge.job = ? AND job.prune_at IS NULL AND job.root IS NOT NULL ORDER BY edge.position`;
+const liveAbove = "SELECT 1 FROM edge CROSS JOIN job ON job.seq = edge.job WHERE edge.dep = ? AND job.prune_at IS NULL LIMIT 1";
+
+/** True when a job that depends on it has not ended. */
+export function isNeeded(db: Connection, seq: number): boolean {
+  return db.get(liveAbove, seq) !== undefined;
+}
+
+function below(db: Connection, rows: readonly LiveRow[]): LiveRow[] {
+  const found = new Map<number, LiveRow>();
+  for (const { seq } of rows) for (const row of db.all<LiveRow>(liveBelow, seq)) found.set(row.seq, row);
+  return [...found.values()];
+}
+
+/** Cancels jobs; see `Store.cancel`. */
+export function cancel(db: Connection, effects: Effects, filter: JobFilter, reason: string | null, now: number): Cancelled {
+  const { sql, params } = whereAlso(filter, liveStates);
+  const chosen = db.all<LiveRow>(`SELECT job.seq, job.id, job.state FROM job WHERE ${sql} ORDER BY job.seq`, ...params);
+  return cancelJobs(chosen, {
+    end: ({ seq }) => end(db, effects, seq, { state: "cancelled", reason }, now),
+    request: ({ seq }) => void db.run(request, now, reason, seq),
+    failAbove: (ended) => {
+      const fallen = ended.map(({ seq, id }) => ({ seq, id, cause: null }));
+      return failAbove(db, effects, fallen, now).map(({ id }) => id);
+    },
+    below: (rows) => below(db, rows),
+    isNeeded: ({ seq }) => isNeeded(db, seq),
+  });
+}
+
+interface EndedRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly state: JobState;
+  readonly uniqueKey: string | null;
+  readonly dependencies: number;
+  readonly attempt: number;
+  readonly dueAt: number | null;
+}
+
+const findEnded = `
+  SELECT seq, id, state, unique_key AS uniqueKey, dependencies, attempt, due_at AS dueAt FROM job WHERE id = ?`;
+const namesBelow = "SELECT job.id FROM edge CROSS JOIN job ON job.seq = edge.dep WHERE edge.job = ? ORDER BY edge.position";
+const revive = `
+  UPDATE job SET state = ?, pending = ?, due_at = ?, expires_at = ? + expires_at - submitted_at, attempt = 0, crashes = 0,
+    unique_held = unique_key IS NOT NULL, worker = NULL, ready_at = ?, started_at = NULL, ended_at = NULL, prune_at = NULL,
+    result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL
+  WHERE seq = ?`;
+
+/** Makes ended jobs live again; see `Store.retry`. */
+export function retry(db: Connection, effects: Effects, filter: JobFilter, now: number): string[] {
+  const { sql, params } = whereAlso(filter, retryableStates);
+  const chosen = db.all<{ id: string }>(`SELECT job.id FROM job WHERE ${sql} ORDER BY job.seq`, ...params);
+  const rows = new Map<string, EndedRow>();
+  const find = (id: string): Ancestor | undefined => {
+    const row = db.get<EndedRow>(findEnded, id);
+    if (!row) return undefined;
+    rows.set(id, row);
+    const isOver = retryableStates.includes(row.state) && row.dependencies > 0;
+    const dependsOn = isOver ? db.all<{ id: string }>(namesBelow, row.seq).map((each) => each.id) : [];
+    return { id, state: row.state, uniqueKey: row.uniqueKey, dependencies: row.dependencies, dependsOn };
+  };
+  const planned = revivals(
+    chosen.map(({ id }) => id),
+    { find, holder: (key) => holderOf(db, key) },
+  );
+  for (const { id, pending } of planned) {
+    const row = rows.get(id);
+    if (!row) continue;
+    const dueAt = row.attempt > 0 ? null : row.dueAt;
+    const state = restingState(pending, dueAt, now);
+    db.run(revive, state, pending, dueAt, now, state === "ready" ? now : null, row.seq);
+    if (state === "ready") effects.ready = true;
+  }
+  return planned.map(({ id }) => id);
+}
+
+const edgesOf = "DELETE FROM edge WHERE job = ?";
+const edgesTo = "DELETE FROM edge WHERE dep = ?";
+
+/** Deletes a row that no live job needs. Its edges go with it, since its seq may be used again. */
+export function erase(db: Connection, seq: number, dependencies: number): void {
+  if (dependencies > 0) db.run(edgesOf, seq);
+  db.run(edgesTo, seq);
+  db.run("DELETE FROM long_args WHERE seq = ?", seq);
+  db.run("DELETE FROM job WHERE seq = ?", seq);
+}
+
+/** Deletes ended jobs no live one needs; returns how many. */
+export function remove(db: Connection, filter: JobFilter): number {
+  const { sql, params } = whereAlso(filter, finalStates);
+  const chosen = db.all<{ seq: number; dependencies: number }>(
+    `SELECT job.seq, job.dependencies FROM job WHERE ${sql}`,
+    ...params,
+  );
+  const free = chosen.filter(({ seq }) => !isNeeded(db, seq));
+  for (const { seq, dependencies } of free) erase(db, seq, dependencies);
+  return free.length;
+}

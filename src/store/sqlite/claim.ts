@@ -1,0 +1,127 @@
+// Giving out ready jobs. One probe of the ready index for each queue and task: what waits for other tasks is never looked at,
+// be it a million rows. Several tasks are merged by priority and age, each read in pages that grow, so that neither
+// a hundred idle tasks nor one long backlog makes a claim read much more than it takes.
+import type { ClaimedJob } from "../job.ts";
+import type { Want } from "../store.ts";
+import type { ClaimRow } from "./columns.ts";
+import { claimColumns, toClaimed } from "./columns.ts";
+import type { Connection } from "./connection.ts";
+
+/** Seqs of the jobs this connection has given out, so that their outcomes find them without looking up their ids. */
+export class Seqs {
+  readonly #seqs = new Map<string, number>();
+  readonly #db: Connection;
+
+  constructor(db: Connection) {
+    this.#db = db;
+  }
+
+  remember(id: string, seq: number): void {
+    this.#seqs.set(id, seq);
+    // Jobs that were lost with their lease are never settled here; the oldest are forgotten.
+    if (this.#seqs.size > 100_000) for (const oldest of this.#seqs.keys()) return void this.#seqs.delete(oldest);
+  }
+
+  /** Where to look for a job; whoever uses it must compare the id, since the seqs of deleted rows are used again. */
+  find(id: string): number {
+    return this.#seqs.get(id) ?? this.#db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", id)?.seq ?? -1;
+  }
+
+  forget(id: string): void {
+    this.#seqs.delete(id);
+  }
+}
+
+const nextPage = `
+  SELECT ${claimColumns} FROM job
+  WHERE state = 'ready' AND queue = ? AND task = ? AND (rank, seq) > (?, ?) AND (expires_at IS NULL OR expires_at > ? OR attempt > 0)
+  ORDER BY rank, seq LIMIT ?`;
+const firstPage = nextPage.replace("AND (rank, seq) > (?, ?) ", "");
+
+/** The ready jobs of one task, in the order in which they are to be given out. */
+class Backlog {
+  readonly #db: Connection;
+  readonly #queue: string;
+  readonly #task: string;
+  readonly #now: number;
+  #page: ClaimRow[] = [];
+  #at = 0;
+  #pageRows: number;
+  #isOver = false;
+
+  constructor(db: Connection, queue: string, task: string, now: number, pageRows: number) {
+    this.#db = db;
+    this.#queue = queue;
+    this.#task = task;
+    this.#now = now;
+    this.#pageRows = pageRows;
+    this.#show(db.all<ClaimRow>(firstPage, queue, task, now, pageRows));
+  }
+
+  get head(): ClaimRow | undefined {
+    return this.#page[this.#at];
+  }
+
+  advance(): void {
+    const passed = this.head;
+    this.#at += 1;
+    if (!passed || this.#at < this.#page.length || this.#isOver) return;
+    this.#pageRows *= 2;
+    this.#show(this.#db.all<ClaimRow>(nextPage, this.#queue, this.#task, passed.rank, passed.seq, this.#now, this.#pageRows));
+  }
+
+  #show(page: ClaimRow[]): void {
+    this.#page = page;
+    this.#at = 0;
+    this.#isOver = page.length < this.#pageRows;
+  }
+}
+
+function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
+  return b === undefined || a.rank < b.rank || (a.rank === b.rank && a.seq < b.seq);
+}
+
+function choose(db: Connection, { queue, tasks, limit }: Want, now: number): ClaimRow[] {
+  const names = [...new Set(tasks)];
+  if (limit <= 0) return [];
+  const pageRows = names.length === 1 ? limit : Math.ceil(limit / names.length) + 4;
+  const backlogs = names.map((task) => new Backlog(db, queue, task, now, pageRows));
+  const chosen: ClaimRow[] = [];
+  while (chosen.length < limit) {
+    let first: Backlog | undefined;
+    for (const backlog of backlogs) if (backlog.head && isBefore(backlog.head, first?.head)) first = backlog;
+    if (!first?.head) break;
+    chosen.push(first.head);
+    if (chosen.length < limit) first.advance();
+  }
+  return chosen;
+}
+
+const start =
+  "UPDATE job SET state = 'running', worker = ?, attempt = attempt + 1, fence = fence + 1, started_at = ? WHERE seq = ?";
+
+function isLeased(db: Connection, worker: string, now: number): boolean {
+  return db.get("SELECT 1 FROM worker WHERE id = ? AND lease_until > ?", worker, now) !== undefined;
+}
+
+/** Takes ready jobs for a worker; see `Store.claim`. */
+export function claim(db: Connection, seqs: Seqs, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
+  const claimed: ClaimedJob[] = [];
+  if (!isLeased(db, worker, now)) return claimed;
+  for (const want of wants) {
+    for (const row of choose(db, want, now)) {
+      db.run(start, worker, now, row.seq);
+      if (row.uniqueHeld === 1 && row.uniqueUntil === "started") db.run("UPDATE job SET unique_held = 0 WHERE seq = ?", row.seq);
+      seqs.remember(row.id, row.seq);
+      claimed.push(toClaimed(row));
+    }
+  }
+  return claimed;
+}
+
+const anyReady = "SELECT 1 FROM job WHERE state = 'ready' AND queue = ? AND task = ? LIMIT 1";
+
+/** True when a claim may find something; asked before the write lock is. */
+export function mayClaim(db: Connection, wants: readonly Want[]): boolean {
+  return wants.some(({ queue, tasks, limit }) => limit > 0 && tasks.some((task) => db.get(anyReady, queue, task) !== undefined));
+}

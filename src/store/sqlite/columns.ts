@@ -1,0 +1,59 @@
+// How a row of the file becomes what crosses the contract. The columns are named in the SQL as the fields are named here;
+// node:sqlite gives objects without a prototype, which are copied into plain ones.
+import type { FinalState } from "../../task/state.ts";
+import type { ClaimedJob, Ended, Job } from "../job.ts";
+
+const argsColumn = "coalesce(job.args, (SELECT text FROM long_args WHERE long_args.seq = job.seq)) AS args";
+
+/** Columns of a whole job. */
+export const jobColumns: string = `job.id, job.task, job.queue, -job.rank AS priority, ${argsColumn}, job.policy,
+  job.crash_limit AS crashLimit, job.due_at AS dueAt, job.expires_at AS expiresAt, job.keep_ms AS keepMs,
+  coalesce(job.root, job.id) AS root, job.parent, job.trace, job.submitted_at AS submittedAt, job.state,
+  job.unique_key AS uniqueKey, job.dependencies, job.pending, job.attempt, job.crashes, job.fence, job.worker,
+  job.ready_at AS readyAt, job.started_at AS startedAt, job.ended_at AS endedAt, job.result, job.error, job.cause,
+  job.cancel_at AS cancelAt, job.cancel_reason AS cancelReason, job.progress`;
+
+/** A plain copy of a row read with {@link jobColumns}. */
+export function toJob(row: Job): Job {
+  return { ...row };
+}
+
+/** Columns of a job that is given out; its attempt, fence and crashes as they were before. */
+export const claimColumns: string = `job.seq, job.rank, job.id, job.task, job.queue, ${argsColumn}, job.policy, job.attempt, job.crashes,
+  job.fence, coalesce(job.root, job.id) AS root, job.parent, job.trace, job.dependencies, job.submitted_at AS submittedAt,
+  job.unique_held AS uniqueHeld, job.unique_until AS uniqueUntil`;
+
+/** A row read with {@link claimColumns}. */
+export interface ClaimRow extends ClaimedJob {
+  readonly seq: number;
+  readonly rank: number;
+  readonly uniqueHeld: number;
+  readonly uniqueUntil: "started" | "ended" | null;
+}
+
+/** The job as its worker gets it, with the attempt that now starts. */
+export function toClaimed(row: ClaimRow): ClaimedJob {
+  const { id, task, queue, args, policy, crashes, root, parent, trace, dependencies, submittedAt } = row;
+  const attempt = row.attempt + 1;
+  const fence = row.fence + 1;
+  return { id, task, queue, args, policy, attempt, crashes, fence, root, parent, trace, dependencies, submittedAt };
+}
+
+/** Columns of an ended job. */
+export const endedColumns: string =
+  "job.id, job.task, job.state, job.result, job.error, job.cause, job.cancel_reason AS cancelReason, job.crashes, job.worker";
+
+/** A plain copy of a row read with {@link endedColumns}. */
+export function toEnded({ id, task, state, result, error, cause, cancelReason, crashes, worker }: Ended): Ended {
+  return { id, task, state, result, error, cause, cancelReason, crashes, worker };
+}
+
+/** A job that ends before any attempt of it counted. */
+export function endedWaiting(
+  id: string,
+  task: string,
+  state: FinalState,
+  cause: string | null,
+): Omit<Ended, "error" | "crashes"> {
+  return { id, task, state, result: null, cause, cancelReason: null, worker: null };
+}

@@ -1,0 +1,246 @@
+// Group commit. Verbs called on one turn of the event loop run in one transaction on the next, in the order they were called,
+// and their promises settle after its COMMIT: so a hundred submits in flight cost one flush of the disk, not a hundred.
+//
+// If anything in a group fails, all of it is rolled back and its verbs run again one by one, so that only the culprit is
+// rejected; a verb may therefore run twice, and must keep nothing outside the file before it is committed. Reads keep their
+// place in the order, but run after the commit, without the lock. A group is capped, to bound both how long it blocks
+// this event loop and how long it keeps other processes from writing. A verb that finds in advance that it has nothing to
+// write (an idle worker's claim) never asks for the lock.
+import { ClosedError, StoreError } from "../../core/errors.ts";
+import type { Runtime, Timer } from "../../core/runtime.ts";
+import type { Connection } from "./connection.ts";
+import { lockWaitMs, patiently } from "./connection.ts";
+import { checkVersion } from "./migrate.ts";
+import { asStoreError, isBusy } from "./trouble.ts";
+
+/** What a transaction did that others want to know. */
+export interface Effects {
+  /** A job became ready. */
+  ready: boolean;
+  /** The jobs that ended, by seq. */
+  readonly ended: number[];
+}
+
+/** A verb that writes. */
+export interface Verb<T> {
+  /** About how many rows it writes. */
+  readonly weight: number;
+  run(effects: Effects): T;
+  /** The result, when reading shows that there is nothing to write. Undefined to run it. */
+  idle?(): T | undefined;
+  /** True when it need not survive the loss of power. */
+  readonly fleeting?: boolean;
+}
+
+interface Item {
+  readonly verb: Verb<unknown> | undefined;
+  readonly read: (() => unknown) | undefined;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+  alone: boolean;
+}
+
+const groupRows = 1000;
+const triesPerTurn = 8;
+
+/** How a queue of commits is made. */
+export interface CommitsOptions {
+  readonly db: Connection;
+  readonly runtime: Runtime;
+  /** The layout this program was made for. */
+  readonly version: number;
+  readonly durability: "full" | "normal";
+  /** Called in each transaction before its commit. */
+  readonly beforeCommit: (effects: Effects) => void;
+  /** Called after each commit, before the promises settle. */
+  readonly afterCommit: (effects: Effects) => void;
+}
+
+/** Runs verbs in groups. */
+export class Commits {
+  readonly #options: CommitsOptions;
+  readonly #db: Connection;
+  readonly #runtime: Runtime;
+  #queue: Item[] = [];
+  #scheduled = false;
+  #lockedSince: number | undefined;
+  #retry: Timer | undefined;
+  #closing: (() => void) | undefined;
+  #closed = false;
+  #reading = 0;
+  #isFleeting = false;
+
+  constructor(options: CommitsOptions) {
+    this.#options = options;
+    this.#db = options.db;
+    this.#runtime = options.runtime;
+  }
+
+  /** Runs a verb in a transaction; resolves when it is committed. */
+  write<T>(verb: Verb<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#enqueue({ verb, read: undefined, resolve: resolve as (result: unknown) => void, reject, alone: false });
+    });
+  }
+
+  /** Runs a read: at once, or after the writes called before it. */
+  async read<T>(run: () => T): Promise<T> {
+    if (this.#closed) throw this.#closedError();
+    if (this.#queue.length === 0) return this.#patientRead(run);
+    return new Promise<T>((resolve, reject) => {
+      this.#enqueue({ verb: undefined, read: run, resolve: resolve as (result: unknown) => void, reject, alone: false });
+    });
+  }
+
+  /** Resolves when everything asked for is done; later calls reject. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#isQuiet()) return;
+    await new Promise<void>((resolve) => {
+      this.#closing = resolve;
+    });
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`The store ${this.#db.path} is closed. Open it again to use it.`);
+  }
+
+  #isQuiet(): boolean {
+    return this.#queue.length === 0 && this.#reading === 0;
+  }
+
+  #enqueue(item: Item): void {
+    if (this.#closed) return item.reject(this.#closedError());
+    this.#queue.push(item);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#runtime.defer(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  async #patientRead<T>(run: () => T): Promise<T> {
+    this.#reading += 1;
+    try {
+      return await patiently(this.#runtime, run);
+    } catch (error) {
+      throw asStoreError(error, this.#db.path);
+    } finally {
+      this.#reading -= 1;
+      this.#settleClose();
+    }
+  }
+
+  #settleClose(): void {
+    if (this.#isQuiet()) this.#closing?.();
+  }
+
+  #flush(): void {
+    if (this.#retry) return;
+    try {
+      this.#answerIdle();
+      if (this.#queue.length > 0 && this.#lock()) this.#runGroup(this.#takeGroup());
+    } catch (error) {
+      // Not even a transaction could be started: nobody waiting can be served.
+      for (const item of this.#queue.splice(0)) item.reject(asStoreError(error, this.#db.path));
+    }
+    if (this.#queue.length > 0 && !this.#retry) this.#schedule();
+    this.#settleClose();
+  }
+
+  /** Answers what stands at the head and needs no transaction. */
+  #answerIdle(): void {
+    let answered = 0;
+    for (const item of this.#queue) {
+      if (item.read) this.#answerRead(item, item.read);
+      else {
+        const result = item.verb?.idle?.();
+        if (result === undefined) break;
+        item.resolve(result);
+      }
+      answered += 1;
+    }
+    this.#queue.splice(0, answered);
+  }
+
+  #answerRead(item: Item, read: () => unknown): void {
+    this.#patientRead(read).then(item.resolve, item.reject);
+  }
+
+  /** Starts a transaction. When the lock is taken, tries again on a later turn and returns false. */
+  #lock(): boolean {
+    this.#useDurability();
+    if (this.#db.begin(() => this.#runtime.random(), triesPerTurn)) {
+      this.#lockedSince = undefined;
+      return true;
+    }
+    this.#lockedSince ??= this.#runtime.elapsed();
+    const waitedMs = this.#runtime.elapsed() - this.#lockedSince;
+    if (waitedMs > lockWaitMs) {
+      this.#lockedSince = undefined;
+      throw new StoreError(
+        `The store ${this.#db.path} could not be written: another program has held its lock for ${Math.round(waitedMs / 1000)} s. ` +
+          "Look for one that keeps a transaction open, or is stopped.",
+      );
+    }
+    this.#retry = this.#runtime.after(1, () => {
+      this.#retry = undefined;
+      this.#flush();
+    });
+    return false;
+  }
+
+  /** A group in which nothing has to survive the loss of power is not flushed to the disk; the next flush covers it. */
+  #useDurability(): void {
+    if (this.#options.durability === "normal") return;
+    const fleeting = this.#queue.every(({ verb }) => verb?.fleeting ?? true);
+    if (fleeting === this.#isFleeting) return;
+    this.#isFleeting = fleeting;
+    this.#db.exec(fleeting ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+  }
+
+  #takeGroup(): Item[] {
+    let rows = 0;
+    let count = 0;
+    for (const { verb, alone } of this.#queue) {
+      if (count > 0 && (alone || rows + (verb?.weight ?? 0) > groupRows)) break;
+      rows += verb?.weight ?? 0;
+      count += 1;
+      if (alone) break;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  #runGroup(group: readonly Item[]): void {
+    const effects: Effects = { ready: false, ended: [] };
+    const writes = group.filter(({ verb }) => verb !== undefined);
+    const results: unknown[] = [];
+    try {
+      checkVersion(this.#db, this.#options.version);
+      for (const { verb } of writes) results.push(verb?.run(effects));
+      this.#options.beforeCommit(effects);
+      this.#db.commit();
+    } catch (error) {
+      this.#giveUp(group, error);
+      return;
+    }
+    this.#options.afterCommit(effects);
+    for (const [index, item] of writes.entries()) item.resolve(results[index]);
+    for (const item of group) if (item.read) this.#answerRead(item, item.read);
+  }
+
+  #giveUp(group: readonly Item[], error: unknown): void {
+    this.#db.rollback();
+    const again = group.length > 1 || (isBusy(error) && !group.some(({ alone }) => alone));
+    if (again) this.#queue = [...group, ...this.#queue];
+    for (const item of group) {
+      item.alone = true;
+      if (!again) item.reject(asStoreError(error, this.#db.path));
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// Renewing a worker's lease from another thread, so that a worker whose event loop is blocked does not lose its jobs. It has a
+// connection of its own, does everything at once, and may block its thread for the lock: give it a thread that has nothing
+// else to do. It opens only a file that is a store already.
+import { StoreError, UsageError } from "../../core/errors.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import { configure } from "./open.ts";
+import { Connection, lockWaitMs, pause } from "./connection.ts";
+import { checkFile, checkVersion } from "./migrate.ts";
+import { steps } from "./schema.ts";
+import { asStoreError, isBusy } from "./trouble.ts";
+import type { Renewal } from "./workers.ts";
+import { renew } from "./workers.ts";
+
+const scheme = "sqlite:";
+
+/** What `Store.leaseUrl` says for this file. */
+export function leaseUrlOf(path: string): string {
+  return scheme + path;
+}
+
+/** A worker's lease as another thread holds it. */
+export interface OpenLease {
+  /** Extends the lease until this time; as `Store.renew`. Throws a StoreError when the store cannot be written. */
+  renew(leaseUntil: number): Renewal;
+  close(): void;
+}
+
+function blocking<T>(action: () => T): T {
+  const start = systemRuntime.elapsed();
+  for (;;) {
+    try {
+      return action();
+    } catch (error) {
+      if (!isBusy(error) || systemRuntime.elapsed() - start > lockWaitMs) throw error;
+    }
+    pause(systemRuntime.random());
+  }
+}
+
+function renewOnce(db: Connection, worker: string, leaseUntil: number): Renewal {
+  db.run("BEGIN IMMEDIATE");
+  try {
+    checkVersion(db, steps.length);
+    const renewal = renew(db, worker, leaseUntil);
+    db.commit();
+    return renewal;
+  } catch (error) {
+    db.rollback();
+    throw error;
+  }
+}
+
+/**
+ * Opens a worker's lease by the store's `leaseUrl`. Everything is done before it returns; a call may block the thread for
+ * as long as another program holds the lock, at most 30 s. Throws a StoreError when the file cannot be used.
+ */
+export function openLease(leaseUrl: string, worker: string): OpenLease {
+  if (!leaseUrl.startsWith(scheme)) throw new UsageError(`"${leaseUrl}" is not the leaseUrl of a SQLite store.`);
+  const path = leaseUrl.slice(scheme.length);
+  const attempt = <T>(action: () => T): T => {
+    try {
+      return blocking(action);
+    } catch (error) {
+      throw asStoreError(error, path);
+    }
+  };
+  const db = attempt(() => new Connection(path));
+  attempt(() => {
+    if (checkFile(db, steps) < steps.length)
+      throw new StoreError(`The store ${path} is not set up: open it with connect() first.`);
+    // A lease need not survive the loss of power: no worker does.
+    configure(db, "normal");
+  });
+  return {
+    renew: (leaseUntil) => attempt(() => renewOnce(db, worker, leaseUntil)),
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,75 @@
+// Questions about jobs.
+import { StoreError } from "../../core/errors.ts";
+import type { JobState } from "../../task/state.ts";
+import { jobStates } from "../../task/state.ts";
+import type { Job } from "../job.ts";
+import type { JobFilter, Page, QueueStats } from "../store.ts";
+import { jobColumns, toJob } from "./columns.ts";
+import type { Connection } from "./connection.ts";
+import { where } from "./where.ts";
+
+/** See `Store.get`. */
+export function get(db: Connection, ids: readonly string[]): Job[] {
+  const { sql, params } = where({ ids });
+  return db.all<Job>(`SELECT ${jobColumns} FROM job WHERE ${sql}`, ...params).map(toJob);
+}
+
+/** See `Store.list`. */
+export function list(db: Connection, filter: JobFilter, { before, limit }: Page): Job[] {
+  const { sql, params } = where(filter);
+  const newest = (more: string, ...values: (string | number)[]): Job[] => {
+    const rows = db.all<Job>(
+      `SELECT ${jobColumns} FROM job WHERE ${sql} ${more} ORDER BY job.seq DESC LIMIT ?`,
+      ...params,
+      ...values,
+    );
+    return rows.map(toJob);
+  };
+  if (before === undefined) return newest("", limit);
+  const start = db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", before);
+  return start ? newest("AND job.seq < ?", start.seq, limit) : newest("AND job.id < ?", before, limit);
+}
+
+/** See `Store.count`. */
+export function count(db: Connection, filter: JobFilter): number {
+  const { sql, params } = where(filter);
+  return db.get<{ count: number }>(`SELECT count(*) AS count FROM job WHERE ${sql}`, ...params)?.count ?? 0;
+}
+
+const dependencies = `
+  SELECT job.id, job.state, job.result FROM edge CROSS JOIN job ON job.seq = edge.dep WHERE edge.job = ? ORDER BY edge.position`;
+
+function inputsOf(db: Connection, id: string): string[] {
+  const job = db.get<{ seq: number; dependencies: number }>("SELECT seq, dependencies FROM job WHERE id = ?", id);
+  if (!job) throw new StoreError(`The inputs of job "${id}" cannot be read: the job is not stored. It was removed or pruned.`);
+  const rows = db.all<{ id: string; state: JobState; result: string | null }>(dependencies, job.seq);
+  if (rows.length < job.dependencies) {
+    throw new StoreError(`The inputs of job "${id}" cannot be read: jobs it depends on are no longer stored.`);
+  }
+  return rows.map((row) => {
+    if (row.state === "done" && row.result !== null) return row.result;
+    throw new StoreError(`The inputs of job "${id}" cannot be read: "${row.id}", which it depends on, is not done.`);
+  });
+}
+
+/** See `Store.inputs`. */
+export function inputs(db: Connection, ids: readonly string[]): string[][] {
+  return ids.map((id) => inputsOf(db, id));
+}
+
+/** See `Store.queues`. */
+export function queues(db: Connection): QueueStats[] {
+  const found = new Map<string, Record<JobState, number>>();
+  const rows = db.all<{ queue: string; state: JobState; count: number }>(
+    "SELECT queue, state, count(*) AS count FROM job GROUP BY queue, state ORDER BY queue",
+  );
+  for (const { queue, state, count } of rows) {
+    let counts = found.get(queue);
+    if (!counts) {
+      counts = Object.fromEntries(jobStates.map((each) => [each, 0])) as Record<JobState, number>;
+      found.set(queue, counts);
+    }
+    counts[state] = count;
+  }
+  return [...found].map(([queue, counts]) => ({ queue, counts }));
+}

@@ -1,0 +1,202 @@
+// The SQLite store: jobs in one file that any number of processes of one machine share. This file only says which verb is done
+// where, which of them write, and how many rows a write is counted for; the rules are in `store.ts` and `machine.ts` above,
+// the layout in `schema.ts`, the transactions in `commits.ts`. All of SQLite runs on the caller's thread.
+import { resolve } from "node:path";
+import { ClosedError } from "../../core/errors.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type {
+  Added,
+  Cancelled,
+  JobFilter,
+  NewWorker,
+  Page,
+  QueueStats,
+  Settled,
+  Store,
+  StoredWorker,
+  StoreEvent,
+  StoreInfo,
+  Tended,
+  Want,
+} from "../store.ts";
+import { add } from "./add.ts";
+import { cancel, remove, retry } from "./change.ts";
+import { claim, mayClaim, Seqs } from "./claim.ts";
+import type { Effects } from "./commits.ts";
+import { Commits } from "./commits.ts";
+import type { Connection } from "./connection.ts";
+import { Endings, recordEndings } from "./endings.ts";
+import { info } from "./info.ts";
+import { leaseUrlOf } from "./lease.ts";
+import type { Durability, OpenFileOptions } from "./open.ts";
+import { openFile } from "./open.ts";
+import { count, get, inputs, list, queues } from "./read.ts";
+import { steps } from "./schema.ts";
+import { settle } from "./settle.ts";
+import { idleTend, tend } from "./tend.ts";
+import { Watch } from "./watch.ts";
+import { join, leave, note, renew, workers } from "./workers.ts";
+
+/** How a SQLite store is opened. */
+export interface SqliteOptions {
+  /**
+   * What an acknowledged job survives. `"full"` (default): the loss of power; each commit waits for the disk, typically 0.2 to
+   * 4 ms. `"normal"`: the death of every process, but the last commits may be lost with the power; commits do not wait.
+   */
+  readonly durability?: Durability;
+  /** Timers and randomness. Default: the real ones. */
+  readonly runtime?: Runtime;
+}
+
+function roomIn(wants: readonly Want[]): number {
+  return wants.reduce((sum, { limit }) => sum + limit, 0);
+}
+
+class SqliteStore implements Store {
+  readonly leaseUrl: string;
+  readonly #db: Connection;
+  readonly #commits: Commits;
+  readonly #watch: Watch;
+  readonly #seqs: Seqs;
+  readonly #endings: Endings;
+  #closing: Promise<void> | undefined;
+
+  constructor(db: Connection, { runtime, durability, steps: { length: version } }: OpenFileOptions) {
+    this.#db = db;
+    this.leaseUrl = leaseUrlOf(db.path);
+    this.#watch = new Watch(db, runtime);
+    this.#seqs = new Seqs(db);
+    this.#endings = new Endings(db);
+    this.#commits = new Commits({
+      db,
+      runtime,
+      version,
+      durability,
+      beforeCommit: ({ ended }) => recordEndings(db, ended),
+      afterCommit: ({ ready, ended }) =>
+        this.#watch.ring([...(ready ? ["ready" as const] : []), ...(ended.length > 0 ? ["ended" as const] : [])]),
+    });
+  }
+
+  #write<T>(weight: number, run: (effects: Effects) => T): Promise<T> {
+    return this.#commits.write({ weight, run });
+  }
+
+  add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+    return this.#write(jobs.length, (effects) => add(this.#db, effects, jobs, now));
+  }
+
+  claim(worker: string, wants: readonly Want[], now: number): Promise<readonly ClaimedJob[]> {
+    return this.#commits.write<readonly ClaimedJob[]>({
+      weight: roomIn(wants),
+      run: () => claim(this.#db, this.#seqs, worker, wants, now),
+      idle: () => (mayClaim(this.#db, wants) ? undefined : []),
+    });
+  }
+
+  settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
+    return this.#write(outcomes.length + roomIn(wants), (effects) =>
+      settle({ db: this.#db, effects, seqs: this.#seqs }, worker, outcomes, wants, now),
+    );
+  }
+
+  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return this.#commits.read(() => inputs(this.#db, ids));
+  }
+
+  get(ids: readonly string[]): Promise<readonly Job[]> {
+    return this.#commits.read(() => get(this.#db, ids));
+  }
+
+  endings(ids: readonly string[]): Promise<readonly Ended[]> {
+    return this.#commits.read(() => this.#endings.find(ids));
+  }
+
+  list(filter: JobFilter, page: Page): Promise<readonly Job[]> {
+    return this.#commits.read(() => list(this.#db, filter, page));
+  }
+
+  count(filter: JobFilter): Promise<number> {
+    return this.#commits.read(() => count(this.#db, filter));
+  }
+
+  cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
+    return this.#write(1, (effects) => cancel(this.#db, effects, filter, reason, now));
+  }
+
+  retry(filter: JobFilter, now: number): Promise<readonly string[]> {
+    return this.#write(1, (effects) => retry(this.#db, effects, filter, now));
+  }
+
+  remove(filter: JobFilter): Promise<number> {
+    return this.#write(1, () => remove(this.#db, filter));
+  }
+
+  tend(now: number, limit: number): Promise<Tended> {
+    return this.#commits.write({
+      weight: limit,
+      run: (effects) => tend(this.#db, effects, now, limit),
+      idle: () => idleTend(this.#db, now),
+    });
+  }
+
+  join(worker: NewWorker, leaseUntil: number): Promise<void> {
+    return this.#write(1, () => join(this.#db, worker, leaseUntil));
+  }
+
+  renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }> {
+    return this.#commits.write({ weight: 1, fleeting: true, run: () => renew(this.#db, worker, leaseUntil) });
+  }
+
+  leave(worker: string, now: number): Promise<void> {
+    return this.#write(1, (effects) => leave(this.#db, effects, worker, now));
+  }
+
+  note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {
+    return this.#commits.write({ weight: progress.length, fleeting: true, run: () => note(this.#db, worker, progress) });
+  }
+
+  workers(): Promise<readonly StoredWorker[]> {
+    return this.#commits.read(() => workers(this.#db));
+  }
+
+  queues(): Promise<readonly QueueStats[]> {
+    return this.#commits.read(() => queues(this.#db));
+  }
+
+  info(): Promise<StoreInfo> {
+    return this.#commits.read(() => info(this.#db, this.#watch.problem));
+  }
+
+  watch(listener: (event: StoreEvent) => void): () => void {
+    if (this.#closing) throw new ClosedError(`The store ${this.#db.path} is closed. Open it again to use it.`);
+    return this.#watch.add(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#commits.close();
+    this.#watch.close();
+    this.#db.close();
+  }
+}
+
+/** Opens a store with other layouts than the shipped ones; for tests of the upgrade. */
+export async function openSqlite(path: string, options: OpenFileOptions): Promise<Store> {
+  const db = await openFile(resolve(path), options);
+  return new SqliteStore(db, options);
+}
+
+/**
+ * Opens the store in this file, and makes the file and its folder when there are none. Rejects with a StoreError when the path
+ * cannot be written, is not a manyhands store, or one of a newer version; it says which.
+ */
+export function sqliteStore(path: string, options: SqliteOptions = {}): Promise<Store> {
+  return openSqlite(path, { durability: options.durability ?? "full", runtime: options.runtime ?? systemRuntime, steps });
+}

@@ -1,0 +1,92 @@
+// The upkeep: lost workers, late jobs, due jobs, jobs kept long enough; in this order, see `Store.tend`. Each is one range of a
+// partial index, so that with nothing to do a tend costs four probes and no write lock.
+import type { Ended } from "../job.ts";
+import { reprieveMs } from "../machine.ts";
+import type { Tended } from "../store.ts";
+import { erase, isNeeded } from "./change.ts";
+import { endedWaiting } from "./columns.ts";
+import type { Effects } from "./commits.ts";
+import type { Connection } from "./connection.ts";
+import { end, failAbove } from "./ends.ts";
+import { takeBack } from "./settle.ts";
+
+const lostWorkers = "SELECT id FROM worker WHERE lease_until <= ? ORDER BY lease_until, id LIMIT ?";
+const lateJobs = `
+  SELECT seq, id, task, crashes, error FROM job
+  WHERE expires_at IS NOT NULL AND attempt = 0 AND prune_at IS NULL AND state <> 'running' AND expires_at <= ?
+  ORDER BY expires_at, seq LIMIT ?`;
+const dueJobs = "SELECT seq FROM job WHERE state = 'scheduled' AND due_at <= ? ORDER BY due_at, seq LIMIT ?";
+const overkept = `
+  SELECT seq, dependencies, keep_ms AS keepMs FROM job WHERE prune_at IS NOT NULL AND prune_at <= ? ORDER BY prune_at, seq LIMIT ?`;
+const nextDue = "SELECT due_at AS dueAt FROM job WHERE state = 'scheduled' ORDER BY due_at LIMIT 1";
+
+function nextDueAt(db: Connection): number | null {
+  return db.get<{ dueAt: number }>(nextDue)?.dueAt ?? null;
+}
+
+function recover(db: Connection, effects: Effects, now: number, ended: Ended[]): Pick<Tended, "recovered" | "lost"> {
+  const lost = db.all<{ id: string }>(lostWorkers, now, -1).map(({ id }) => id);
+  let recovered = 0;
+  for (const id of lost) {
+    const taken = takeBack(db, effects, id, "lost", now);
+    recovered += taken.count;
+    for (const each of taken.ended) ended.push(each);
+    db.run("DELETE FROM worker WHERE id = ?", id);
+  }
+  return { recovered, lost };
+}
+
+interface Late extends Pick<Ended, "id" | "task" | "crashes" | "error"> {
+  readonly seq: number;
+}
+
+function expire(db: Connection, effects: Effects, now: number, limit: number, ended: Ended[]): void {
+  const rows = db.all<Late>(lateJobs, now, limit);
+  for (const { seq, id, task, crashes, error } of rows) {
+    end(db, effects, seq, { state: "expired" }, now);
+    ended.push({ ...endedWaiting(id, task, "expired", null), crashes, error });
+  }
+  const fallen = rows.map(({ seq, id }) => ({ seq, id, cause: null }));
+  for (const each of failAbove(db, effects, fallen, now)) ended.push(each);
+}
+
+function promote(db: Connection, effects: Effects, now: number, limit: number): number {
+  const rows = db.all<{ seq: number }>(dueJobs, now, limit);
+  for (const { seq } of rows) db.run("UPDATE job SET state = 'ready', ready_at = ? WHERE seq = ?", now, seq);
+  if (rows.length > 0) effects.ready = true;
+  return rows.length;
+}
+
+function prune(db: Connection, now: number, limit: number): number {
+  let pruned = 0;
+  for (const { seq, dependencies, keepMs } of db.all<{ seq: number; dependencies: number; keepMs: number }>(
+    overkept,
+    now,
+    limit,
+  )) {
+    if (isNeeded(db, seq)) {
+      // Moved back, or rows that live jobs need would be looked at again each time.
+      db.run("UPDATE job SET prune_at = ? WHERE seq = ?", now + reprieveMs(keepMs), seq);
+      continue;
+    }
+    erase(db, seq, dependencies);
+    pruned += 1;
+  }
+  return pruned;
+}
+
+/** See `Store.tend`. */
+export function tend(db: Connection, effects: Effects, now: number, limit: number): Tended {
+  const ended: Ended[] = [];
+  const { recovered, lost } = recover(db, effects, now, ended);
+  expire(db, effects, now, limit, ended);
+  const promoted = promote(db, effects, now, limit);
+  const pruned = prune(db, now, limit);
+  return { promoted, recovered, pruned, ended, lost, nextDueAt: nextDueAt(db) };
+}
+
+/** The result of a tend with nothing to do; undefined when there is something. */
+export function idleTend(db: Connection, now: number): Tended | undefined {
+  if ([lostWorkers, lateJobs, dueJobs, overkept].some((sql) => db.get(sql, now, 1) !== undefined)) return undefined;
+  return { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt: nextDueAt(db) };
+}

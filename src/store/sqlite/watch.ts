@@ -1,0 +1,155 @@
+// Waking up when another process changed something, without asking all the time. Whoever commits something that others
+// may wait for writes one byte to a file beside the store, the bell, after the commit; whoever waits has the operating
+// system watch that file. The store's own log would be the wrong thing to watch: it is written well before the commit in it
+// can be seen. A ring is only a hint. SQLite's data_version says whether another connection really committed, and a slow
+// check now and then finds what rang for nobody: a process killed between commit and ring, a file system that cannot notify.
+import type { FSWatcher } from "node:fs";
+import { closeSync, openSync, watch, writeSync } from "node:fs";
+import type { Runtime, Timer } from "../../core/runtime.ts";
+import type { StoreEvent } from "../store.ts";
+import type { Connection } from "./connection.ts";
+import { lastEnding } from "./endings.ts";
+import { isBusy } from "./trouble.ts";
+
+const slowCheckMs = 1000;
+const checkMsWithoutNotice = 100;
+const oneByte = new Uint8Array(1);
+
+/** Tells listeners of changes made here and elsewhere. */
+export class Watch {
+  readonly #db: Connection;
+  readonly #runtime: Runtime;
+  readonly #bellPath: string;
+  readonly #bell: number;
+  readonly #listeners = new Set<(event: StoreEvent) => void>();
+  #toTell = new Set<StoreEvent>();
+  #notices: FSWatcher | undefined;
+  #timer: Timer | undefined;
+  #seenVersion = 0;
+  #seenEnding = 0;
+  #checking = false;
+  #problem: string | undefined;
+
+  constructor(db: Connection, runtime: Runtime) {
+    this.#db = db;
+    this.#runtime = runtime;
+    this.#bellPath = `${db.path}-bell`;
+    this.#bell = openSync(this.#bellPath, "w", 0o600);
+  }
+
+  /** What keeps it from being told at once, for people. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Wakes everyone: for changes committed here. */
+  ring(events: readonly StoreEvent[]): void {
+    if (events.length === 0) return;
+    try {
+      writeSync(this.#bell, oneByte, 0, 1, 0);
+    } catch (error) {
+      // The change is committed; others find it at their next slow check.
+      this.#problem = `Other processes learn of changes late: ${(error as Error).message}.`;
+    }
+    this.#tell(events);
+  }
+
+  /** See `Store.watch`. */
+  add(listener: (event: StoreEvent) => void): () => void {
+    const own = (event: StoreEvent): void => listener(event);
+    this.#listeners.add(own);
+    if (this.#listeners.size === 1) this.#start();
+    return () => {
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#stop();
+    };
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.#stop();
+    closeSync(this.#bell);
+  }
+
+  #start(): void {
+    this.#seenVersion = this.#version();
+    this.#seenEnding = lastEnding(this.#db);
+    try {
+      this.#notices = watch(this.#bellPath, { persistent: false }, () => this.#checkSoon());
+      this.#notices.on("error", (error) => this.#stopNotices(error));
+    } catch (error) {
+      this.#stopNotices(error as Error);
+    }
+    this.#checkLater();
+  }
+
+  #stopNotices(error: Error): void {
+    this.#problem = `The system does not say when the store changes, so it is asked every ${checkMsWithoutNotice} ms: ${error.message}.`;
+    this.#notices?.close();
+    this.#notices = undefined;
+  }
+
+  #stop(): void {
+    this.#notices?.close();
+    this.#notices = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #checkLater(): void {
+    const ms = this.#notices ? slowCheckMs : checkMsWithoutNotice;
+    const check = (): void => {
+      this.#check();
+      this.#checkLater();
+    };
+    this.#timer = this.#runtime.after(ms, check, { background: true });
+  }
+
+  /** Several notices of one turn are one check. */
+  #checkSoon(): void {
+    if (this.#checking) return;
+    this.#checking = true;
+    this.#runtime.defer(() => {
+      this.#checking = false;
+      if (this.#listeners.size > 0) this.#check();
+    });
+  }
+
+  #version(): number {
+    return this.#db.get<{ data_version: number }>("PRAGMA data_version")?.data_version ?? 0;
+  }
+
+  #check(): void {
+    try {
+      const version = this.#version();
+      if (version === this.#seenVersion) return;
+      const events = this.#whatHappened();
+      this.#seenVersion = version;
+      this.#tell(events);
+    } catch (error) {
+      // Another connection is in the way for a moment; the next check sees the change.
+      if (!isBusy(error)) this.#problem = `The store cannot be watched: ${(error as Error).message}.`;
+    }
+  }
+
+  #whatHappened(): StoreEvent[] {
+    const events: StoreEvent[] = [];
+    if (this.#db.get("SELECT 1 FROM job WHERE state = 'ready' LIMIT 1") !== undefined) events.push("ready");
+    const ending = lastEnding(this.#db);
+    if (ending !== this.#seenEnding) events.push("ended");
+    this.#seenEnding = ending;
+    return events;
+  }
+
+  /** Listeners are called on a later turn, once for all that happened on this one. */
+  #tell(events: readonly StoreEvent[]): void {
+    if (this.#listeners.size === 0 || events.length === 0) return;
+    if (this.#toTell.size === 0) {
+      this.#runtime.defer(() => {
+        const told = this.#toTell;
+        this.#toTell = new Set();
+        for (const listener of this.#listeners) for (const event of told) listener(event);
+      });
+    }
+    for (const event of events) this.#toTell.add(event);
+  }
+}

@@ -1,0 +1,75 @@
+// Workers and their leases.
+import type { NewWorker, StoredWorker } from "../store.ts";
+import type { Effects } from "./commits.ts";
+import type { Connection } from "./connection.ts";
+import { takeBack } from "./settle.ts";
+
+const upsert = `
+  INSERT OR REPLACE INTO worker (id, host, pid, queues, tasks, started_at, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?)`;
+
+/** See `Store.join`. */
+export function join(db: Connection, worker: NewWorker, leaseUntil: number): void {
+  const { id, host, pid, queues, tasks, startedAt } = worker;
+  db.run(upsert, id, host, pid, JSON.stringify(queues), JSON.stringify(tasks), startedAt, leaseUntil);
+}
+
+const wished = "SELECT id FROM job WHERE state = 'running' AND worker = ? AND cancel_at IS NOT NULL ORDER BY seq";
+
+/** What a worker learns when it renews its lease. */
+export interface Renewal {
+  /** False when it was taken for lost. */
+  readonly alive: boolean;
+  /** Its running jobs that someone wants cancelled. */
+  readonly cancels: readonly string[];
+}
+
+/** See `Store.renew`. */
+export function renew(db: Connection, worker: string, leaseUntil: number): Renewal {
+  if (db.run("UPDATE worker SET lease_until = ? WHERE id = ?", leaseUntil, worker) === 0) return { alive: false, cancels: [] };
+  return { alive: true, cancels: db.all<{ id: string }>(wished, worker).map(({ id }) => id) };
+}
+
+/** See `Store.leave`. */
+export function leave(db: Connection, effects: Effects, worker: string, now: number): void {
+  takeBack(db, effects, worker, "released", now);
+  db.run("DELETE FROM worker WHERE id = ?", worker);
+}
+
+/** See `Store.note`. */
+export function note(db: Connection, worker: string, progress: readonly (readonly [string, number, string])[]): void {
+  for (const [id, fence, text] of progress) {
+    db.run(
+      "UPDATE job SET progress = ? WHERE id = ? AND state = 'running' AND worker = ? AND fence = ?",
+      text,
+      id,
+      worker,
+      fence,
+    );
+  }
+}
+
+interface WorkerRow {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly queues: string;
+  readonly tasks: string;
+  readonly startedAt: number;
+  readonly leaseUntil: number;
+  readonly running: number;
+}
+
+const all = `
+  SELECT id, host, pid, queues, tasks, started_at AS startedAt, lease_until AS leaseUntil,
+    (SELECT count(*) FROM job WHERE state = 'running' AND job.worker = worker.id) AS running
+  FROM worker ORDER BY id`;
+
+function toWorker({ id, host, pid, queues, tasks, startedAt, leaseUntil, running }: WorkerRow): StoredWorker {
+  const lists = { queues: JSON.parse(queues) as string[], tasks: JSON.parse(tasks) as string[] };
+  return { ...lists, id, host, pid, startedAt, leaseUntil, running };
+}
+
+/** See `Store.workers`. */
+export function workers(db: Connection): StoredWorker[] {
+  return db.all<WorkerRow>(all).map(toWorker);
+}

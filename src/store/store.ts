@@ -1,0 +1,207 @@
+// The store contract. A store keeps jobs and moves them through the state machine of `machine.ts`; policy (retry, backoff,
+// validation, codec) sits above it, once. Every verb takes and gives batches, is atomic as a whole, and takes the time
+// from its caller. When the promise of a writing verb resolves, what it wrote survives whatever the store promises to
+// survive (SQLite with synchronous=FULL: loss of power). The memory store is the reference; all others must give the same trace.
+//
+// "Now" is a moment of the caller's clock, which may jump. A time has come when it is not later than now: a job due, expiring
+// or leased until `now` is due, late, lost. Where order shows, it is that in which jobs were added.
+import type { JobState } from "../task/state.ts";
+import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
+
+/** Which jobs a verb applies to; every field given must hold. An empty filter selects every job. */
+export interface JobFilter {
+  readonly ids?: readonly string[];
+  readonly states?: readonly JobState[];
+  readonly queue?: string;
+  readonly task?: string;
+  readonly root?: string;
+}
+
+/** One kind of work a worker has room for. */
+export interface Want {
+  readonly queue: string;
+  readonly tasks: readonly string[];
+  /** At most this many jobs. */
+  readonly limit: number;
+}
+
+/** A worker as it announces itself. */
+export interface NewWorker {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly queues: readonly string[];
+  readonly tasks: readonly string[];
+  readonly startedAt: number;
+}
+
+/** A worker as stored. */
+export interface StoredWorker extends NewWorker {
+  readonly leaseUntil: number;
+  readonly running: number;
+}
+
+/** What `add` did with one job. */
+export interface Added {
+  readonly id: string;
+  /**
+   * Set when nothing was added: a live job has the same unique key, and this is that job; or only such jobs of the batch
+   * need this one, and this is the job that stands in for the first of them.
+   */
+  readonly existing: string | null;
+}
+
+/** What `cancel` did. */
+export interface Cancelled {
+  /** Jobs that had not started; they have ended as `cancelled`. */
+  readonly cancelled: readonly string[];
+  /** Running jobs; the wish is recorded, their workers see it when they renew, and it outlives a restart. The first wish counts. */
+  readonly requested: readonly string[];
+  /** Jobs that depended on a cancelled one and have therefore failed. */
+  readonly failed: readonly string[];
+}
+
+/** What `settle` did. */
+export interface Settled {
+  /** Outcomes refused because the job had been given to someone else, or had ended: indexes into the batch. */
+  readonly refused: readonly number[];
+  /**
+   * Jobs other than those in the batch that ended in consequence, and those of the batch that ended otherwise than the
+   * outcome says (a retry, crash or release that came to a cancellation, a crash too many).
+   */
+  readonly ended: readonly Ended[];
+  /** Jobs claimed in the same step. */
+  readonly claimed: readonly ClaimedJob[];
+}
+
+/** What `tend` did. */
+export interface Tended {
+  /** Scheduled jobs made ready. */
+  readonly promoted: number;
+  /** Jobs taken back from workers whose lease had run out. */
+  readonly recovered: number;
+  /** Ended rows deleted because their `keepMs` was over. */
+  readonly pruned: number;
+  /** Jobs that ended: expired, set aside as poison, or cancelled while their worker was lost, and those that failed in consequence. */
+  readonly ended: readonly Ended[];
+  /** Workers whose lease had run out. */
+  readonly lost: readonly string[];
+  /** When the next scheduled job is due, or null. */
+  readonly nextDueAt: number | null;
+}
+
+/** Numbers of one queue. */
+export interface QueueStats {
+  readonly queue: string;
+  readonly counts: Readonly<Record<JobState, number>>;
+}
+
+/** A page of a listing. */
+export interface Page {
+  readonly limit: number;
+  /** Only jobs added before this one (newest first). Where it is no longer stored, jobs whose ids sort before it. */
+  readonly before?: string;
+}
+
+/** What a store says of itself. */
+export interface StoreInfo {
+  readonly kind: string;
+  readonly location: string;
+  readonly engine: string;
+  readonly schema: number;
+  readonly jobs: number;
+  readonly bytes: number;
+  /** Problems found, worst first; empty when all is well. */
+  readonly problems: readonly string[];
+  /** Settings that matter, for people. */
+  readonly settings: Readonly<Record<string, string | number>>;
+}
+
+/** What changed: work became ready, or jobs ended. */
+export type StoreEvent = "ready" | "ended";
+
+/** Keeps jobs. Made by `connect`, or by the factories beside this file. */
+export interface Store {
+  /**
+   * Adds jobs; with their dependencies they appear all at once or not at all. A job whose unique key is taken by a live
+   * job is not added, and jobs of the batch that depend on it depend on the existing one; jobs of the batch that only it
+   * needs are not added either. A job that depends on one that has already ended other than `done` fails at once. State on
+   * arrival: `blocked` when a dependency is not done, else `scheduled` when due later than `now`, else `ready`. An id that is
+   * already stored or named twice, or a dependency neither stored nor before it in the batch, rejects the whole batch.
+   */
+  add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]>;
+  /**
+   * Takes ready jobs for a worker: per want, higher priority first, then oldest first. A job whose `expiresAt` has come
+   * before its first start is never given out. Empty when the worker has not joined or its lease has run out.
+   */
+  claim(worker: string, wants: readonly Want[], now: number): Promise<readonly ClaimedJob[]>;
+  /**
+   * Records outcomes and, in the same step, claims again. An outcome counts only if the job is running with this worker
+   * and this fence. Done jobs release those that wait for them; a job whose dependency ends otherwise fails at once, and so on up.
+   * A `retry`, `crashed` or `released` job with a recorded wish to cancel ends as `cancelled`; a `done` one is done. A job
+   * failed by several dependencies names the first. An outcome counts even when the lease has run out, while nobody took the job back.
+   */
+  settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled>;
+  /**
+   * For each of these jobs the encoded results of its dependencies, in the order of `dependsOn`. Rejects with a StoreError when
+   * a job is not stored or a dependency not done, which cannot be while the job runs.
+   */
+  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]>;
+  /** Those of these jobs that exist, in any order. */
+  get(ids: readonly string[]): Promise<readonly Job[]>;
+  /** Those of these jobs that have ended, in the order asked; cheap enough to ask on every wake-up. */
+  endings(ids: readonly string[]): Promise<readonly Ended[]>;
+  /** Jobs, newest first. */
+  list(filter: JobFilter, page: Page): Promise<readonly Job[]>;
+  /** How many jobs there are. */
+  count(filter: JobFilter): Promise<number>;
+  /**
+   * Cancels jobs and what lies below them: a dependency is cancelled too when every job that needs it is cancelled or has ended.
+   * A job above, which needs a cancelled one, fails. Ended jobs are left alone, and so are dependencies that were submitted by
+   * themselves (their own `root`): someone else waits for them.
+   */
+  cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled>;
+  /**
+   * Makes failed, cancelled and expired jobs live again with a fresh budget of attempts, with those of their dependencies
+   * that have ended other than `done`. Returns the ids made live, dependencies first. A job is left alone when its unique key
+   * is meanwhile taken, a dependency is no longer stored, or a dependency is left alone. An expiry counts anew from now; the
+   * wait for a retry is dropped, a due time given at submit is kept.
+   */
+  retry(filter: JobFilter, now: number): Promise<readonly string[]>;
+  /** Deletes ended jobs; those a live job still needs are left. Returns how many. */
+  remove(filter: JobFilter): Promise<number>;
+  /**
+   * The upkeep any worker may do, as often as it likes: makes due jobs ready, expires late ones, takes jobs back from workers
+   * whose lease has run out (`ready` again, or `failed` as poison beyond `crashLimit`), and prunes. In this order: lost workers
+   * with all their jobs, then at most `limit` late, due and over-kept rows each; the earliest first. A job taken back has no
+   * `error`: nobody saw it end. An ended job is kept while a job that depends on it has not ended, and a while longer.
+   */
+  tend(now: number, limit: number): Promise<Tended>;
+  /** Announces a worker with a lease until `leaseUntil`. Announcing a known one again replaces what is known of it. */
+  join(worker: NewWorker, leaseUntil: number): Promise<void>;
+  /**
+   * Extends the lease. `alive` is false when the worker is not known any more (it was taken for lost): it must stop, and join
+   * again under a new id. `cancels` names its running jobs that someone wants cancelled. A lease that has run out and that
+   * nobody noticed is good again. Need not survive the loss of power, which no worker survives.
+   */
+  renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }>;
+  /** Ends a worker's lease. Jobs it still runs are given back as `released`. Nothing happens when it is not known. */
+  leave(worker: string, now: number): Promise<void>;
+  /** Records progress of running jobs: `[id, fence, encoded]`; what does not fit worker and fence is passed over. Need not be durable. */
+  note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void>;
+  /** The workers that hold a lease or whose loss nobody has noticed, by id. */
+  workers(): Promise<readonly StoredWorker[]>;
+  /** Every queue that has a job, by name. */
+  queues(): Promise<readonly QueueStats[]>;
+  /** What the store says of itself; may check the whole store and take seconds. */
+  info(): Promise<StoreInfo>;
+  /**
+   * Calls `listener` soon after something changed, by this or any other process; calls may be merged, and may come
+   * without a change. Returns the function that ends it. A listener keeps no process alive. Throws a ClosedError after `close`.
+   */
+  watch(listener: (event: StoreEvent) => void): () => void;
+  /** What a separate thread needs to renew this worker's lease on its own, or null where only this process can. */
+  readonly leaseUrl: string | null;
+  /** Finishes what was asked and frees everything. Later calls reject with a ClosedError; a second close does nothing. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,205 @@
+// A call is a task with its arguments, not yet run. Arguments may hold further calls, so calls nest into a graph;
+// `flatten` lays the graph out once, in an order in which every call comes after those it depends on.
+// It walks with a stack of its own: a graph may be deeper than the call stack.
+import { UsageError } from "../core/errors.ts";
+import { show } from "../core/show.ts";
+import type { AnyTask, Task } from "./task.ts";
+import { isTask } from "./task.ts";
+
+const brand = Symbol.for("manyhands.call");
+
+/** A task with its arguments, not yet run. Made by {@link call}; nothing runs until it is submitted. */
+export interface Call<Result> {
+  readonly task: AnyTask;
+  readonly args: readonly unknown[];
+  /** Carries the result's type; never set. */
+  readonly "~result"?: Result;
+}
+
+type Leaf =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | undefined
+  | symbol
+  | Date
+  | RegExp
+  | Error
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | ArrayBufferView
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | ((...args: never[]) => unknown);
+
+/** A value of type `T`, or a call that gives one, at any depth of arrays and plain objects. */
+export type Arg<T> = T | Call<T> | (T extends Leaf ? never : T extends object ? { readonly [K in keyof T]: Arg<T[K]> } : never);
+
+/** The arguments of a task, each of which may be, or hold, calls. */
+export type CallArgs<Args extends readonly unknown[]> = { readonly [K in keyof Args]: Arg<Args[K]> };
+
+/**
+ * A task with its arguments, not yet run. An argument may itself be a call of the parameter's type.
+ * Throws {@link UsageError} when `task` was not made by `task()`.
+ *
+ * @example
+ * const all = (paths: string[]) => call(total, paths.map((path) => call(countWords, path)));
+ */
+export function call<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Call<Result> {
+  if (!isTask(task)) throw new UsageError(`call() takes a task, found ${show(task)}. Define it with task("name", fn).`);
+  const made = { task: task as AnyTask, args: args as readonly unknown[] };
+  Object.defineProperty(made, brand, { value: true });
+  return made;
+}
+
+/** True for a value made by {@link call}, also by another copy of manyhands. */
+export function isCall(value: unknown): value is Call<unknown> {
+  return typeof value === "object" && value !== null && brand in value;
+}
+
+/** The place of a dependency's result within a call's arguments. */
+export class Hole {
+  /** Index into the node's `dependsOn`. */
+  readonly index: number;
+
+  constructor(index: number) {
+    this.index = index;
+  }
+}
+
+/** One call of a flattened graph. */
+export interface Node {
+  readonly call: Call<unknown>;
+  /** The call's arguments; every nested call is replaced by a {@link Hole}. The very array of the call when there are none. */
+  readonly args: readonly unknown[];
+  /** Positions, in the flattened graph, of the calls this one waits for; each named once. */
+  readonly dependsOn: readonly number[];
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** Calls found directly inside `value`, not inside other calls. Stops at values that cannot hold calls. */
+function callsIn(value: unknown): Call<unknown>[] {
+  const found: Call<unknown>[] = [];
+  const seen = new Set<unknown>();
+  const stack: unknown[] = [value];
+  while (stack.length > 0) {
+    const next = stack.pop();
+    if (typeof next !== "object" || next === null || seen.has(next)) continue;
+    if (isCall(next)) {
+      found.push(next);
+      continue;
+    }
+    if (!Array.isArray(next) && !isPlain(next)) continue;
+    seen.add(next);
+    const children = Array.isArray(next) ? (next as unknown[]) : Object.values(next);
+    for (let i = children.length - 1; i >= 0; i--) stack.push(children[i]);
+  }
+  return found;
+}
+
+/** A copy of `value` with every call replaced; parts without calls are shared, not copied. */
+function replaceCalls(value: unknown, hole: (found: Call<unknown>) => unknown, copies: Map<unknown, unknown>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (isCall(value)) return hole(value);
+  if (copies.has(value)) return copies.get(value);
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [];
+    copies.set(value, copy);
+    for (const item of value) copy.push(replaceCalls(item, hole, copies));
+    return copy;
+  }
+  if (!isPlain(value)) return value;
+  const copy: Record<string, unknown> = {};
+  copies.set(value, copy);
+  for (const [key, item] of Object.entries(value)) {
+    Object.defineProperty(copy, key, {
+      value: replaceCalls(item, hole, copies),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return copy;
+}
+
+function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, number>, hasCalls: boolean): Node {
+  if (!hasCalls) return { call, args: call.args, dependsOn: [] };
+  const dependsOn: number[] = [];
+  const holes = new Map<Call<unknown>, Hole>();
+  const hole = (found: Call<unknown>): Hole => {
+    let made = holes.get(found);
+    if (!made) {
+      made = new Hole(dependsOn.length);
+      holes.set(found, made);
+      dependsOn.push(position.get(found) ?? -1);
+    }
+    return made;
+  };
+  const args = replaceCalls(call.args, hole, new Map()) as readonly unknown[];
+  return { call, args, dependsOn };
+}
+
+/**
+ * The calls of the graph below `root`, each once, dependencies first, `root` last.
+ * A call object used twice is one node: it runs once.
+ */
+export function flatten(root: Call<unknown>): Node[] {
+  const nodes: Node[] = [];
+  const position = new Map<Call<unknown>, number>();
+  const opened = new Map<Call<unknown>, Call<unknown>[]>();
+  const stack: Call<unknown>[] = [root];
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1] as Call<unknown>;
+    if (position.has(top)) {
+      stack.pop();
+      continue;
+    }
+    const nested = opened.get(top);
+    if (nested) {
+      stack.pop();
+      position.set(top, nodes.length);
+      nodes.push(makeNode(top, position, nested.length > 0));
+      continue;
+    }
+    const found = callsIn(top.args);
+    opened.set(top, found);
+    for (let i = found.length - 1; i >= 0; i--) stack.push(found[i] as Call<unknown>);
+  }
+  return nodes;
+}
+
+/** The arguments with every {@link Hole} replaced by the result it stands for. */
+export function fill(args: readonly unknown[], results: readonly unknown[]): readonly unknown[] {
+  return fillValue(args, results, new Map()) as readonly unknown[];
+}
+
+function fillValue(value: unknown, results: readonly unknown[], copies: Map<unknown, unknown>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Hole) return results[value.index];
+  if (copies.has(value)) return copies.get(value);
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [];
+    copies.set(value, copy);
+    for (const item of value) copy.push(fillValue(item, results, copies));
+    return copy;
+  }
+  if (!isPlain(value)) return value;
+  const copy: Record<string, unknown> = {};
+  copies.set(value, copy);
+  for (const [key, item] of Object.entries(value)) {
+    Object.defineProperty(copy, key, {
+      value: fillValue(item, results, copies),
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  }
+  return copy;
+}

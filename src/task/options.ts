@@ -1,0 +1,191 @@
+// What a task may say about how it runs. Options are checked where the task is defined, so a mistake shows at
+// start-up and never in a worker at night. `resolveOptions` turns them into a Policy: every field present, times in ms.
+import type { Duration } from "../core/durations.ts";
+import { toMs } from "../core/durations.ts";
+import { UsageError } from "../core/errors.ts";
+import { show } from "../core/show.ts";
+import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { StandardSchema } from "./schema.ts";
+
+/** Where a worker runs a task: on its own event loop, in one of its threads, or in one of its child processes. */
+export type Place = "loop" | "thread" | "process";
+
+/** How long to wait before the next attempt: `initial * factor^(attempt-1)`, at most `max`, times a random part. */
+export interface Backoff {
+  /** Wait before the second attempt. Default `"1s"`. */
+  readonly initial?: Duration;
+  /** Growth from one wait to the next. Default 2. */
+  readonly factor?: number;
+  /** The longest wait. Default `"1h"`. */
+  readonly max?: Duration;
+  /** The share of each wait that is random, 0 to 1. Default 0.25: waits are spread over 75 % to 100 % of the computed one. */
+  readonly jitter?: number;
+}
+
+/** At most one live job for a key. */
+export interface Unique<Args extends readonly unknown[] = readonly unknown[]> {
+  /** The key, or a function of the arguments. Default: the task's name and its encoded arguments. */
+  readonly key?: string | ((...args: Args) => string);
+  /** Until when the key is taken: `"started"` frees it when the job starts, `"ended"` (default) when it ends. */
+  readonly until?: "started" | "ended";
+  /** What a second submit gets: `"existing"` (default), the future of the job there is; `"reject"`, a DuplicateJobError. */
+  readonly onConflict?: "existing" | "reject";
+}
+
+/** Options of a task. All optional; durations are ms or texts such as `"30s"`. */
+export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
+  /** Where a fleet worker runs it. CPU-bound work says `"thread"`. Default `"loop"`. A pool runs every task its own way. */
+  readonly on?: Place;
+  /** The queue it waits in. Default `"default"`. Letters, digits and `_ - . : /`, at most 128. */
+  readonly queue?: string;
+  /** Higher runs first. An integer, default 0. */
+  readonly priority?: number;
+  /** How many more attempts after a failed one. Default 0. */
+  readonly retries?: number;
+  /** The wait before each further attempt. */
+  readonly backoff?: Backoff;
+  /** Asked with the error before each further attempt; `false` fails the job at once. */
+  readonly retryIf?: (error: unknown) => boolean;
+  /** How often the job is given out again after its worker, thread or process died. Default 3. */
+  readonly crashes?: number;
+  /** The longest one attempt may take; then it is aborted and, after a grace period, ended. Default: no limit. */
+  readonly timeout?: Duration;
+  /** The job expires when it has not started within this time of its submission. Default: never. */
+  readonly expires?: Duration;
+  /** Wait this long before the first attempt. */
+  readonly delay?: Duration;
+  /** Wait until this time (a Date or ms since 1970) before the first attempt. Not together with `delay`. */
+  readonly at?: Date | number;
+  /** At most one live job for a key. Fleet only: a pool has no jobs that outlive a call. */
+  readonly unique?: Unique<Args>;
+  /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
+  readonly keep?: Duration;
+  /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
+  readonly input?: StandardSchema;
+  /** A Standard Schema for the result; checked where the task ran. */
+  readonly output?: StandardSchema<unknown, Result>;
+  /** The module that defines the task, as `import.meta.url`. Needed only in bundled programs. */
+  readonly module?: string;
+}
+
+/** Options with every default filled in and every time in ms; what executors and stores read. */
+export interface Policy {
+  readonly on: Place;
+  readonly queue: string;
+  readonly priority: number;
+  readonly retries: number;
+  readonly backoff: { readonly initialMs: number; readonly factor: number; readonly maxMs: number; readonly jitter: number };
+  readonly crashes: number;
+  readonly timeoutMs: number | undefined;
+  readonly expiresMs: number | undefined;
+  readonly delayMs: number;
+  readonly at: number | undefined;
+  readonly keepMs: number;
+}
+
+const known = [
+  "on",
+  "queue",
+  "priority",
+  "retries",
+  "backoff",
+  "retryIf",
+  "crashes",
+  "timeout",
+  "expires",
+  "delay",
+  "at",
+  "unique",
+  "keep",
+  "input",
+  "output",
+  "module",
+] as const satisfies readonly (keyof TaskOptions)[];
+
+export const defaultBackoff: Policy["backoff"] = { initialMs: 1000, factor: 2, maxMs: 3_600_000, jitter: 0.25 };
+
+/** Checks a queue's name and returns it; throws {@link UsageError} otherwise. */
+export function checkQueueName(name: unknown): string {
+  if (typeof name === "string" && /^[\w\-.:/]{1,128}$/.test(name)) return name;
+  throw new UsageError(`A queue's name has 1 to 128 letters, digits or _ - . : /, found ${show(name)}.`);
+}
+
+function checkOneOf(value: unknown, allowed: readonly string[], what: string): void {
+  if (value === undefined || (typeof value === "string" && allowed.includes(value))) return;
+  throw new UsageError(`${what} must be one of ${allowed.map((each) => `"${each}"`).join(", ")}, found ${show(value)}.`);
+}
+
+function checkNumber(value: unknown, what: string, least: number, most: number): number {
+  if (typeof value === "number" && value >= least && value <= most) return value;
+  throw new UsageError(`${what} must be a number from ${least} to ${most}, found ${show(value)}.`);
+}
+
+function resolveBackoff(backoff: Backoff | undefined, where: string): Policy["backoff"] {
+  if (backoff === undefined) return defaultBackoff;
+  checkOptions(backoff, ["initial", "factor", "max", "jitter"], `${where} backoff`);
+  return {
+    initialMs: toMs(backoff.initial ?? defaultBackoff.initialMs, `${where} backoff.initial`),
+    factor: checkNumber(backoff.factor ?? defaultBackoff.factor, `${where} backoff.factor`, 1, 1000),
+    maxMs: toMs(backoff.max ?? defaultBackoff.maxMs, `${where} backoff.max`),
+    jitter: checkNumber(backoff.jitter ?? defaultBackoff.jitter, `${where} backoff.jitter`, 0, 1),
+  };
+}
+
+function resolveAt(options: TaskOptions<never>, where: string): number | undefined {
+  if (options.at === undefined) return undefined;
+  if (options.delay !== undefined) throw new UsageError(`${where} has both "delay" and "at". Give one of them.`);
+  const at = options.at instanceof Date ? options.at.getTime() : options.at;
+  if (Number.isFinite(at)) return at;
+  throw new UsageError(`${where} at must be a valid Date or ms since 1970, found ${show(options.at)}.`);
+}
+
+function checkKinds(options: TaskOptions<never>, where: string): void {
+  checkOneOf(options.on, ["loop", "thread", "process"], `${where} on`);
+  if (options.retryIf !== undefined && typeof options.retryIf !== "function") {
+    throw new UsageError(`${where} retryIf must be a function of the error, found ${show(options.retryIf)}.`);
+  }
+  for (const key of ["input", "output"] as const) {
+    if (options[key] !== undefined && typeof options[key]["~standard"]?.validate !== "function") {
+      throw new UsageError(
+        `${where} ${key} must be a Standard Schema (Zod, Valibot, ArkType, ...), found ${show(options[key])}.`,
+      );
+    }
+  }
+  if (options.module !== undefined && typeof options.module !== "string") {
+    throw new UsageError(`${where} module must be import.meta.url, found ${show(options.module)}.`);
+  }
+  if (options.unique === undefined) return;
+  checkOptions(options.unique, ["key", "until", "onConflict"], `${where} unique`);
+  checkOneOf(options.unique.until, ["started", "ended"], `${where} unique.until`);
+  checkOneOf(options.unique.onConflict, ["existing", "reject"], `${where} unique.onConflict`);
+  if (!["string", "function", "undefined"].includes(typeof options.unique.key)) {
+    throw new UsageError(`${where} unique.key must be a text or a function, found ${show(options.unique.key)}.`);
+  }
+}
+
+/** Validates `options` and fills in the defaults. Throws {@link UsageError} with "did you mean" for an unknown one. */
+export function resolveOptions(options: TaskOptions<never>, where: string): Policy {
+  checkOptions(options, known, where);
+  checkKinds(options, where);
+  const optionalMs = (value: Duration | undefined, name: string): number | undefined =>
+    value === undefined ? undefined : toMs(value, `${where} ${name}`);
+  return {
+    on: options.on ?? "loop",
+    queue: options.queue === undefined ? "default" : checkQueueName(options.queue),
+    priority: checkInteger(options.priority ?? 0, `${where} priority`, -(2 ** 31), 2 ** 31),
+    retries: checkInteger(options.retries ?? 0, `${where} retries`, 0),
+    backoff: resolveBackoff(options.backoff, where),
+    crashes: checkInteger(options.crashes ?? 3, `${where} crashes`, 0),
+    timeoutMs: optionalMs(options.timeout, "timeout"),
+    expiresMs: optionalMs(options.expires, "expires"),
+    delayMs: optionalMs(options.delay, "delay") ?? 0,
+    at: resolveAt(options, where),
+    keepMs: optionalMs(options.keep, "keep") ?? 7 * 864e5,
+  };
+}
+
+/** The wait in ms before attempt `failed + 1`, after `failed` attempts have failed; `random` is in [0, 1). */
+export function backoffMs(backoff: Policy["backoff"], failed: number, random: number): number {
+  const full = Math.min(backoff.maxMs, backoff.initialMs * backoff.factor ** Math.max(0, failed - 1));
+  return full * (1 - backoff.jitter * random);
+}

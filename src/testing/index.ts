@@ -1,0 +1,6 @@
+// manyhands/testing: virtual time, deterministic simulation, and the conformance suites for executors and stores.
+export { TestClock, seededRandom } from "./clock.ts";
+export type { TestClockOptions } from "./clock.ts";
+export type { Faults } from "./faults.ts";
+export { simulate, SimulationError } from "./simulate.ts";
+export type { SimulateOptions, Simulation } from "./simulate.ts";

@@ -1,0 +1,268 @@
+// Cases of what people do to jobs: cancel, retry, remove.
+import assert from "node:assert/strict";
+import type { Case } from "./bench.ts";
+import { done, failed, leaseMs, namesOf, start } from "./bench.ts";
+
+export const changing: readonly Case[] = [
+  [
+    "cancel ends what has not started, with the reason",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b", dueAt: start + 9 }, { id: "c", dependsOn: ["b"] });
+      const cancelled = await bench.store.cancel({}, "why", start + 2);
+      assert.deepEqual(cancelled, { cancelled: ["a", "b", "c"], requested: [], failed: [] });
+      const { state, cancelReason, cancelAt, endedAt, cause, worker } = await bench.job("c");
+      assert.deepEqual(
+        [state, cancelReason, cancelAt, endedAt, cause, worker],
+        ["cancelled", "why", null, start + 2, null, null],
+      );
+      assert.deepEqual(await bench.claim(), []);
+      assert.deepEqual(await bench.store.cancel({}, "again", start), { cancelled: [], requested: [], failed: [] });
+    },
+  ],
+  [
+    "cancel of a running job is a wish its worker learns of, and the first wish counts",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      await bench.claim();
+      assert.deepEqual(await bench.store.cancel({ ids: ["b"] }, "why", start + 2), {
+        cancelled: [],
+        requested: ["b"],
+        failed: [],
+      });
+      assert.deepEqual(await bench.store.cancel({ ids: ["b"] }, "other", start + 3), {
+        cancelled: [],
+        requested: ["b"],
+        failed: [],
+      });
+      const { state, cancelAt, cancelReason } = await bench.job("b");
+      assert.deepEqual([state, cancelAt, cancelReason], ["running", start + 2, "why"]);
+      assert.deepEqual(await bench.store.renew("w", start + leaseMs), { alive: true, cancels: ["b"] });
+      await bench.settle({ id: "b", fence: 1, kind: "cancelled" });
+      assert.deepEqual([(await bench.ending("b")).state, (await bench.ending("b")).cancelReason], ["cancelled", "why"]);
+      assert.deepEqual((await bench.store.renew("w", start + leaseMs)).cancels, []);
+    },
+  ],
+  [
+    "a job with a wish ends as cancelled instead of being given out again, but done is done",
+    async (bench) => {
+      const ids = ["done", "failed", "retry", "crashed", "released"];
+      await bench.add(...ids.map((id) => ({ id })), { id: "top", dependsOn: ["retry"] });
+      await bench.claim();
+      await bench.store.cancel({ ids }, "why", start);
+      const { refused, ended } = await bench.settle(
+        done({ id: "done", fence: 1 }),
+        failed({ id: "failed", fence: 1 }),
+        { id: "retry", fence: 1, kind: "retry", error: "1", dueAt: start + 1 },
+        { id: "crashed", fence: 1, kind: "crashed", error: "2" },
+        { id: "released", fence: 1, kind: "released" },
+      );
+      assert.deepEqual(refused, []);
+      assert.deepEqual(
+        ended.map(({ id, state, error, cancelReason, crashes, cause }) => [id, state, error, cancelReason, crashes, cause]),
+        [
+          ["retry", "cancelled", "1", "why", 0, null],
+          ["crashed", "cancelled", "2", "why", 1, null],
+          ["released", "cancelled", null, "why", 0, null],
+          ["top", "failed", null, null, 0, "retry"],
+        ],
+      );
+      assert.deepEqual(await bench.states("done", "failed"), ["done", "failed"]);
+    },
+  ],
+  [
+    "a wish outlives the worker: its loss ends the job as cancelled",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      await bench.claim();
+      await bench.store.cancel({ ids: ["a"] }, "why", start);
+      const { ended, recovered } = await bench.store.tend(start + leaseMs, 10);
+      assert.equal(recovered, 2);
+      assert.deepEqual(
+        ended.map(({ id, state, cancelReason, crashes }) => [id, state, cancelReason, crashes]),
+        [["a", "cancelled", "why", 1]],
+      );
+      await bench.claim("x");
+      await bench.store.cancel({ ids: ["b"] }, "bye", start);
+      await bench.store.leave("x", start);
+      assert.deepEqual(await bench.states("b"), ["cancelled"]);
+    },
+  ],
+  [
+    "cancel fails what lies above",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "side" }, { id: "mid", dependsOn: ["a", "side"] }, { id: "top", dependsOn: ["mid"] });
+      assert.deepEqual(await bench.store.cancel({ ids: ["a"] }, "why", start), {
+        cancelled: ["a"],
+        requested: [],
+        failed: ["mid", "top"],
+      });
+      const { state, cause, cancelReason } = await bench.job("top");
+      assert.deepEqual([state, cause, cancelReason], ["failed", "a", null]);
+      assert.deepEqual(await bench.states("side"), ["ready"]);
+    },
+  ],
+  [
+    "cancel reaches what lies below and nothing else needs",
+    async (bench) => {
+      const root = "top";
+      await bench.add(
+        { id: "deep", root },
+        { id: "shared", root },
+        { id: "run", root, priority: 1 },
+        { id: "late", root, dueAt: start + 5 },
+      );
+      await bench.add(
+        { id: "mid", root, dependsOn: ["deep", "shared"] },
+        { id: "top", dependsOn: ["mid", "run", "late", "mid"] },
+      );
+      await bench.add({ id: "other", dependsOn: ["shared"] });
+      await bench.claim("w", 1);
+      assert.deepEqual(await bench.store.cancel({ ids: ["top"] }, "why", start), {
+        cancelled: ["top", "mid", "late", "deep"],
+        requested: ["run"],
+        failed: [],
+      });
+      assert.deepEqual(await bench.states("shared", "other", "run"), ["ready", "blocked", "running"]);
+      assert.deepEqual(await bench.store.cancel({ ids: ["other"] }, null, start), {
+        cancelled: ["other", "shared"],
+        requested: [],
+        failed: [],
+      });
+    },
+  ],
+  [
+    "a dependency of a cancelled job is cancelled also when the others that needed it have failed with it",
+    async (bench) => {
+      const root = "top";
+      await bench.add({ id: "deep", root }, { id: "a", root, dependsOn: ["deep"] }, { id: "top", dependsOn: ["a", "deep"] });
+      assert.deepEqual(await bench.store.cancel({ ids: ["a"] }, null, start), {
+        cancelled: ["a", "deep"],
+        requested: [],
+        failed: ["top"],
+      });
+    },
+  ],
+  [
+    "a dependency that was submitted by itself is left alone",
+    async (bench) => {
+      await bench.add({ id: "own" }, { id: "top", dependsOn: ["own"] });
+      assert.deepEqual(await bench.store.cancel({ ids: ["top"] }, null, start), {
+        cancelled: ["top"],
+        requested: [],
+        failed: [],
+      });
+      assert.deepEqual(await bench.states("own"), ["ready"]);
+    },
+  ],
+  [
+    "a cancelled job frees its unique key",
+    async (bench) => {
+      const unique = { key: "k", until: "ended" } as const;
+      await bench.add({ id: "a", unique });
+      await bench.store.cancel({ ids: ["a"] }, null, start);
+      assert.equal((await bench.add({ id: "b", unique }))[0]?.existing, null);
+    },
+  ],
+  [
+    "retry makes failed, cancelled and expired jobs live with a fresh budget, and no others",
+    async (bench) => {
+      await bench.add(
+        { id: "a", crashLimit: 0, priority: 3 },
+        { id: "b", priority: 2, dueAt: start - 5 },
+        { id: "c", expiresAt: start + 10 },
+      );
+      await bench.add({ id: "d", priority: 1, keepMs: 1 }, { id: "e", dueAt: start + 99 });
+      const [a, b, d] = await bench.claim("w", 3);
+      assert.ok(a && b && d);
+      await bench.store.note("w", [["a", 1, "[1]"]]);
+      await bench.settle(
+        { id: "a", fence: 1, kind: "crashed", error: "1" },
+        { id: "b", fence: 1, kind: "retry", error: "2", dueAt: start + 50 },
+        done(d),
+      );
+      await bench.store.tend(start + 10, 10);
+      await bench.store.cancel({ ids: ["b", "e"] }, "why", start + 10);
+      assert.deepEqual(await bench.states("a", "b", "c", "d", "e"), ["failed", "cancelled", "expired", undefined, "cancelled"]);
+      bench.now = start + 20;
+      assert.deepEqual(await bench.store.retry({}, bench.now), ["a", "b", "c", "e"]);
+      assert.deepEqual(await bench.states("a", "b", "c", "e"), ["ready", "ready", "ready", "scheduled"]);
+      const fresh = await bench.job("a");
+      const { attempt, crashes, fence, error, endedAt, startedAt, progress, worker, readyAt } = fresh;
+      assert.deepEqual(
+        [attempt, crashes, fence, error, endedAt, startedAt, progress, worker, readyAt],
+        [0, 0, 1, null, null, null, null, null, start + 20],
+      );
+      const { cancelAt, cancelReason, dueAt, expiresAt } = await bench.job("b");
+      assert.deepEqual([cancelAt, cancelReason, dueAt, expiresAt], [null, null, null, null]);
+      assert.equal((await bench.job("c")).expiresAt, start + 30);
+      assert.equal((await bench.job("e")).dueAt, start + 99);
+      assert.deepEqual(await bench.store.retry({}, bench.now), []);
+      assert.deepEqual(await bench.runAll(), ["a", "b", "c"]);
+    },
+  ],
+  [
+    "retry reaches down to dependencies that did not end as done, and not up",
+    async (bench) => {
+      await bench.add(
+        { id: "ok" },
+        { id: "bad", priority: -1 },
+        { id: "mid", dependsOn: ["ok", "bad"] },
+        { id: "top", dependsOn: ["mid"] },
+        { id: "peer", dependsOn: ["bad"] },
+      );
+      const [ok, bad] = await bench.claim();
+      assert.ok(ok && bad);
+      await bench.settle(done(ok, "1"), failed(bad));
+      assert.deepEqual(await bench.states("mid", "top", "peer"), ["failed", "failed", "failed"]);
+      assert.deepEqual(await bench.store.retry({ ids: ["mid"] }, start), ["bad", "mid"]);
+      const { state, pending, cause } = await bench.job("mid");
+      assert.deepEqual([state, pending, cause], ["blocked", 1, null]);
+      assert.deepEqual(await bench.states("top", "peer"), ["failed", "failed"]);
+      assert.deepEqual(await bench.runAll(), ["bad", "mid"]);
+      assert.deepEqual(await bench.store.inputs(["mid"]), [["1", '"bad done"']]);
+      assert.deepEqual(await bench.store.retry({ ids: ["top"] }, start), ["top"]);
+      assert.deepEqual(await bench.states("top"), ["ready"]);
+    },
+  ],
+  [
+    "retry leaves alone what could only fail again",
+    async (bench) => {
+      const unique = { key: "k", until: "ended" } as const;
+      await bench.add(
+        { id: "gone" },
+        { id: "x", dependsOn: ["gone"] },
+        { id: "u", unique },
+        { id: "y", dependsOn: ["u"] },
+        { id: "z", dependsOn: ["y"] },
+      );
+      const claimed = await bench.claim();
+      await bench.settle(...claimed.map((job) => failed(job)));
+      await bench.store.remove({ ids: ["gone"] });
+      await bench.add({ id: "v", unique });
+      assert.deepEqual(await bench.store.retry({ states: ["failed"] }, start), []);
+      assert.deepEqual(await bench.states("x", "u", "y", "z"), ["failed", "failed", "failed", "failed"]);
+      await bench.store.cancel({ ids: ["v"] }, null, start);
+      assert.deepEqual(await bench.store.retry({}, start), ["u", "y", "z"]);
+      assert.deepEqual(await bench.states("v"), ["cancelled"]);
+    },
+  ],
+  [
+    "remove deletes ended jobs, but not those a live job still needs",
+    async (bench) => {
+      await bench.add(
+        { id: "a" },
+        { id: "b" },
+        { id: "top", dependsOn: ["a", "c", "b"].filter((id) => id !== "c") },
+        { id: "d", priority: 1 },
+      );
+      const [d, a] = await bench.claim("w", 2);
+      assert.ok(a && d);
+      await bench.settle(done(a, "1"), done(d));
+      assert.equal(await bench.store.remove({}), 1);
+      assert.deepEqual(namesOf(await bench.store.list({}, { limit: 9 })), ["top", "b", "a"]);
+      await bench.runAll();
+      assert.equal(await bench.store.remove({ states: ["done", "ready"] }), 3);
+      assert.equal(await bench.store.count({}), 0);
+    },
+  ],
+];

@@ -1,0 +1,304 @@
+// Cases of `claim` and `settle`: who gets which job, and what becomes of an attempt.
+import assert from "node:assert/strict";
+import type { Case } from "./bench.ts";
+import { done, failed, leaseMs, namesOf, start, wants } from "./bench.ts";
+
+export const running: readonly Case[] = [
+  [
+    "jobs are given out by priority, then by age",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b", priority: 5 }, { id: "c", priority: -5 }, { id: "d", priority: 5 }, { id: "e" });
+      assert.deepEqual(namesOf(await bench.claim()), ["b", "d", "a", "e", "c"]);
+    },
+  ],
+  [
+    "several tasks of a want are merged by priority and age, however long their backlogs are",
+    async (bench) => {
+      const drafts = Array.from({ length: 60 }, (_, i) => ({ id: `j${i}`, task: `t${(i * 7) % 5}`, priority: (i * 3) % 4 }));
+      await bench.add(...drafts);
+      await bench.join("w");
+      const order = drafts.map((draft, i) => ({ ...draft, i })).sort((a, b) => b.priority - a.priority || a.i - b.i);
+      const expected = namesOf(order.filter(({ task }) => task !== "t4"));
+      const tasks = ["t0", "t1", "t2", "t3", "t1", "nobody"];
+      const taken: string[] = [];
+      for (const limit of [1, 2, 7, 30, 100])
+        taken.push(...namesOf(await bench.store.claim("w", [{ queue: "queue", tasks, limit }], start)));
+      assert.deepEqual(taken, expected);
+    },
+  ],
+  [
+    "a claim takes only the queues and tasks wanted, up to the limit of each want",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b", queue: "mail" }, { id: "c", task: "other" }, { id: "d" }, { id: "e" });
+      await bench.join("w");
+      const claimed = await bench.store.claim(
+        "w",
+        [
+          { queue: "queue", tasks: ["task"], limit: 2 },
+          { queue: "mail", tasks: ["task", "other"], limit: 0 },
+          { queue: "queue", tasks: ["task", "other"], limit: 1 },
+          { queue: "nobody", tasks: ["task"], limit: 5 },
+        ],
+        start,
+      );
+      assert.deepEqual(namesOf(claimed), ["a", "d", "c"]);
+    },
+  ],
+  [
+    "a claimed job is running with this worker, with its attempt and fence counted",
+    async (bench) => {
+      await bench.add({ id: "a", policy: "{}", trace: "t", parent: "p", root: "r", priority: 3 });
+      bench.now += 5;
+      const job = await bench.claimOne();
+      assert.deepEqual(job, {
+        id: "a",
+        task: "task",
+        queue: "queue",
+        args: '["a"]',
+        policy: "{}",
+        attempt: 1,
+        crashes: 0,
+        fence: 1,
+        root: "r",
+        parent: "p",
+        trace: "t",
+        dependencies: 0,
+        submittedAt: start,
+      });
+      const { state, worker, startedAt, readyAt, attempt, fence } = await bench.job("a");
+      assert.deepEqual(
+        { state, worker, startedAt, readyAt, attempt, fence },
+        {
+          state: "running",
+          worker: "w",
+          startedAt: start + 5,
+          readyAt: start,
+          attempt: 1,
+          fence: 1,
+        },
+      );
+      assert.deepEqual(await bench.claim(), []);
+    },
+  ],
+  [
+    "nothing is given to a worker that has not joined, or whose lease has run out",
+    async (bench) => {
+      await bench.add({ id: "a" });
+      assert.deepEqual(await bench.store.claim("nobody", wants(1), start), []);
+      await bench.join("w");
+      assert.deepEqual(await bench.store.claim("w", wants(1), start + leaseMs), []);
+      assert.deepEqual(namesOf(await bench.store.claim("w", wants(1), start + leaseMs - 1)), ["a"]);
+    },
+  ],
+  [
+    "a job that is too late to start is not given out; one that has started before is",
+    async (bench) => {
+      await bench.add({ id: "a", expiresAt: start + 10 }, { id: "b", expiresAt: start + 11 }, { id: "c", priority: -1 });
+      bench.now = start + 5;
+      const [a] = await bench.claim("w", 1);
+      assert.ok(a);
+      await bench.settle({ id: "a", fence: a.fence, kind: "retry", error: "1", dueAt: start + 6 });
+      bench.now = start + 11;
+      await bench.store.tend(bench.now - 1, 100);
+      assert.deepEqual(namesOf(await bench.claim("w", 2)), ["a", "c"]);
+      assert.deepEqual(await bench.states("b"), ["ready"]);
+    },
+  ],
+  [
+    "late jobs at the head do not hide others behind them",
+    async (bench) => {
+      const late = Array.from({ length: 40 }, (_, i) => ({ id: `late${i}`, expiresAt: start + 1 }));
+      await bench.add(
+        ...late,
+        { id: "a", task: "other" },
+        ...late.map(({ id }) => ({ id: `more-${id}`, task: "other", expiresAt: start + 1 })),
+      );
+      await bench.add({ id: "b" });
+      await bench.join("w");
+      const claimed = await bench.store.claim("w", [{ queue: "queue", tasks: ["task", "other"], limit: 3 }], start + 1);
+      assert.deepEqual(namesOf(claimed), ["a", "b"]);
+    },
+  ],
+  [
+    "done keeps the result, and the time and worker of the end",
+    async (bench) => {
+      await bench.add({ id: "a" });
+      const job = await bench.claimOne();
+      bench.now += 3;
+      assert.deepEqual(await bench.settle(done(job, "42")), { refused: [], ended: [], claimed: [] });
+      const { state, result, error, endedAt, worker, startedAt } = await bench.job("a");
+      assert.deepEqual(
+        { state, result, error, endedAt, worker, startedAt },
+        {
+          state: "done",
+          result: "42",
+          error: null,
+          endedAt: start + 3,
+          worker: "w",
+          startedAt: start,
+        },
+      );
+    },
+  ],
+  [
+    "failed and cancelled end the job",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      const [a, b] = await bench.claim();
+      assert.ok(a && b);
+      assert.deepEqual(await bench.settle(failed(a, "1"), { id: "b", fence: b.fence, kind: "cancelled" }), {
+        refused: [],
+        ended: [],
+        claimed: [],
+      });
+      assert.deepEqual(await bench.states("a", "b"), ["failed", "cancelled"]);
+      assert.equal((await bench.ending("a")).error, "1");
+      assert.equal((await bench.ending("b")).cancelReason, null);
+    },
+  ],
+  [
+    "a retry waits until it is due, and keeps its error when it succeeds later",
+    async (bench) => {
+      await bench.add({ id: "a" });
+      const job = await bench.claimOne();
+      await bench.settle({ id: "a", fence: job.fence, kind: "retry", error: "1", dueAt: start + 10 });
+      const waiting = await bench.job("a");
+      assert.deepEqual([waiting.state, waiting.dueAt, waiting.worker, waiting.error], ["scheduled", start + 10, null, "1"]);
+      assert.deepEqual(await bench.claim(), []);
+      bench.now = start + 10;
+      assert.equal((await bench.store.tend(bench.now, 10)).promoted, 1);
+      const again = await bench.claimOne();
+      assert.deepEqual([again.attempt, again.fence, again.crashes], [2, 2, 0]);
+      await bench.settle(done(again));
+      const { state, error, readyAt } = await bench.job("a");
+      assert.deepEqual([state, error, readyAt], ["done", "1", start + 10]);
+    },
+  ],
+  [
+    "a retry that is due is ready at once, for the claim of the same step too",
+    async (bench) => {
+      await bench.add({ id: "a" });
+      const job = await bench.claimOne();
+      const settled = await bench.store.settle(
+        "w",
+        [{ id: "a", fence: job.fence, kind: "retry", error: "1", dueAt: start }],
+        wants(5),
+        start,
+      );
+      assert.deepEqual(
+        settled.claimed.map(({ id, attempt, fence }) => [id, attempt, fence]),
+        [["a", 2, 2]],
+      );
+    },
+  ],
+  [
+    "a released attempt is not counted, and the job goes back to its place",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      const [a] = await bench.claim("w", 1);
+      assert.ok(a);
+      await bench.settle({ id: "a", fence: a.fence, kind: "released" });
+      const { attempt, crashes, fence, worker, state } = await bench.job("a");
+      assert.deepEqual([attempt, crashes, fence, worker, state], [0, 0, 1, null, "ready"]);
+      assert.deepEqual(
+        (await bench.claim()).map(({ id, attempt: n, fence: f }) => [id, n, f]),
+        [
+          ["a", 1, 2],
+          ["b", 1, 1],
+        ],
+      );
+    },
+  ],
+  [
+    "a crashed job is given out again until it has crashed too often",
+    async (bench) => {
+      await bench.add({ id: "a", crashLimit: 2 }, { id: "top", dependsOn: ["a"] });
+      for (const crashes of [1, 2]) {
+        const job = await bench.claimOne();
+        assert.deepEqual((await bench.settle({ id: "a", fence: job.fence, kind: "crashed", error: `${crashes}` })).ended, []);
+        const { state, crashes: counted, error, attempt } = await bench.job("a");
+        assert.deepEqual([state, counted, error, attempt], ["ready", crashes, `${crashes}`, crashes]);
+      }
+      const job = await bench.claimOne();
+      assert.equal(job.crashes, 2);
+      const { ended } = await bench.settle({ id: "a", fence: job.fence, kind: "crashed", error: "3" });
+      assert.deepEqual(
+        ended.map(({ id, state, error, cause, crashes, worker }) => [id, state, error, cause, crashes, worker]),
+        [
+          ["a", "failed", "3", null, 3, "w"],
+          ["top", "failed", null, "a", 0, null],
+        ],
+      );
+    },
+  ],
+  [
+    "an outcome counts only from the worker that runs the job, with its fence, and once",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      const [a, b] = await bench.claim();
+      assert.ok(a && b);
+      const outcomes = [done({ id: "a", fence: 0 }), done({ id: "nobody", fence: 1 }), done(a, "1"), done(a, "2"), failed(a)];
+      assert.deepEqual((await bench.settle(...outcomes)).refused, [0, 1, 3, 4]);
+      assert.equal((await bench.ending("a")).result, "1");
+      assert.deepEqual((await bench.store.settle("x", [done(b), failed(b)], [], start)).refused, [0, 1]);
+      await bench.settle({ id: "b", fence: b.fence, kind: "released" });
+      assert.deepEqual((await bench.settle(done(b))).refused, [0]);
+      const again = await bench.claimOne("x");
+      assert.deepEqual((await bench.settle(done(b), failed(again))).refused, [0, 1]);
+      assert.deepEqual((await bench.store.settle("x", [done(again, "late")], [], start)).refused, []);
+      assert.equal((await bench.ending("b")).result, "late");
+    },
+  ],
+  [
+    "an outcome counts after the lease has run out, as long as nobody took the job back",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      const [a, b] = await bench.claim();
+      assert.ok(a && b);
+      bench.now += leaseMs * 2;
+      assert.deepEqual((await bench.settle(done(a))).refused, []);
+      assert.deepEqual((await bench.store.tend(bench.now, 10)).lost, ["w"]);
+      assert.deepEqual((await bench.settle(done(b))).refused, [0]);
+      assert.deepEqual(await bench.states("a", "b"), ["done", "ready"]);
+    },
+  ],
+  [
+    "settle claims in the same step what it has just made ready",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "top", dependsOn: ["a"], priority: 1 }, { id: "b" });
+      const [a] = await bench.claim("w", 1);
+      assert.ok(a);
+      const { claimed } = await bench.store.settle("w", [done(a)], wants(1), start);
+      assert.deepEqual(namesOf(claimed), ["top"]);
+    },
+  ],
+  [
+    "a claim only finds jobs once, whatever asks at the same time",
+    async (bench) => {
+      await bench.add(...Array.from({ length: 50 }, (_, i) => ({ id: `j${i}` })));
+      await Promise.all(["w", "x", "y"].map((id) => bench.join(id)));
+      const claims = ["w", "x", "y", "w"].map((id) => bench.store.claim(id, wants(20), start));
+      const all = (await Promise.all(claims)).flat();
+      assert.equal(new Set(namesOf(all)).size, 50);
+      assert.equal(all.length, 50);
+    },
+  ],
+  [
+    "progress is kept from the attempt that runs, and from no other",
+    async (bench) => {
+      await bench.add({ id: "a" });
+      const { fence } = await bench.claimOne();
+      await bench.store.note("w", [
+        ["a", fence, "[0.5]"],
+        ["nobody", 1, "[1]"],
+      ]);
+      assert.equal((await bench.job("a")).progress, "[0.5]");
+      await bench.store.note("w", [["a", fence - 1, "[0.6]"]]);
+      await bench.store.note("x", [["a", fence, "[0.7]"]]);
+      assert.equal((await bench.job("a")).progress, "[0.5]");
+      await bench.settle(done({ id: "a", fence }));
+      await bench.store.note("w", [["a", fence, "[0.9]"]]);
+      assert.equal((await bench.job("a")).progress, "[0.5]");
+    },
+  ],
+];

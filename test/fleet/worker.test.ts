@@ -1,0 +1,322 @@
+// One worker in this program, or one in another, on a real SQLite file.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import {
+  call,
+  CancelledError,
+  connect,
+  DependencyFailedError,
+  DuplicateJobError,
+  ExpiredError,
+  TimeoutError,
+  UsageError,
+  WorkerDiedError,
+} from "../../src/index.ts";
+import type { Hands, WorkerEvent } from "../../src/index.ts";
+import * as jobs from "../fixtures/jobs.ts";
+import { folder, Program, until } from "../fixtures/support.ts";
+
+const workerProgram = join(import.meta.dirname, "../fixtures/worker.ts");
+
+async function fleet(t: TestContext): Promise<{ hands: Hands; url: string; path: string }> {
+  const path = folder(t);
+  const url = `sqlite:${join(path, "hands.db")}`;
+  const hands = await connect(url);
+  t.after(() => hands.close());
+  return { hands, url, path };
+}
+
+const lines = (file: string): string[] => (existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : []);
+
+test("a submit resolves when durable, its future with the result", async (t) => {
+  const { hands } = await fleet(t);
+  const future = hands.submit(jobs.add, 2, 3);
+  assert.equal(await future.submitted, future.id);
+  assert.equal((await hands.jobs())[0]?.state, "ready");
+  hands.work({ tasks: [jobs] });
+  assert.equal(await future, 5);
+  assert.equal(future.state, "done");
+  const [job] = await hands.jobs({ states: ["done"] });
+  assert.deepEqual(job?.args, [2, 3]);
+  assert.equal(job?.result, 5);
+});
+
+test("nested calls fan out and in", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const shared = call(jobs.add, 1, 1);
+  assert.equal(await hands.submit(jobs.sum, [shared, call(jobs.add, shared, 5), 10]), 19);
+});
+
+test("an error keeps its kind, its code and its message", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  await assert.rejects(
+    Promise.resolve(hands.submit(jobs.boom, "bang")),
+    (error: RangeError & { code?: string }) => error instanceof RangeError && error.message === "bang" && error.code === "BOOM",
+  );
+});
+
+test("a failed dependency fails the join at once, with its error as cause", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const failing = hands.submit(jobs.sum, [call(jobs.sum, [call(jobs.boom, "deep")])]);
+  await assert.rejects(Promise.resolve(failing), (error: unknown) => {
+    return error instanceof DependencyFailedError && (error.cause as Error).message === "deep";
+  });
+});
+
+test("retries, with backoff, until it works", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const backoff = { initial: 5, jitter: 0 };
+  assert.equal(await hands.submit(jobs.flaky.with({ retries: 3, backoff }), 3), 3);
+  await assert.rejects(Promise.resolve(hands.submit(jobs.flaky.with({ retries: 1, backoff }), 3)), /attempt 2 fails/);
+  const [job] = await hands.jobs({ states: ["failed"] });
+  assert.equal(job?.attempt, 2);
+});
+
+test("a promise that never settles meets its timeout", async (t) => {
+  const { hands, path } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const future = hands.submit(jobs.untilAborted.with({ timeout: 50 }), join(path, "started"));
+  await assert.rejects(Promise.resolve(future), (error: unknown) => error instanceof TimeoutError && error.afterMs === 50);
+});
+
+test("a delayed job starts when it is due, not before", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const future = hands.submit(jobs.echo.with({ delay: 150 }), "late");
+  await future.submitted;
+  assert.equal(future.state, "scheduled");
+  assert.equal(await future, "late");
+  const [job] = await hands.jobs();
+  assert.ok((job?.startedAt ?? 0) >= (job?.dueAt ?? Infinity), "started before it was due");
+});
+
+test("a job that is not started in time expires", async (t) => {
+  const { hands } = await fleet(t);
+  const future = hands.submit(jobs.echo.with({ expires: 1 }), "too late");
+  await future.submitted;
+  await until("its time is over", async () => Date.now() > ((await hands.jobs())[0]?.expiresAt ?? Infinity));
+  hands.work({ tasks: [jobs] });
+  await assert.rejects(Promise.resolve(future), ExpiredError);
+});
+
+test("unique: a second submit gets the job there is, or is refused", async (t) => {
+  const { hands } = await fleet(t);
+  const unique = jobs.echo.with({ unique: { key: "one" } });
+  const first = hands.submit(unique, 1);
+  const second = hands.submit(unique, 2);
+  assert.equal(await second.submitted, await first.submitted);
+  const rejecting = jobs.echo.with({ unique: { key: "one", onConflict: "reject" } });
+  await assert.rejects(
+    hands.submit(rejecting, 3).submitted,
+    (error: unknown) => error instanceof DuplicateJobError && error.existingId === first.id,
+  );
+  hands.work({ tasks: [jobs] });
+  assert.deepEqual(await Promise.all([first, second]), [1, 1]);
+  assert.equal(await hands.submit(rejecting, 4), 4, "the key is free again when the job has ended");
+});
+
+test("cancel stops waiting and running jobs, and what lies below", async (t) => {
+  const { hands, path } = await fleet(t);
+  const waiting = hands.submit(jobs.sum, [call(jobs.add, 1, 2), call(jobs.add, 3, 4)]);
+  const receipt = await waiting.cancel("not needed");
+  assert.equal(receipt.waiting, 3);
+  await assert.rejects(
+    Promise.resolve(waiting),
+    (error: unknown) => error instanceof CancelledError && error.reason === "not needed",
+  );
+  hands.work({ tasks: [jobs] });
+  const started = join(path, "started");
+  const running = hands.submit(jobs.untilAborted, started);
+  void running.submitted;
+  await until("the job runs", () => lines(started).length > 0);
+  assert.equal((await running.cancel()).requested, 1);
+  await assert.rejects(Promise.resolve(running), CancelledError);
+});
+
+test("a job that runs in another process is cancelled within seconds", async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url]);
+  await worker.says("ready");
+  const started = join(path, "started");
+  const running = hands.submit(jobs.untilAborted, started);
+  await running.submitted;
+  await until("the job runs", () => lines(started).length > 0);
+  await running.cancel("enough");
+  await assert.rejects(Promise.resolve(running), CancelledError);
+});
+
+test("the result of a job run by another process arrives", async (t) => {
+  const { hands, url } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url]);
+  const results = await Promise.all(Array.from({ length: 200 }, (_, i) => hands.submit(jobs.add, i, 1)));
+  assert.deepEqual(
+    results,
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  );
+  worker.kill("SIGTERM");
+  assert.equal(await worker.exited, 0);
+  assert.match(worker.output, /stopped/);
+});
+
+test("SIGTERM gives back what cannot finish, and the attempt is not counted", async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url, JSON.stringify({ grace: 50 })]);
+  const started = join(path, "started");
+  const running = hands.submit(jobs.untilAborted, started);
+  await running.submitted;
+  await until("the job runs", () => lines(started).length > 0);
+  worker.kill("SIGTERM");
+  assert.equal(await worker.exited, 0, worker.errors);
+  const [job] = await hands.jobs();
+  assert.deepEqual([job?.state, job?.attempt, job?.crashes], ["ready", 0, 0]);
+  assert.deepEqual(await hands.workers(), []);
+});
+
+test("the jobs of a worker killed with SIGKILL run again, with default settings within 15 s", { timeout: 60_000 }, async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url]);
+  const started = join(path, "started");
+  const futures = Array.from({ length: 20 }, (_, i) => hands.submit(jobs.slowMark, started, `job ${i}`, i < 10 ? 0 : 3_600_000));
+  await Promise.all(futures.map((future) => future.submitted));
+  await until(
+    "ten jobs are done and ten run",
+    async () => (await hands.count({ states: ["running"] })) === 10 && lines(started).length === 10,
+  );
+  worker.kill("SIGKILL");
+  await worker.exited;
+  const killedAt = performance.now();
+  hands.work({ tasks: [jobs] });
+  await until(
+    "the ten jobs run again",
+    async () => (await hands.jobs({ states: ["running"] })).filter((job) => job.attempt === 2).length === 10,
+  );
+  const tookMs = performance.now() - killedAt;
+  t.diagnostic(`taken back after ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < 15_000);
+  await hands.cancel({ states: ["running"] });
+});
+
+test("a job that kills its worker again and again is set aside", async (t) => {
+  const { hands, url } = await fleet(t);
+  const future = hands.submit(jobs.die);
+  await future.submitted;
+  for (let i = 0; i < 2; i++) {
+    const worker = new Program(t, workerProgram, [url, JSON.stringify({ lease: 300 })]);
+    assert.equal(await worker.exited, 7);
+  }
+  const last = new Program(t, workerProgram, [url, JSON.stringify({ lease: 300 })]);
+  await last.says("ready");
+  await assert.rejects(
+    Promise.resolve(future),
+    (error: unknown) => error instanceof WorkerDiedError && error.reason === "lease-lost",
+  );
+});
+
+test("process.exit() in a process task crashes that job only", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs], processes: 1 });
+  const dying = hands.submit(jobs.exit, 3);
+  await assert.rejects(
+    Promise.resolve(dying),
+    (error: unknown) => error instanceof WorkerDiedError && error.reason === "exit" && error.detail === 3,
+  );
+  assert.equal((await hands.jobs({ states: ["failed"] }))[0]?.crashes, 2);
+  assert.equal(await hands.submit(jobs.add, 1, 1), 2);
+});
+
+test("a blocked event loop is reported with task and line, and loses nothing", { timeout: 60_000 }, async (t) => {
+  const { hands, url } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url, JSON.stringify({ lease: 1500 })]);
+  await worker.says("ready");
+  assert.equal(await hands.submit(jobs.block, 5000), true);
+  assert.match(worker.errors, /blocked for .* by task "jobs\.block", in .*jobs\.ts:\d+/);
+  assert.equal((await hands.jobs())[0]?.attempt, 1);
+});
+
+test("a worker that sleeps past its lease is refused, and joins again", { timeout: 60_000 }, async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const options = JSON.stringify({ lease: 400 });
+  const sleeper = new Program(t, workerProgram, [url, options]);
+  await sleeper.says("ready");
+  const file = join(path, "marks");
+  const future = hands.submit(jobs.slowMark, file, "once", 200);
+  await future.submitted;
+  await until("it runs", async () => (await hands.count({ states: ["running"] })) === 1);
+  sleeper.kill("SIGSTOP");
+  const events: WorkerEvent[] = [];
+  hands.work({ tasks: [jobs], report: (event) => events.push(event) });
+  assert.equal(await future, "once");
+  sleeper.kill("SIGCONT");
+  await until("the sleeper has joined again", async () => (await hands.workers()).length === 2);
+  await until("the sleeper says so", () => /taken for lost/.test(sleeper.errors));
+  const [job] = await hands.jobs();
+  assert.deepEqual([job?.state, job?.crashes], ["done", 1]);
+});
+
+test("progress reaches the store", async (t) => {
+  const { hands, path } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const release = join(path, "release");
+  const future = hands.submit(jobs.progress, release);
+  await future.submitted;
+  await until("progress is stored", async () => (await hands.jobs())[0]?.progress?.fraction === 0.5);
+  assert.equal((await hands.jobs())[0]?.progress?.note, "half way");
+  writeFileSync(release, "");
+  assert.equal(await future, "ok");
+});
+
+test("retry by hand, listing, counting and removing", async (t) => {
+  const { hands } = await fleet(t);
+  hands.work({ tasks: [jobs] });
+  const future = hands.submit(jobs.sum, [call(jobs.flaky, 2)]);
+  await assert.rejects(Promise.resolve(future), DependencyFailedError);
+  assert.equal(await hands.count({ states: ["failed"] }), 2);
+  assert.equal((await hands.retry(future.id)).length, 2);
+  await assert.rejects(Promise.resolve(hands.job(future.id)), DependencyFailedError);
+  assert.equal(await hands.remove({ states: ["failed"] }), 2);
+  assert.deepEqual(await hands.jobs(), []);
+  await assert.rejects(
+    Promise.resolve(hands.job(future.id)),
+    (error: unknown) => error instanceof UsageError && /no job/.test(error.message),
+  );
+  await assert.rejects(hands.jobs({ states: ["redy" as never] }), /Did you mean "ready"/);
+});
+
+test("a fleet closed while results are awaited says so, and the jobs go on", async (t) => {
+  const { hands, url } = await fleet(t);
+  const future = hands.submit(jobs.add, 1, 2);
+  const waiting = assert.rejects(Promise.resolve(future), /hands\.job\(id\)/);
+  await future.submitted;
+  await hands.close();
+  await waiting;
+  await using again = await connect(url);
+  again.work({ tasks: [jobs] });
+  assert.equal(await again.job(future.id), 3);
+});
+
+test("values that cannot be stored are refused before anything is", async (t) => {
+  const { hands } = await fleet(t);
+  assert.throws(() => hands.submit(jobs.echo, { onDone: () => 1 }), /args\[0\]\.onDone is a function/);
+  assert.equal(await hands.count(), 0);
+});
+
+test("a worker without tasks, or with a module without tasks, says so", async (t) => {
+  const { hands } = await fleet(t);
+  await assert.rejects(hands.work({ tasks: [{ nothing: 1 }] }).ready, /module without tasks/);
+  await assert.rejects(hands.work({ tasks: [] }).ready, /needs tasks/);
+  assert.throws(() => hands.work({ concurency: 3 } as never), /Did you mean "concurrency"/);
+});
+
+test("URLs that name no store are refused with what to do", async () => {
+  await assert.rejects(connect("sqlit:x"), /Did you mean "sqlite"/);
+  await assert.rejects(connect("postgres://localhost/x"), /no PostgreSQL store/);
+  await assert.rejects(connect("sqlite:"), /needs a file/);
+  await assert.rejects(connect("hands.db"), /names no store/);
+});

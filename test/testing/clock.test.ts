@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sleep } from "../../src/core/runtime.ts";
+import { seededRandom, TestClock } from "../../src/testing/clock.ts";
+
+test("timers run in the order of their time, then of their making", async () => {
+  const clock = new TestClock();
+  const ran: string[] = [];
+  clock.after(20, () => ran.push("c"));
+  clock.after(10, () => ran.push("a"));
+  clock.after(10, () => ran.push("b"));
+  const cancelled = clock.after(5, () => ran.push("never"));
+  cancelled.cancel();
+  await clock.advance(15);
+  assert.deepEqual(ran, ["a", "b"]);
+  assert.equal(clock.next, 5);
+  await clock.advance("1s");
+  assert.deepEqual(ran, ["a", "b", "c"]);
+  assert.equal(clock.elapsed(), 1015);
+});
+
+test("run() takes as much virtual time as the promise needs", async () => {
+  const clock = new TestClock();
+  const start = clock.now();
+  const slept = (async () => {
+    await sleep(clock, 3_600_000);
+    await sleep(clock, 3_600_000);
+    return "done";
+  })();
+  assert.equal(await clock.run(slept), "done");
+  assert.equal(clock.now() - start, 7_200_000);
+});
+
+test("run() says when nothing more will happen", async () => {
+  await assert.rejects(new TestClock().run(new Promise(() => undefined)), /Nothing more will happen/);
+});
+
+test("the wall clock may jump without moving timers", async () => {
+  const clock = new TestClock({ start: 1000 });
+  let ran = false;
+  clock.after(10, () => (ran = true));
+  clock.jump(-500);
+  assert.equal(clock.now(), 500);
+  await clock.advance(9);
+  assert.equal(ran, false);
+  await clock.advance(1);
+  assert.equal(ran, true);
+});
+
+test("the same seed gives the same numbers and ids, in time order", () => {
+  const a = new TestClock({ seed: 7 });
+  const b = new TestClock({ seed: 7 });
+  const ids = Array.from({ length: 2000 }, () => a.id());
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 2000 }, () => b.id()),
+  );
+  assert.equal(new Set(ids).size, 2000);
+  assert.deepEqual(ids, ids.toSorted());
+  assert.notEqual(seededRandom(1)(), seededRandom(2)());
+});
