@@ -30,9 +30,10 @@ function spread(one: Measured, column: Column): string {
 }
 
 /** The verdict on one target, in words. */
-export function verdict({ target, value, met }: Judged): string {
+export function verdict({ target, value, met }: Judged, columns: readonly Column[]): string {
   if (met === undefined) return "not measured";
-  const found = target.against ? formatRatio(value) : format(value, 2);
+  const column = columns.find(({ key }) => key === target.column);
+  const found = target.against ? formatRatio(value) : `${format(value, column?.digits)} ${column?.unit}`;
   if (target.aim) return `${found}, ${met ? "reached" : "not reached"} (an aim)`;
   return `${found}, ${met ? "met" : "MISSED"}`;
 }
@@ -68,7 +69,7 @@ export function terminalTable(outcome: Outcome): string {
     line
       .map((cell, i) => (i === 0 || line.length === 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
       .join("  ");
-  const judged = outcome.judged.map((one) => `  ${mark(one)} ${one.target.text}: ${verdict(one)}`);
+  const judged = outcome.judged.map((one) => `  ${mark(one)} ${one.target.text}: ${verdict(one, outcome.row.columns)}`);
   return [outcome.row.title, draw(head), ...lines.map(draw), ...judged, ""].join("\n");
 }
 
@@ -83,8 +84,16 @@ function markdownTable({ head, lines }: Table): string[] {
 }
 
 function summary(outcomes: readonly Outcome[]): string[] {
-  const lines = outcomes.flatMap(({ row, judged }) => judged.map((one) => [row.title, one.target.text, verdict(one)]));
+  const lines = outcomes.flatMap(({ row, judged }) =>
+    judged.map((one) => [row.title, one.target.text, verdict(one, row.columns)]),
+  );
   return markdownTable({ head: ["what", "at least", "found"], lines });
+}
+
+/** What was set for each contender, once; one that takes part in several ways has the same settings in all. */
+function settings(outcomes: readonly Outcome[]): string[] {
+  const found = new Map(outcomes.flatMap(({ row }) => row.entries.map((entry) => [entry.name, entry.settings] as const)));
+  return [...found].map(([name, text]) => `- ${name}: ${text}`);
 }
 
 /** What the machine is, without saying which. */
@@ -115,9 +124,9 @@ export function markdown(outcomes: readonly Outcome[], circumstances: Circumstan
     ...summary(outcomes),
   ];
   for (const outcome of outcomes) {
-    lines.push("", `## ${outcome.row.title}`, "", outcome.row.work, "", ...markdownTable(table(outcome)), "");
-    lines.push(...outcome.row.entries.map(({ name, settings }) => `- ${name}: ${settings}`));
+    lines.push("", `## ${outcome.row.title}`, "", outcome.row.work, "", ...markdownTable(table(outcome)));
   }
+  lines.push("", "## Settings", "", ...settings(outcomes));
   return `${lines.join("\n")}\n`;
 }
 

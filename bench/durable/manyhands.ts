@@ -156,7 +156,7 @@ async function wake(): Promise<Figures> {
   const startsMs: number[] = [];
   const resultsMs: number[] = [];
   for (let n = 0; n < count; n++) {
-    await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20));
+    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 50));
     const began = process.hrtime.bigint();
     const started = BigInt(await hands.submit(stamp, { n }));
     resultsMs.push(Number(process.hrtime.bigint() - began) / 1e6);

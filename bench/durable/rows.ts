@@ -149,7 +149,7 @@ function wakeRow(count: number): Row {
     id: "wake",
     group: "durable",
     title: "embedded: submit in one process to start in another",
-    work: `${count} jobs at random gaps, submitted when the worker's process is idle (10 for plainjob, which polls each second); then the worker's CPU over 4 s with nothing to do. bunqueue's embedded mode is one process.`,
+    work: `${count} jobs at random gaps of 5 to 55 ms, so that the worker is idle each time (10 for plainjob, which polls each second); then the worker's CPU over 4 s with nothing to do. bunqueue's embedded mode is one process.`,
     rounds: 3,
     limitMs: 60_000,
     columns: [

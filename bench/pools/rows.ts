@@ -312,7 +312,7 @@ function payloadRow(count: number): Row {
   });
   const ways = (peer: Peer): Entry[] =>
     (["shared", "moved", "copied"] as const).flatMap((way) =>
-      entries([named(peer, `${peer.name}, ${way}`, `${peer.settings}; ${way}`)], work(way)),
+      entries([named(peer, `${peer.name}, ${way}`, peer.settings)], work(way)),
     );
   const shared = `${threads.name}, shared`;
   const copied = [threads, piscina, tinypool, poolifier, workerpool].map((peer) => `${peer.name}, copied`);

@@ -40,11 +40,13 @@ export function wholeNumber(least: number): (text: string) => number {
   };
 }
 
-/** Parses an option's value as a duration; a bare number is milliseconds. */
-export function durationOption(text: string): Duration {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (text as Duration);
-  toMs(value, "The duration");
-  return value;
+/** Parses the value of an option as a duration; a bare number is milliseconds. */
+export function duration(option: string): (text: string) => Duration {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (text as Duration);
+    toMs(value, option);
+    return value;
+  };
 }
 
 /** Collects a comma-separated option that may be given several times. */

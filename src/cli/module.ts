@@ -50,7 +50,7 @@ function placeOf(error: Error): string {
 function importFailed(given: string, thrown: unknown): UsageError {
   if (!(thrown instanceof Error)) return new UsageError(`"${given}" could not be imported: it threw ${String(thrown)}.`);
   const reason = thrown.message.trim().replaceAll(/\s*\n\s*/g, " ");
-  const hint = /Cannot find package 'manyhands'/.test(reason) ? " Install it beside the module: npm install manyhands." : "";
+  const hint = /Cannot find package 'manyhands'/.test(reason) ? ". Install it beside the module: npm install manyhands." : "";
   return new UsageError(`"${given}" could not be imported: ${thrown.name}${placeOf(thrown)}: ${reason}${hint}`, {
     cause: thrown,
   });
@@ -76,7 +76,7 @@ export async function loadTask(given: string): Promise<{ readonly path: string; 
   const at = given.lastIndexOf("#");
   const { path, tasks } = await loadModule(at < 0 ? given : given.slice(0, at));
   const names = [...tasks.values()].map(({ name }) => name);
-  if (at < 0) throw new UsageError(`Which task of "${given}"? Say "${given}#name". ${didYouMean("", names)}`);
+  if (at < 0) throw new UsageError(`Which task of "${given}"? Say "${given}#name". It has: ${names.join(", ")}.`);
   const wanted = given.slice(at + 1);
   const task = [...tasks.values()].find(({ name }) => name === wanted) ?? tasks.get(wanted);
   if (task) return { path, task };

@@ -120,6 +120,8 @@ export class Output {
   }
 
   #tell(text: string): void {
+    // What was said first is read first, also where both streams are one terminal.
+    this.#flush();
     const status = this.#status;
     this.#stderr.write(status === "" ? `${text}\n` : `\r\u001b[K${text}\n${status}`);
   }

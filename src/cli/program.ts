@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../core/errors.ts";
 import { systemRuntime } from "../core/runtime.ts";
+import type { Runtime } from "../core/runtime.ts";
 import type { Run } from "./command.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -57,11 +58,17 @@ function wantsJson(args: readonly string[]): boolean {
   return (end < 0 ? args : args.slice(0, end)).includes("--json");
 }
 
+/** Waiting for a job that another process runs holds nothing open by itself; only `main` ends the process. */
+function keepAlive(runtime: Runtime): void {
+  runtime.after(60_000, () => keepAlive(runtime));
+}
+
 /** Runs the command line and ends the process. `args` are what follows the command's name. */
 export async function main(args: readonly string[]): Promise<void> {
   const runtime = systemRuntime;
   const output = new Output(runtime, wantsJson(args));
   output.onBroken(() => process.exit(exitCode.brokenPipe));
+  keepAlive(runtime);
   let code: number = exitCode.done;
   const program = makeProgram(async ({ store }, body) => {
     code = await body({ output, runtime, store });

@@ -54,5 +54,6 @@ export async function select(
   const found = new Set((await hands.jobs({ ids, limit: ids.length })).map(({ id }) => id));
   const missing = ids.filter((id) => !found.has(id));
   if (missing.length === 0) return { ids };
-  throw new UsageError(`There is no job ${missing.join(", ")} in this store. "manyhands jobs" lists those there are.`);
+  const named = `${missing.length === 1 ? "is no job" : "are no jobs"} ${missing.slice(0, 10).join(", ")}`;
+  throw new UsageError(`There ${named} in this store. "manyhands jobs" lists those there are.`);
 }

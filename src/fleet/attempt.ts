@@ -30,8 +30,8 @@ export interface AttemptOptions {
   readonly timeoutMs: number | undefined;
   readonly graceMs: number;
   readonly runtime: Runtime;
-  progress(fraction: number, note: string | undefined): void;
-  log(message: string): void;
+  readonly progress: (fraction: number, note: string | undefined) => unknown;
+  readonly log: (message: string) => void;
 }
 
 export class LoopAttempt implements Attempt, Context {

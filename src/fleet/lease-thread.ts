@@ -67,7 +67,7 @@ function stackOfMainThread(): Promise<string> {
     // The frames name scripts by number; enabling the debugger lists all of them first.
     const urls = new Map<string, string>();
     session.on("Debugger.scriptParsed", ({ params }) => void urls.set(params.scriptId, params.url));
-    session.once("Debugger.paused", ({ params }) => finish(innermost(params.callFrames as unknown as readonly Frame[], urls)));
+    session.once("Debugger.paused", ({ params }) => finish(innermost(params.callFrames, urls)));
     session.post("Debugger.enable", () => session.post("Debugger.pause", () => undefined));
   });
 }

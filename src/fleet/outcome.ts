@@ -11,7 +11,7 @@ export interface OutcomeFacts {
   readonly policy: AttemptPolicy;
   readonly retryIf: ((error: unknown) => boolean) | undefined;
   /** Someone asked for the job to be cancelled. */
-  readonly cancelled: boolean;
+  readonly isCancelled: boolean;
   readonly now: number;
   readonly random: number;
 }
@@ -28,7 +28,7 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
       return { id, fence, kind: "failed", error: encodeThrown(error) };
     }
   }
-  if (facts.cancelled) return { id, fence, kind: "cancelled" };
+  if (facts.isCancelled) return { id, fence, kind: "cancelled" };
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   const failed = job.attempt - job.crashes;
   const again = failed <= facts.policy.retries && wantsRetry(facts.retryIf, end.error);

@@ -10,21 +10,12 @@ import type { Runtime } from "../core/runtime.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store, Want } from "../store/store.ts";
-import { decode, encode } from "../task/codec.ts";
 import { checkQueueName } from "../task/options.ts";
-import type { Place } from "../task/options.ts";
-import type { Definition } from "../task/task.ts";
-import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
-import { LoopAttempt } from "./attempt.ts";
+import { Attempts } from "./attempts.ts";
 import type { Lease } from "./lease.ts";
 import { keepLease } from "./lease.ts";
-import { outcomeOf } from "./outcome.ts";
-import { decodePolicy } from "./policy.ts";
-import type { AttemptPolicy } from "./policy.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
-import type { Held } from "./slots.ts";
-import { Slots } from "./slots.ts";
 import { Tending } from "./tending.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 import { printEvent } from "./worker-event.ts";
@@ -52,18 +43,8 @@ export interface WorkOptions {
 
 const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "report"];
 const abortGraceMs = 2000;
-const turnMs = 5;
 const staleHeldMs = 1000;
 const storeRetryMs = 500;
-
-interface Running {
-  readonly job: ClaimedJob;
-  readonly slots: Slots;
-  readonly policy: AttemptPolicy;
-  readonly definition: Definition;
-  attempt: Attempt | undefined;
-  cancelled: boolean;
-}
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -83,22 +64,20 @@ export class Worker implements AsyncDisposable {
   readonly #leaseMs: number;
   readonly #graceMs: number;
   #id = "";
-  #tasks: ReadonlyMap<string, Definition> = new Map();
-  #taskNumbers = new Map<string, number>();
+  #tasks: readonly string[] = [];
   #queues: readonly string[] = [];
-  #slots = new Map<Place, Slots>();
-  #running = new Map<string, Running>();
-  #outcomes: Outcome[] = [];
-  #progress = new Map<string, readonly [string, number, string]>();
+  #attempts: Attempts | undefined;
   #pools: WorkerPools | undefined;
   #lease: Lease | undefined;
-  #unwatch: () => void = () => undefined;
   #tending: Tending | undefined;
+  #unwatch: () => void = () => undefined;
+  /** What has ended and is not yet recorded. */
+  #outcomes: Outcome[] = [];
+  /** There may be jobs to claim. */
+  #isHungry = true;
   #pumping: Promise<void> | undefined;
   #pumpAgain = false;
-  #pumpDeferred = false;
-  #turnDeferred = false;
-  #hungry = true;
+  #isPumpDeferred = false;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
   #drained: (() => void) | undefined;
@@ -122,7 +101,7 @@ export class Worker implements AsyncDisposable {
 
   /** The jobs that run here now. */
   get running(): number {
-    return this.#running.size;
+    return this.#attempts?.running ?? 0;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -143,12 +122,7 @@ export class Worker implements AsyncDisposable {
 
   /** Stops running jobs of this worker now, if it runs them; used by a `cancel` in the same program. */
   cancel(ids: readonly string[]): void {
-    for (const id of ids) {
-      const running = this.#running.get(id);
-      if (!running || running.cancelled) continue;
-      running.cancelled = true;
-      running.attempt?.abort(new CancelledError(`Job ${id} of task "${running.job.task}" was cancelled.`));
-    }
+    this.#attempts?.cancel(ids);
   }
 
   /** Tells that a job of this program is due in `ms`. */
@@ -157,22 +131,27 @@ export class Worker implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { runtime } = this.#host;
-    this.#tasks = await roster(this.#options.tasks);
-    const own = [...this.#tasks.values()];
-    this.#queues = [...new Set(this.#options.queues ?? own.map((definition) => definition.policy.queue))];
-    own.forEach(({ name }, index) => this.#taskNumbers.set(name, index));
-    this.#pools = new WorkerPools(this.#options, runtime, abortGraceMs);
-    for (const place of ["loop", "thread", "process"] as const) {
-      const names = own.filter((definition) => definition.policy.on === place).map(({ name }) => name);
-      const capacity = place === "loop" ? (this.#options.concurrency ?? 50) : this.#pools.size(place);
-      if (names.length > 0) this.#slots.set(place, new Slots(place, names, capacity, runtime.elapsed()));
-    }
+    const { store, runtime } = this.#host;
+    const tasks = await roster(this.#options.tasks);
+    const pools = new WorkerPools(this.#options, runtime, abortGraceMs);
+    this.#tasks = [...tasks.keys()];
+    this.#queues = [...new Set(this.#options.queues ?? [...tasks.values()].map((definition) => definition.policy.queue))];
+    this.#pools = pools;
+    this.#attempts = new Attempts({
+      runtime,
+      tasks,
+      pools,
+      concurrency: this.#options.concurrency ?? 50,
+      graceMs: abortGraceMs,
+      ended: (job, outcome) => this.#ended(job, outcome),
+      report: (event) => this.#report(event),
+      onLoop: (task) => this.#lease?.running(task),
+    });
     if (this.#state !== "starting") return;
     await this.#join();
     if (this.#state !== "starting") return;
     this.#state = "working";
-    this.#unwatch = this.#host.store.watch((event) => {
+    this.#unwatch = store.watch((event) => {
       if (event === "ready") this.#wake();
     });
     this.#tending = this.#startTending();
@@ -188,7 +167,7 @@ export class Worker implements AsyncDisposable {
       host: hostname(),
       pid: process.pid,
       queues: this.#queues,
-      tasks: [...this.#tasks.keys()],
+      tasks: this.#tasks,
       startedAt,
     };
     await store.join(description, startedAt + this.#leaseMs);
@@ -198,7 +177,7 @@ export class Worker implements AsyncDisposable {
       worker: this.#id,
       leaseMs: this.#leaseMs,
       renewMs: Math.min(1000, this.#leaseMs / 3),
-      tasks: description.tasks,
+      tasks: this.#tasks,
     };
     this.#lease = keepLease(options, {
       cancels: (ids) => this.cancel(ids),
@@ -214,11 +193,9 @@ export class Worker implements AsyncDisposable {
     const lease = this.#lease;
     this.#lease = undefined;
     const lost = new CancelledError(`Worker ${this.#id} lost its lease; its jobs have been given to others.`);
-    const abandoned = [...this.#running.values()];
-    this.#running.clear();
     this.#outcomes = [];
-    for (const slots of this.#slots.values()) slots.drop(() => true);
-    for (const running of abandoned) running.attempt?.abort(lost);
+    this.#attempts?.drop(() => true);
+    this.#attempts?.abandon(lost);
     await lease?.stop();
     if (this.#state !== "working") return;
     try {
@@ -235,7 +212,7 @@ export class Worker implements AsyncDisposable {
   }
 
   #wake(): void {
-    this.#hungry = true;
+    this.#isHungry = true;
     this.#pumpSoon();
   }
 
@@ -244,10 +221,10 @@ export class Worker implements AsyncDisposable {
       this.#pumpAgain = true;
       return;
     }
-    if (this.#pumpDeferred) return;
-    this.#pumpDeferred = true;
+    if (this.#isPumpDeferred) return;
+    this.#isPumpDeferred = true;
     this.#host.runtime.defer(() => {
-      this.#pumpDeferred = false;
+      this.#isPumpDeferred = false;
       this.#pump();
     });
   }
@@ -270,28 +247,28 @@ export class Worker implements AsyncDisposable {
       this.#outcomes = [];
       const worker = this.#id;
       try {
-        this.#hungry = false;
+        this.#isHungry = false;
         const settled = await this.#host.store.settle(worker, batch, wants, this.#host.runtime.now());
         if (worker === this.#id) await this.#settled(batch, wants, settled);
       } catch (error) {
         if (error instanceof ClosedError) return;
         // What has ended must be told; nothing is dropped because the store failed once.
         if (worker === this.#id) this.#outcomes = [...batch, ...this.#outcomes];
-        this.#hungry = true;
+        this.#isHungry = true;
         this.#report({ kind: "store-failed", error: error as Error });
         this.#host.runtime.after(storeRetryMs, () => this.#pumpSoon(), { background: true });
         this.#pumpAgain = false;
         return;
       }
-      if (this.#outcomes.length === 0 && !this.#hungry && !this.#pumpAgain) return;
+      if (this.#outcomes.length === 0 && !this.#isHungry && !this.#pumpAgain) return;
     }
   }
 
   /** What there is room for. A worker with several queues divides its room among them; what one leaves the next claim fills. */
   #wants(): Want[] {
-    if (this.#state !== "working" || !this.#hungry || !this.#lease) return [];
+    if (this.#state !== "working" || !this.#isHungry || !this.#lease) return [];
     const wants: Want[] = [];
-    for (const slots of this.#slots.values()) {
+    for (const slots of this.#attempts?.slots ?? []) {
       slots.measure(this.#host.runtime.elapsed());
       const room = slots.room();
       if (room === 0) continue;
@@ -304,16 +281,17 @@ export class Worker implements AsyncDisposable {
   async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
     this.#tellEnded(batch, settled);
     if (settled.claimed.length === 0) return;
-    this.#hungry ||= wants.some((want) => settled.claimed.length >= want.limit);
+    this.#isHungry ||= wants.some((want) => settled.claimed.length >= want.limit);
+    const worker = this.#id;
     const inputs = await this.#inputsOf(settled.claimed);
-    const since = this.#host.runtime.elapsed();
+    if (worker !== this.#id) return;
     for (const job of settled.claimed) {
-      const place = this.#tasks.get(job.task)?.policy.on ?? "loop";
       const results = job.dependencies === 0 ? [] : inputs?.get(job.id);
-      if (results) this.#slots.get(place)?.hold({ job, inputs: results, since });
-      else this.#outcomes.push({ id: job.id, fence: job.fence, kind: "released" });
+      // Meanwhile the worker may have been told to stop.
+      if (results && this.#state === "working") this.#attempts?.hold(job, results);
+      else this.#release([job]);
     }
-    this.#turn();
+    this.#attempts?.turn();
   }
 
   /** The results that claimed jobs wait for, or undefined when the store could not give them: such jobs are given back. */
@@ -337,7 +315,7 @@ export class Worker implements AsyncDisposable {
       if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
       if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.runtime.now());
       if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
-      if (outcome.kind !== "done" && outcome.kind !== "failed" && outcome.kind !== "cancelled") return;
+      if (outcome.kind !== "done" && outcome.kind !== "failed") return;
       ended.push({
         id: outcome.id,
         task: "",
@@ -353,97 +331,20 @@ export class Worker implements AsyncDisposable {
     if (ended.length > 0) this.#host.ended(ended);
   }
 
-  /** Starts held jobs. Gives the loop back every few ms, so that many short jobs hold up neither I/O nor the commit of their outcomes. */
-  #turn(): void {
-    const { runtime } = this.#host;
-    const until = runtime.elapsed() + turnMs;
-    for (const slots of this.#slots.values()) {
-      for (let held = slots.take(); held; held = slots.take()) {
-        this.#begin(held, slots);
-        if (runtime.elapsed() < until) continue;
-        this.#turnSoon();
-        return;
-      }
-    }
-  }
-
-  #turnSoon(): void {
-    if (this.#turnDeferred) return;
-    this.#turnDeferred = true;
-    this.#host.runtime.defer(() => {
-      this.#turnDeferred = false;
-      if (this.#state !== "stopped") this.#turn();
-    });
-  }
-
-  #begin({ job, inputs }: Held, slots: Slots): void {
-    const definition = this.#tasks.get(job.task) as Definition;
-    const running: Running = { job, slots, definition, policy: decodePolicy(job.policy), attempt: undefined, cancelled: false };
-    this.#running.set(job.id, running);
-    const options = {
-      id: job.id,
-      attempt: job.attempt,
-      timeoutMs: running.policy.timeoutMs,
-      graceMs: abortGraceMs,
-      runtime: this.#host.runtime,
-      progress: (fraction: number, note: string | undefined): void => this.#noteProgress(job, fraction, note),
-      log: (message: string): void => this.#report({ kind: "log", id: job.id, task: job.task, message }),
-    };
-    const end = (ended: AttemptEnd): void => this.#end(running, ended);
-    try {
-      if (slots.place !== "loop" && inputs.length === 0) {
-        running.attempt = this.#pools?.start(slots.place, definition, job.args, options, end);
-        return;
-      }
-      const results = inputs.map((text) => decode(text));
-      const args = decode(job.args, results) as readonly unknown[];
-      if (slots.place === "loop") this.#startOnLoop(running, args, options, end);
-      else running.attempt = this.#pools?.start(slots.place, definition, args, options, end);
-    } catch (error) {
-      this.#end(running, { kind: "failed", error });
-    }
-  }
-
-  #startOnLoop(running: Running, args: readonly unknown[], options: AttemptOptions, end: (end: AttemptEnd) => void): void {
-    const attempt = new LoopAttempt(running.definition, options, end);
-    running.attempt = attempt;
-    this.#lease?.running(this.#taskNumbers.get(running.job.task) ?? -1);
-    attempt.start(running.definition, args);
-    this.#lease?.running(-1);
-  }
-
-  #end(running: Running, ended: AttemptEnd): void {
-    const { job, slots, definition, policy } = running;
-    slots.free();
-    if (this.#running.get(job.id) !== running) return this.#turnSoon();
-    this.#running.delete(job.id);
-    this.#progress.delete(job.id);
-    const outcome = outcomeOf(job, ended, {
-      policy,
-      retryIf: definition.options.retryIf,
-      cancelled: running.cancelled,
-      now: this.#host.runtime.now(),
-      random: this.#host.runtime.random(),
-    });
+  #ended(job: ClaimedJob, outcome: Outcome): void {
     this.#outcomes.push(outcome);
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
     // A freed slot may be filled by the very settle that records this outcome.
-    this.#hungry = true;
-    if (slots.held > 0) this.#turnSoon();
+    this.#isHungry = true;
     this.#pumpSoon();
-    if (this.#running.size === 0) this.#drained?.();
-  }
-
-  #noteProgress(job: ClaimedJob, fraction: number, note: string | undefined): void {
-    this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]);
+    if (this.running === 0) this.#drained?.();
   }
 
   #startTending(): Tending {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
         this.#giveBackStale();
-        const notes = [...this.#progress.values()];
-        this.#progress.clear();
+        const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.#id, notes);
       },
       tended: ({ ended, promoted, recovered }) => {
@@ -457,14 +358,12 @@ export class Worker implements AsyncDisposable {
   /** Held jobs that a long task keeps from starting go back to the store, where another worker may be free. */
   #giveBackStale(): void {
     const before = this.#host.runtime.elapsed() - staleHeldMs;
-    this.#giveBack((held) => held.since < before);
+    this.#release(this.#attempts?.drop((held) => held.since < before) ?? []);
   }
 
-  #giveBack(which: (held: Held) => boolean): void {
-    for (const slots of this.#slots.values()) {
-      for (const { job } of slots.drop(which)) this.#outcomes.push({ id: job.id, fence: job.fence, kind: "released" });
-    }
-    if (this.#outcomes.length > 0) this.#pumpSoon();
+  #release(jobs: readonly ClaimedJob[]): void {
+    for (const { id, fence } of jobs) this.#outcomes.push({ id, fence, kind: "released" });
+    if (jobs.length > 0) this.#pumpSoon();
   }
 
   async #stop(graceMs: number): Promise<void> {
@@ -473,13 +372,10 @@ export class Worker implements AsyncDisposable {
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
     await this.#tending?.stop();
-    this.#giveBack(() => true);
-    if (this.#running.size > 0 && graceMs > 0) await this.#drain(graceMs);
-    const unfinished = [...this.#running.values()];
-    this.#running.clear();
-    for (const { job } of unfinished) this.#outcomes.push({ id: job.id, fence: job.fence, kind: "released" });
+    this.#release(this.#attempts?.drop(() => true) ?? []);
+    if (this.running > 0 && graceMs > 0) await this.#drain(graceMs);
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
-    for (const running of unfinished) running.attempt?.abort(stopped);
+    this.#release(this.#attempts?.abandon(stopped) ?? []);
     try {
       while (this.#pumping || this.#outcomes.length > 0) await (this.#pumping ?? this.#settleRest());
     } finally {

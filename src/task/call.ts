@@ -104,29 +104,38 @@ function callsIn(value: unknown): Call<unknown>[] {
   return found;
 }
 
-/** A copy of `value` with every call replaced; parts without calls are shared, not copied. */
-function replaceCalls(value: unknown, hole: (found: Call<unknown>) => unknown, copies: Map<unknown, unknown>): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (isCall(value)) return hole(value);
-  if (copies.has(value)) return copies.get(value);
-  if (Array.isArray(value)) {
-    const copy: unknown[] = [];
-    copies.set(value, copy);
-    for (const item of value) copy.push(replaceCalls(item, hole, copies));
+/**
+ * A copy of `root` in which `replace` has replaced what it gives something for; its parts are copied, the rest is shared. It keeps
+ * a list of what is still to copy instead of recursing: values may be nested deeper than the call stack.
+ */
+function substitute(root: unknown, replace: (value: object) => { readonly by: unknown } | undefined): unknown {
+  const copies = new Map<object, object>();
+  const open: object[] = [];
+  const copyOf = (value: unknown): unknown => {
+    if (typeof value !== "object" || value === null) return value;
+    const replaced = replace(value);
+    if (replaced) return replaced.by;
+    if (!Array.isArray(value) && !isPlain(value)) return value;
+    let copy = copies.get(value);
+    if (!copy) {
+      copy = Array.isArray(value) ? Array.from({ length: value.length }) : {};
+      copies.set(value, copy);
+      open.push(value);
+    }
     return copy;
+  };
+  const result = copyOf(root);
+  for (let source = open.pop(); source; source = open.pop()) {
+    const copy = copies.get(source) as object;
+    if (Array.isArray(source) && Array.isArray(copy)) for (let i = 0; i < source.length; i++) copy[i] = copyOf(source[i]);
+    else for (const [key, item] of Object.entries(source)) define(copy, key, copyOf(item));
   }
-  if (!isPlain(value)) return value;
-  const copy: Record<string, unknown> = {};
-  copies.set(value, copy);
-  for (const [key, item] of Object.entries(value)) {
-    Object.defineProperty(copy, key, {
-      value: replaceCalls(item, hole, copies),
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
-  }
-  return copy;
+  return result;
+}
+
+/** Sets an own property, also one named `__proto__`. */
+function define(object: object, key: string, value: unknown): void {
+  Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
 function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, number>, hasCalls: boolean): Node {
@@ -142,7 +151,7 @@ function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, numb
     }
     return made;
   };
-  const args = replaceCalls(call.args, hole, new Map()) as readonly unknown[];
+  const args = substitute(call.args, (value) => (isCall(value) ? { by: hole(value) } : undefined)) as readonly unknown[];
   return { call, args, dependsOn };
 }
 
@@ -177,29 +186,5 @@ export function flatten(root: Call<unknown>): Node[] {
 
 /** The arguments with every {@link Hole} replaced by the result it stands for. */
 export function fill(args: readonly unknown[], results: readonly unknown[]): readonly unknown[] {
-  return fillValue(args, results, new Map()) as readonly unknown[];
-}
-
-function fillValue(value: unknown, results: readonly unknown[], copies: Map<unknown, unknown>): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (value instanceof Hole) return results[value.index];
-  if (copies.has(value)) return copies.get(value);
-  if (Array.isArray(value)) {
-    const copy: unknown[] = [];
-    copies.set(value, copy);
-    for (const item of value) copy.push(fillValue(item, results, copies));
-    return copy;
-  }
-  if (!isPlain(value)) return value;
-  const copy: Record<string, unknown> = {};
-  copies.set(value, copy);
-  for (const [key, item] of Object.entries(value)) {
-    Object.defineProperty(copy, key, {
-      value: fillValue(item, results, copies),
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
-  }
-  return copy;
+  return substitute(args, (value) => (value instanceof Hole ? { by: results[value.index] } : undefined)) as readonly unknown[];
 }

@@ -127,14 +127,14 @@ export class TestClock implements Runtime {
   /** Runs until `promise` has settled, however much virtual time that takes, but at most `limit` (default `"365d"`). */
   async run<T>(promise: PromiseLike<T>, limit: Duration = "365d"): Promise<T> {
     const end = this.#elapsed + toMs(limit, "run() limit");
-    let settled = false;
+    const state = { settled: false };
     const watched = Promise.resolve(promise).finally(() => {
-      settled = true;
+      state.settled = true;
     });
     watched.catch(() => undefined);
     await this.settle();
-    while (!settled && this.#elapsed < end) if (!(await this.step())) break;
-    if (settled) return watched;
+    while (!state.settled && this.#elapsed < end) if (!(await this.step())) break;
+    if (state.settled) return watched;
     throw new UsageError(
       `Nothing more will happen, or not within ${String(limit)} of virtual time, and what was waited for has not settled.`,
     );

@@ -19,7 +19,7 @@ export interface Faults {
 }
 
 /** Verbs that a fault may strike. */
-const struck: readonly (keyof Store)[] = ["claim", "settle", "inputs", "tend", "join", "renew", "note", "leave"];
+const struck: ReadonlySet<keyof Store> = new Set(["claim", "settle", "inputs", "tend", "join", "renew", "note", "leave"]);
 
 /** One simulated machine. */
 export class Machine {
@@ -74,15 +74,13 @@ export class Machine {
   }
 
   #machineStore(store: Store): Store {
-    const machine = this;
     return new Proxy(store, {
-      get(target, key: keyof Store): unknown {
+      get: (target, key: keyof Store): unknown => {
         const member = target[key];
-        if (key === "watch") return (listener: (event: StoreEvent) => void) => machine.#watch(target, listener);
-        if (typeof member !== "function" || !struck.includes(key))
-          return typeof member === "function" ? member.bind(target) : member;
+        if (key === "watch") return (listener: (event: StoreEvent) => void) => this.#watch(target, listener);
+        if (typeof member !== "function" || !struck.has(key)) return typeof member === "function" ? member.bind(target) : member;
         const verb = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
-        return (...args: unknown[]) => machine.#call(key, () => verb(...args));
+        return (...args: unknown[]) => this.#call(key, () => verb(...args));
       },
     });
   }

@@ -38,9 +38,9 @@ export function storeConformance(
   for (const sentence of reasons.keys())
     if (!sentences.has(sentence)) throw new Error(`The store suite has no case "${sentence}".`);
   for (const [group, cases] of Object.entries(groups)) {
-    describe(`${name} store: ${group}`, () => {
+    void describe(`${name} store: ${group}`, () => {
       for (const [sentence, run] of cases) {
-        test(sentence, { skip: reasons.get(sentence) ?? false }, async () => {
+        void test(sentence, { skip: reasons.get(sentence) ?? false, timeout: 60_000 }, async () => {
           const store = await makeStore();
           try {
             await run(new Bench(store));

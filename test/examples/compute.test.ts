@@ -14,7 +14,11 @@ test("fib gives the right numbers and says how much faster the pool was", async 
 });
 
 test("mergesort sorts, whatever the shape of the tree", async () => {
-  for (const [count, grain] of [[20_000, 1000], [1, 10], [777, 1]] as const) {
+  for (const [count, grain] of [
+    [20_000, 1000],
+    [1, 10],
+    [777, 1],
+  ] as const) {
     const { code, stdout, stderr } = await runExample("mergesort", ["--count", String(count), "--grain", String(grain)]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, new RegExp(`^${count} numbers, sorted by \\d+ calls .* every one is in its place$`, "m"));

@@ -23,9 +23,14 @@ export function programOf(name: string): string {
 export function runExample(name: string, args: readonly string[], cwd: string = root): Promise<Ran> {
   const { NODE_TEST_CONTEXT: _context, MANYHANDS_URL: _url, ...env } = process.env;
   return new Promise((settle) => {
-    execFile(process.execPath, [programOf(name), ...args], { cwd, env, timeout: 100_000, maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      settle({ code: error ? (error.code ?? error.signal ?? "unknown") : 0, stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [programOf(name), ...args],
+      { cwd, env, timeout: 100_000, maxBuffer: 1 << 24 },
+      (error, stdout, stderr) => {
+        settle({ code: error ? (error.code ?? error.signal ?? "unknown") : 0, stdout, stderr });
+      },
+    );
   });
 }
 

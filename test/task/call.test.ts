@@ -49,6 +49,15 @@ test("a hundred thousand calls wide", () => {
   assert.equal(nodes[100_000]?.dependsOn.length, 100_000);
 });
 
+test("arguments nested deeper than the call stack", () => {
+  let deep: unknown = call(one, 1);
+  for (let i = 0; i < 50_000; i++) deep = [deep];
+  const nodes = flatten(call(sum, deep as number[]));
+  let filled: unknown = fill(nodes[1]?.args ?? [], [7])[0];
+  for (let i = 0; i < 50_000; i++) filled = (filled as unknown[])[0];
+  assert.equal(filled, 7);
+});
+
 test("own __proto__ keys in arguments stay data", () => {
   const input = JSON.parse('{"a": 1, "b": {"c": []}, "__proto__": {"polluted": true}}') as { a: number; b: { c: number[] } };
   const nodes = flatten(call(pair, input, call(one, 1)));

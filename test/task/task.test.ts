@@ -18,7 +18,7 @@ test("a task is the plain function, with its name and options", () => {
   assert.equal(add.length, 2);
   assert.deepEqual(add.options, { retries: 2 });
   for (const own of ["call", "apply", "bind"]) assert.ok(!Object.hasOwn(add, own), own);
-  assert.equal(add.call(undefined, 3, 4), 7);
+  assert.equal(Reflect.apply(add, undefined, [3, 4]), 7);
 });
 
 test("with() gives a copy and leaves the task as it was", () => {

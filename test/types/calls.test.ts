@@ -56,7 +56,7 @@ function callSlow(): Call<string> {
 }
 
 function options(): void {
-  task("types.a", (n: number) => n, { retries: 3, timeout: "30s", unique: { key: (n) => String(n.toFixed()) } });
+  task("types.a", (n: number) => n, { retries: 3, timeout: "30s", unique: { key: (n) => n.toFixed() } });
   // @ts-expect-error an unknown option
   task("types.b", (n: number) => n, { retry: 3 });
   // @ts-expect-error not a duration
@@ -64,7 +64,7 @@ function options(): void {
   // @ts-expect-error the key's parameter is a number
   task("types.d", (n: number) => n, { unique: { key: (n: string) => n } });
   const typed: Task<readonly [number], number> = task("types.e", (n: number) => n).with({ priority: 5 });
-  typed(3);
+  void typed(3);
 }
 
 test("the type claims of this file compile", () => {

@@ -7,12 +7,12 @@ import { Option } from "commander";
 import type { Duration } from "../../core/durations.ts";
 import type { TaskOptions } from "../../task/options.ts";
 import type { CommonOptions, Run } from "../command.ts";
-import { durationOption, wholeNumber, withCommonOptions } from "../command.ts";
+import { duration, wholeNumber, withCommonOptions } from "../command.ts";
 import { openInputs } from "../map/inputs.ts";
 import { MapRun } from "../map/run.ts";
 import type { LoadedTask } from "../module.ts";
 import { loadTask } from "../module.ts";
-import { openHands } from "../store.ts";
+import { openHands, storeUrl } from "../store.ts";
 
 interface MapCommandOptions extends CommonOptions {
   readonly jsonl?: string;
@@ -32,7 +32,7 @@ const details = `
 Inputs: arguments, glob patterns (quote them: 'src/**/*.ts'), "-" for the lines of standard input, or --jsonl.
 On a pipe, or with --json, it prints a line {"input": ..., "result": ...} or {"input": ..., "error": {name, message}} for each input.
 It can be interrupted at any time, also by SIGKILL: the same command goes on where it stopped and runs nothing again that was
-recorded. When every input has succeeded, the record is removed.
+recorded, but prints all results. When every input has succeeded, the record is removed.
 
 Examples:
   manyhands map tasks.ts#countWords 'docs/**/*.md' > counts.jsonl
@@ -75,7 +75,7 @@ export function addMap(program: Command, run: Run): void {
     .option("--unordered", "print results as they come, not in the order of the inputs")
     .option("--fresh", "forget what an earlier run has recorded")
     .option("--retries <n>", "how many more attempts after a failed one", wholeNumber(0))
-    .option("--timeout <duration>", 'the longest one attempt may take, such as "30s"', durationOption)
+    .option("--timeout <duration>", 'the longest one attempt may take, such as "30s"', duration("--timeout"))
     .option("--quiet", "no progress, no summary; failures are still listed");
   withCommonOptions(command)
     .addHelpText("after", details)
@@ -101,6 +101,7 @@ export function addMap(program: Command, run: Run): void {
           workers: options.workers ?? availableParallelism(),
           ordered: !options.unordered,
           fresh: options.fresh ?? false,
+          durable: !storeUrl(cli).startsWith("memory:"),
           quiet: options.quiet ?? false,
         });
         return await mapRun.run();

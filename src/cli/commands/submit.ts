@@ -5,7 +5,7 @@ import type { Hands } from "../../fleet/hands.ts";
 import { call } from "../../task/call.ts";
 import type { TaskOptions } from "../../task/options.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
-import { durationOption, wholeNumber, withCommonOptions } from "../command.ts";
+import { duration, wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode, signalled } from "../exit-code.ts";
 import { showValue } from "../job-view.ts";
 import { describeError, errorJson, toJson } from "../json.ts";
@@ -80,7 +80,7 @@ export function addSubmit(program: Command, run: Run): void {
     .argument("<module#task>", 'the task, such as "tasks.ts#countWords"')
     .argument("[args...]", "its arguments: JSON, or text where it is not JSON")
     .option("--wait", "wait for the end and print the result")
-    .option("--delay <duration>", 'start it not before this time has passed, such as "5m"', durationOption)
+    .option("--delay <duration>", 'start it not before this time has passed, such as "5m"', duration("--delay"))
     .option("--priority <n>", "higher runs first", wholeNumber(-Infinity))
     .option("--queue <name>", "the queue to wait in")
     .option("--retries <n>", "how many more attempts after a failed one", wholeNumber(0));

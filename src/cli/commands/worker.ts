@@ -5,7 +5,7 @@ import type { Duration } from "../../core/durations.ts";
 import type { WorkerEvent } from "../../fleet/worker-event.ts";
 import type { Worker, WorkOptions } from "../../fleet/worker.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
-import { durationOption, list, wholeNumber, withCommonOptions } from "../command.ts";
+import { duration, list, wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { errorJson, toJson } from "../json.ts";
 import type { TaskModule } from "../module.ts";
@@ -102,9 +102,9 @@ export function addWorker(program: Command, run: Run): void {
     .option(
       "--lease <duration>",
       "jobs are given to others this long after the worker's last sign of life; default 10s",
-      durationOption,
+      duration("--lease"),
     )
-    .option("--grace <duration>", "how long running tasks may take to end after a stop; default 10s", durationOption)
+    .option("--grace <duration>", "how long running tasks may take to end after a stop; default 10s", duration("--grace"))
     .option("--verbose", "print a line for every attempt that ends");
   withCommonOptions(command).action((given: string[], options: WorkerCommandOptions) =>
     run(options, async (cli) => {

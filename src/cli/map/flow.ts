@@ -27,8 +27,8 @@ export interface FlowOptions {
   readonly recorded: Recorded;
   readonly workers: number;
   readonly ordered: boolean;
-  /** An input has ended. Gives the line to write for it. */
-  ended(input: MapInput, outcome: MapOutcome): string;
+  /** An input, the `index`th, has ended. Gives the line to write for it. */
+  ended(input: MapInput, index: number, outcome: MapOutcome): string;
   /** The line's turn has come. Gives a promise when no more can be written for now. */
   write(line: string): Promise<void> | undefined;
 }
@@ -36,6 +36,7 @@ export interface FlowOptions {
 /** One input on its way. */
 interface Item {
   readonly input: MapInput;
+  readonly index: number;
   line: string | undefined;
   next: Item | undefined;
 }
@@ -48,6 +49,7 @@ export class Flow {
   /** The oldest item not written, when order is kept; the newest one. */
   #head: Item | undefined;
   #tail: Item | undefined;
+  #taken = 0;
   /** Inputs taken in and not written; among them those that have not ended. */
   #open = 0;
   #inFlight = 0;
@@ -81,7 +83,8 @@ export class Flow {
   async #takeIn(inputs: AsyncIterable<MapInput>): Promise<void> {
     for await (const input of inputs) {
       if (this.#stopped) return;
-      const item: Item = { input, line: undefined, next: undefined };
+      const item: Item = { input, index: this.#taken, line: undefined, next: undefined };
+      this.#taken += 1;
       this.#open += 1;
       this.#inFlight += 1;
       if (this.#options.ordered) this.#append(item);
@@ -143,7 +146,7 @@ export class Flow {
 
   #end(item: Item, outcome: MapOutcome): void {
     if (this.#stopped) return;
-    const line = this.#options.ended(item.input, outcome);
+    const line = this.#options.ended(item.input, item.index, outcome);
     this.#inFlight -= 1;
     this.#made += 1;
     this.#madeChars += line.length;

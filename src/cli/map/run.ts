@@ -40,6 +40,8 @@ export interface MapRunOptions {
   readonly workers: number;
   readonly ordered: boolean;
   readonly fresh: boolean;
+  /** What is recorded outlives this command. */
+  readonly durable: boolean;
   readonly quiet: boolean;
 }
 
@@ -49,7 +51,7 @@ type End = { readonly kind: "all" } | { readonly kind: "signal"; readonly signal
 export class MapRun {
   readonly #options: MapRunOptions;
   readonly #tally: Tally;
-  readonly #failures: (readonly [input: unknown, error: unknown])[] = [];
+  readonly #failures: { readonly index: number; readonly input: unknown; readonly error: unknown }[] = [];
   /** Results may go unseen on a terminal; then they are kept for the same command with a pipe. */
   #hidden = false;
   #shown = 0;
@@ -70,7 +72,7 @@ export class MapRun {
       ...this.#options,
       runtime,
       recorded,
-      ended: (input, outcome) => this.#ended(input, outcome),
+      ended: (input, index, outcome) => this.#ended(input, index, outcome),
       write: (line) => this.#write(line),
     });
     const startedAt = runtime.elapsed();
@@ -130,12 +132,12 @@ export class MapRun {
   }
 
   async #stopEarly(end: End, worker: Worker): Promise<void> {
-    const { cli, hands, queue } = this.#options;
+    const { cli, hands, queue, durable } = this.#options;
     const { output } = cli;
     output.status("");
     if (end.kind === "signal") {
       const running =
-        worker.running > 0 ? ` when ${plural(worker.running, "running task")} ended (at most ${showMs(graceMs)})` : "";
+        worker.running > 0 ? ` once ${plural(worker.running, "running task")} have ended (at most ${showMs(graceMs)})` : "";
       output.note(`${end.signal}: stopping${running}; a second Ctrl-C ends at once`);
     }
     await worker.stop();
@@ -143,17 +145,18 @@ export class MapRun {
     await hands.cancel({ queue, states: ["ready", "scheduled"] }, "the map was stopped");
     await hands.remove({ queue, states: tendedStates });
     const done = await hands.count({ queue, states: ["done"] });
-    if (end.kind === "signal") output.note(`stopped: ${showCount(done)} done and recorded; the same command goes on from there`);
+    if (end.kind !== "signal") return;
+    output.note(`stopped: ${showCount(done)} done${durable ? " and recorded; the same command goes on from there" : ""}`);
   }
 
-  #ended({ value }: MapInput, outcome: MapOutcome): string {
+  #ended({ value }: MapInput, index: number, outcome: MapOutcome): string {
     const { output } = this.#options.cli;
     if (outcome.kind === "done") {
       this.#tally.done += 1;
       if (outcome.reused) this.#tally.reused += 1;
     } else {
       this.#tally.failed += 1;
-      if (this.#failures.length < listedFailures) this.#failures.push([value, outcome.error]);
+      if (this.#failures.length < listedFailures) this.#failures.push({ index, input: value, error: outcome.error });
     }
     if (!output.terminal || output.json) {
       const ending =
@@ -196,24 +199,26 @@ export class MapRun {
   }
 
   #summarize(elapsedMs: number): void {
-    const { cli, quiet } = this.#options;
+    const { cli, durable, quiet } = this.#options;
     const { output } = cli;
     const { done, failed, reused } = this.#tally;
     const ran = done + failed - reused;
     if (failed > 0 && !output.json) {
       output.note(output.paint("red", `${showCount(failed)} failed:`, "stderr"));
-      for (const [input, error] of this.#failures) output.note(`  ${showInput(input)}: ${describeError(error)}`);
-      if (failed > this.#failures.length) output.note(`  ... and ${showCount(failed - this.#failures.length)} more`);
+      const listed = this.#failures.toSorted((a, b) => a.index - b.index);
+      for (const { input, error } of listed) output.note(`  ${showInput(input)}: ${describeError(error)}`);
+      if (failed > listed.length) output.note(`  ... and ${showCount(failed - listed.length)} more`);
     }
     if (quiet) return;
     const rate = ran > 0 && elapsedMs > 0 ? ` (${showCount(Math.max(1, Math.round((ran / elapsedMs) * 1000)))}/s)` : "";
     const before = reused > 0 ? `, ${showCount(reused)} of them earlier` : "";
-    const bad = failed > 0 ? `, ${showCount(failed)} failed; the same command tries those again` : "";
+    const bad = failed > 0 ? `, ${showCount(failed)} failed${durable ? " (the same command tries those again)" : ""}` : "";
     output.note(`${showCount(done)} done${before}${bad} in ${showMs(elapsedMs)}${rate}`);
-    if (this.#hidden)
-      output.note(
-        "Results are not all shown on a terminal. They are kept: the same command with a pipe (| cat) or > file prints them without running anything again.",
-      );
+    if (!this.#hidden) return;
+    const kept = durable
+      ? "They are kept: the same command with a pipe (| cat) or > file prints them without running anything again."
+      : "";
+    output.note(`Not all results are shown on a terminal. ${kept}`.trimEnd());
   }
 
   #report(event: WorkerEvent): void {

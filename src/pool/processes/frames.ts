@@ -68,13 +68,12 @@ export class FrameReader {
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      if (!this.#header) {
-        at += this.#fillHead(chunk, at);
-        if (!this.#header) return;
+      if (!this.#header) at += this.#fillHead(chunk, at);
+      else {
+        const copied = chunk.copy(this.#payload, this.#payloadFilled, at);
+        this.#payloadFilled += copied;
+        at += copied;
       }
-      const copied = chunk.copy(this.#payload, this.#payloadFilled, at);
-      this.#payloadFilled += copied;
-      at += copied;
       this.#deliver();
     }
   }
@@ -88,7 +87,6 @@ export class FrameReader {
     // Not from the pool of small buffers: a payload is handed over to another thread.
     this.#payload = Buffer.from(new ArrayBuffer(this.#head.readUInt32LE(0)));
     this.#payloadFilled = 0;
-    this.#deliver();
     return copied;
   }
 

@@ -30,6 +30,10 @@ export class Seqs {
   forget(id: string): void {
     this.#seqs.delete(id);
   }
+
+  forgetAll(): void {
+    this.#seqs.clear();
+  }
 }
 
 const nextPage = `

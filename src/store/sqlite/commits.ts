@@ -2,10 +2,10 @@
 // and their promises settle after its COMMIT: so a hundred submits in flight cost one flush of the disk, not a hundred.
 //
 // If anything in a group fails, all of it is rolled back and its verbs run again one by one, so that only the culprit is
-// rejected; a verb may therefore run twice, and must keep nothing outside the file before it is committed. Reads keep their
-// place in the order, but run after the commit, without the lock. A group is capped, to bound both how long it blocks
-// this event loop and how long it keeps other processes from writing. A verb that finds in advance that it has nothing to
-// write (an idle worker's claim) never asks for the lock.
+// rejected; a verb may therefore run twice, and what it keeps outside the file must be forgotten with a rollback. Reads keep
+// their place in the order; one with no write before it runs at once. A group is capped, to bound both how long it
+// blocks this event loop and how long it keeps other processes from writing. A verb that finds in advance that it has nothing
+// to write (an idle worker's claim) never asks for the lock.
 import { ClosedError, StoreError } from "../../core/errors.ts";
 import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { Connection } from "./connection.ts";
@@ -17,8 +17,10 @@ import { asStoreError, isBusy } from "./trouble.ts";
 export interface Effects {
   /** A job became ready. */
   ready: boolean;
-  /** The jobs that ended, by seq. */
+  /** The jobs that ended and are not recorded yet, by seq. */
   readonly ended: number[];
+  /** Some were recorded. */
+  anyEnded: boolean;
 }
 
 /** A verb that writes. */
@@ -33,11 +35,17 @@ export interface Verb<T> {
 }
 
 interface Item {
-  readonly verb: Verb<unknown> | undefined;
-  readonly read: (() => unknown) | undefined;
+  readonly verb: Verb<unknown>;
+  readonly isRead: boolean;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   alone: boolean;
+}
+
+type Answer = { readonly result: unknown } | { readonly error: Error };
+
+function noEffects(): Effects {
+  return { ready: false, ended: [], anyEnded: false };
 }
 
 const groupRows = 1000;
@@ -50,10 +58,12 @@ export interface CommitsOptions {
   /** The layout this program was made for. */
   readonly version: number;
   readonly durability: "full" | "normal";
-  /** Called in each transaction before its commit. */
-  readonly beforeCommit: (effects: Effects) => void;
+  /** Called in each transaction before its commit, and before a read in it. */
+  readonly record: (effects: Effects) => void;
   /** Called after each commit, before the promises settle. */
   readonly afterCommit: (effects: Effects) => void;
+  /** Called after each rollback: whatever verbs remembered may be wrong. */
+  readonly afterRollback: () => void;
 }
 
 /** Runs verbs in groups. */
@@ -78,18 +88,14 @@ export class Commits {
 
   /** Runs a verb in a transaction; resolves when it is committed. */
   write<T>(verb: Verb<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#enqueue({ verb, read: undefined, resolve: resolve as (result: unknown) => void, reject, alone: false });
-    });
+    return this.#enqueue(verb, false);
   }
 
   /** Runs a read: at once, or after the writes called before it. */
   async read<T>(run: () => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
     if (this.#queue.length === 0) return this.#patientRead(run);
-    return new Promise<T>((resolve, reject) => {
-      this.#enqueue({ verb: undefined, read: run, resolve: resolve as (result: unknown) => void, reject, alone: false });
-    });
+    return this.#enqueue({ weight: 0, run, fleeting: true }, true);
   }
 
   /** Resolves when everything asked for is done; later calls reject. */
@@ -109,10 +115,12 @@ export class Commits {
     return this.#queue.length === 0 && this.#reading === 0;
   }
 
-  #enqueue(item: Item): void {
-    if (this.#closed) return item.reject(this.#closedError());
-    this.#queue.push(item);
-    this.#schedule();
+  #enqueue<T>(verb: Verb<T>, isRead: boolean): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed) return reject(this.#closedError());
+      this.#queue.push({ verb, isRead, resolve: resolve as (result: unknown) => void, reject, alone: false });
+      this.#schedule();
+    });
   }
 
   #schedule(): void {
@@ -156,20 +164,16 @@ export class Commits {
   /** Answers what stands at the head and needs no transaction. */
   #answerIdle(): void {
     let answered = 0;
-    for (const item of this.#queue) {
-      if (item.read) this.#answerRead(item, item.read);
+    for (const { verb, isRead, resolve, reject } of this.#queue) {
+      if (isRead) this.#patientRead(() => verb.run(noEffects())).then(resolve, reject);
       else {
-        const result = item.verb?.idle?.();
+        const result = verb.idle?.();
         if (result === undefined) break;
-        item.resolve(result);
+        resolve(result);
       }
       answered += 1;
     }
     this.#queue.splice(0, answered);
-  }
-
-  #answerRead(item: Item, read: () => unknown): void {
-    this.#patientRead(read).then(item.resolve, item.reject);
   }
 
   /** Starts a transaction. When the lock is taken, tries again on a later turn and returns false. */
@@ -198,7 +202,7 @@ export class Commits {
   /** A group in which nothing has to survive the loss of power is not flushed to the disk; the next flush covers it. */
   #useDurability(): void {
     if (this.#options.durability === "normal") return;
-    const fleeting = this.#queue.every(({ verb }) => verb?.fleeting ?? true);
+    const fleeting = this.#queue.every(({ verb }) => verb.fleeting ?? false);
     if (fleeting === this.#isFleeting) return;
     this.#isFleeting = fleeting;
     this.#db.exec(fleeting ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
@@ -208,8 +212,8 @@ export class Commits {
     let rows = 0;
     let count = 0;
     for (const { verb, alone } of this.#queue) {
-      if (count > 0 && (alone || rows + (verb?.weight ?? 0) > groupRows)) break;
-      rows += verb?.weight ?? 0;
+      if (count > 0 && (alone || rows + verb.weight > groupRows)) break;
+      rows += verb.weight;
       count += 1;
       if (alone) break;
     }
@@ -217,25 +221,38 @@ export class Commits {
   }
 
   #runGroup(group: readonly Item[]): void {
-    const effects: Effects = { ready: false, ended: [] };
-    const writes = group.filter(({ verb }) => verb !== undefined);
-    const results: unknown[] = [];
+    const effects = noEffects();
+    let answers: readonly Answer[];
     try {
       checkVersion(this.#db, this.#options.version);
-      for (const { verb } of writes) results.push(verb?.run(effects));
-      this.#options.beforeCommit(effects);
+      answers = group.map((item) => this.#run(item, effects));
+      this.#options.record(effects);
       this.#db.commit();
     } catch (error) {
       this.#giveUp(group, error);
       return;
     }
     this.#options.afterCommit(effects);
-    for (const [index, item] of writes.entries()) item.resolve(results[index]);
-    for (const item of group) if (item.read) this.#answerRead(item, item.read);
+    for (const [index, answer] of answers.entries()) {
+      if ("error" in answer) group[index]?.reject(answer.error);
+      else group[index]?.resolve(answer.result);
+    }
+  }
+
+  /** A read that fails has changed nothing, so it fails alone. */
+  #run({ verb, isRead }: Item, effects: Effects): Answer {
+    if (!isRead) return { result: verb.run(effects) };
+    this.#options.record(effects);
+    try {
+      return { result: verb.run(effects) };
+    } catch (error) {
+      return { error: asStoreError(error, this.#db.path) };
+    }
   }
 
   #giveUp(group: readonly Item[], error: unknown): void {
     this.#db.rollback();
+    this.#options.afterRollback();
     const again = group.length > 1 || (isBusy(error) && !group.some(({ alone }) => alone));
     if (again) this.#queue = [...group, ...this.#queue];
     for (const item of group) {

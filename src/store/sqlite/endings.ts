@@ -4,15 +4,18 @@
 // to it or that such a row named. Of these rows the last 1,024 or so are kept: who comes later than that asks about all.
 import type { Ended } from "../job.ts";
 import { endedColumns, toEnded } from "./columns.ts";
+import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 
 const keptRows = 1024;
 const trimEvery = 64;
 const mostRemembered = 1_000_000;
 
-/** Leaves word of the jobs this transaction ended. */
-export function recordEndings(db: Connection, ended: readonly number[]): void {
+/** Leaves word of the jobs this transaction has ended so far. */
+export function recordEndings(db: Connection, effects: Effects): void {
+  const ended = effects.ended.splice(0);
   if (ended.length === 0) return;
+  effects.anyEnded = true;
   const no = db.insert("INSERT INTO ending (jobs) VALUES (?)", JSON.stringify(ended));
   if (no % trimEvery === 0) db.run("DELETE FROM ending WHERE no <= ?", no - keptRows);
 }
@@ -56,17 +59,27 @@ export class Endings {
     return ended;
   }
 
+  /** Forgets everything; needed after a rollback, since what was learnt in the transaction is not so. */
+  forgetAll(): void {
+    this.#liveIds.clear();
+    this.#liveSeqs.clear();
+  }
+
   #catchUp(): void {
+    if (this.#liveSeqs.size === 0) {
+      this.#read = lastEnding(this.#db);
+      return;
+    }
     const rows = this.#db.all<{ no: number; jobs: string }>("SELECT no, jobs FROM ending WHERE no > ? ORDER BY no", this.#read);
     const first = rows[0];
     if (!first) return;
-    if (first.no > this.#read + 1) this.#forgetAll();
+    if (first.no > this.#read + 1) this.forgetAll();
     else for (const { jobs } of rows) for (const seq of JSON.parse(jobs) as number[]) this.#forget(seq);
     this.#read = rows.at(-1)?.no ?? this.#read;
   }
 
   #remember(id: string, seq: number): void {
-    if (this.#liveSeqs.size >= mostRemembered) this.#forgetAll();
+    if (this.#liveSeqs.size >= mostRemembered) this.forgetAll();
     this.#liveSeqs.set(id, seq);
     this.#liveIds.set(seq, id);
   }
@@ -76,10 +89,5 @@ export class Endings {
     if (id === undefined) return;
     this.#liveIds.delete(seq);
     this.#liveSeqs.delete(id);
-  }
-
-  #forgetAll(): void {
-    this.#liveIds.clear();
-    this.#liveSeqs.clear();
   }
 }

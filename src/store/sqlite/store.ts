@@ -74,9 +74,12 @@ class SqliteStore implements Store {
       runtime,
       version,
       durability,
-      beforeCommit: ({ ended }) => recordEndings(db, ended),
-      afterCommit: ({ ready, ended }) =>
-        this.#watch.ring([...(ready ? ["ready" as const] : []), ...(ended.length > 0 ? ["ended" as const] : [])]),
+      record: (effects) => recordEndings(db, effects),
+      afterCommit: ({ ready, anyEnded }) => this.#watch.ring(ready, anyEnded),
+      afterRollback: () => {
+        this.#seqs.forgetAll();
+        this.#endings.forgetAll();
+      },
     });
   }
 

@@ -43,7 +43,10 @@ export class Watch {
   }
 
   /** Wakes everyone: for changes committed here. */
-  ring(events: readonly StoreEvent[]): void {
+  ring(ready: boolean, ended: boolean): void {
+    const events: StoreEvent[] = [];
+    if (ready) events.push("ready");
+    if (ended) events.push("ended");
     if (events.length === 0) return;
     try {
       writeSync(this.#bell, oneByte, 0, 1, 0);

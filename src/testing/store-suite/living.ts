@@ -25,9 +25,10 @@ export const living: readonly Case[] = [
       await told(bench, "ended", () => bench.settle(done(job)));
       await told(bench, "ready", () => bench.store.tend(start + 5, 10));
       await told(bench, "ended", () => bench.store.cancel({}, null, start));
-      await told(bench, "ready", () => bench.store.retry({}, start));
+      await told(bench, "ready", () => bench.store.retry({}, start + 5));
+      bench.now = start + 5;
       await bench.claim();
-      await told(bench, "ready", () => bench.store.leave("w", start));
+      await told(bench, "ready", () => bench.store.leave("w", bench.now));
     },
   ],
   [

@@ -1,0 +1,179 @@
+// The jobs a worker holds: those claimed and not started, in slots, and the attempts that run. It starts what there is room for,
+// a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
+import { CancelledError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { ClaimedJob, Outcome } from "../store/job.ts";
+import { decode, encode } from "../task/codec.ts";
+import type { Place } from "../task/options.ts";
+import type { Definition } from "../task/task.ts";
+import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
+import { LoopAttempt } from "./attempt.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { AttemptPolicy } from "./policy.ts";
+import { decodePolicy } from "./policy.ts";
+import type { Held } from "./slots.ts";
+import { Slots } from "./slots.ts";
+import type { WorkerEvent } from "./worker-event.ts";
+import type { WorkerPools } from "./worker-pools.ts";
+
+const turnMs = 5;
+
+interface Running {
+  readonly job: ClaimedJob;
+  readonly slots: Slots;
+  readonly policy: AttemptPolicy;
+  readonly definition: Definition;
+  attempt: Attempt | undefined;
+  isCancelled: boolean;
+}
+
+/** What attempts need of their worker. */
+export interface AttemptsHost {
+  readonly runtime: Runtime;
+  readonly tasks: ReadonlyMap<string, Definition>;
+  readonly pools: WorkerPools;
+  /** How many tasks at a time run on the event loop. */
+  readonly concurrency: number;
+  readonly graceMs: number;
+  /** An attempt has ended; its slot is free. */
+  ended(job: ClaimedJob, outcome: Outcome): void;
+  report(event: WorkerEvent): void;
+  /** The task with this number begins to run on the event loop; -1 when it has returned. */
+  onLoop(task: number): void;
+}
+
+/** The jobs of one worker. */
+export class Attempts {
+  readonly slots: readonly Slots[];
+  readonly #host: AttemptsHost;
+  readonly #slotsOf = new Map<Place, Slots>();
+  readonly #numbers: ReadonlyMap<string, number>;
+  readonly #running = new Map<string, Running>();
+  readonly #progress = new Map<string, readonly [id: string, fence: number, text: string]>();
+  #isTurnDeferred = false;
+
+  constructor(host: AttemptsHost) {
+    this.#host = host;
+    const definitions = [...host.tasks.values()];
+    this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
+    for (const place of ["loop", "thread", "process"] as const) {
+      const names = definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name);
+      const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
+      if (names.length > 0) this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
+    }
+    this.slots = [...this.#slotsOf.values()];
+  }
+
+  /** How many attempts run. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
+  hold(job: ClaimedJob, inputs: readonly string[]): void {
+    const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";
+    this.#slotsOf.get(place)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
+  }
+
+  /** Starts held jobs, and gives the loop back every few ms: many short jobs hold up neither I/O nor the commit of their outcomes. */
+  turn(): void {
+    const { runtime } = this.#host;
+    const until = runtime.elapsed() + turnMs;
+    for (const slots of this.slots) {
+      for (let held = slots.take(); held; held = slots.take()) {
+        this.#begin(held, slots);
+        if (runtime.elapsed() >= until) return this.#turnSoon();
+      }
+    }
+  }
+
+  /** Takes out those not started that `which` selects. */
+  drop(which: (held: Held) => boolean): ClaimedJob[] {
+    return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
+  }
+
+  /** Takes out those that run, and aborts them; how they end is of no interest any more. */
+  abandon(reason: Error): ClaimedJob[] {
+    const abandoned = [...this.#running.values()];
+    this.#running.clear();
+    this.#progress.clear();
+    for (const { attempt } of abandoned) attempt?.abort(reason);
+    return abandoned.map(({ job }) => job);
+  }
+
+  /** Aborts those of these jobs that run here, as cancelled. */
+  cancel(ids: readonly string[]): void {
+    for (const id of ids) {
+      const running = this.#running.get(id);
+      if (!running || running.isCancelled) continue;
+      running.isCancelled = true;
+      running.attempt?.abort(new CancelledError(`Job ${id} of task "${running.job.task}" was cancelled.`));
+    }
+  }
+
+  /** The progress reported since it was last asked for. */
+  takeProgress(): (readonly [id: string, fence: number, text: string])[] {
+    const progress = [...this.#progress.values()];
+    this.#progress.clear();
+    return progress;
+  }
+
+  #turnSoon(): void {
+    if (this.#isTurnDeferred) return;
+    this.#isTurnDeferred = true;
+    this.#host.runtime.defer(() => {
+      this.#isTurnDeferred = false;
+      this.turn();
+    });
+  }
+
+  #begin({ job, inputs }: Held, slots: Slots): void {
+    const definition = this.#host.tasks.get(job.task) as Definition;
+    const running: Running = { job, slots, definition, policy: decodePolicy(job.policy), attempt: undefined, isCancelled: false };
+    this.#running.set(job.id, running);
+    const end = (ended: AttemptEnd): void => this.#end(running, ended);
+    try {
+      const results = inputs.map((text) => decode(text));
+      if (slots.place === "loop") return this.#startOnLoop(running, decode(job.args, results) as readonly unknown[], end);
+      // Threads and processes read the stored text themselves, unless results have to be filled in.
+      const args = results.length === 0 ? job.args : (decode(job.args, results) as readonly unknown[]);
+      running.attempt = this.#host.pools.start(slots.place, definition, args, this.#optionsOf(running), end);
+    } catch (error) {
+      this.#end(running, { kind: "failed", error });
+    }
+  }
+
+  #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
+    const attempt = new LoopAttempt(running.definition, this.#optionsOf(running), end);
+    running.attempt = attempt;
+    this.#host.onLoop(this.#numbers.get(running.job.task) ?? -1);
+    attempt.start(running.definition, args);
+    this.#host.onLoop(-1);
+  }
+
+  #optionsOf({ job, policy }: Running): AttemptOptions {
+    const { runtime, graceMs } = this.#host;
+    return {
+      id: job.id,
+      attempt: job.attempt,
+      timeoutMs: policy.timeoutMs,
+      graceMs,
+      runtime,
+      progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
+      log: (message) => this.#host.report({ kind: "log", id: job.id, task: job.task, message }),
+    };
+  }
+
+  #end(running: Running, ended: AttemptEnd): void {
+    const { job, slots, definition, policy, isCancelled } = running;
+    const { runtime } = this.#host;
+    slots.free();
+    if (slots.held > 0) this.#turnSoon();
+    // Abandoned: the job is someone else's, or nobody's, by now.
+    if (this.#running.get(job.id) !== running) return;
+    this.#running.delete(job.id);
+    this.#progress.delete(job.id);
+    const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: runtime.now(), random: runtime.random() };
+    this.#host.ended(job, outcomeOf(job, ended, facts));
+  }
+}
