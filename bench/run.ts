@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { durableRows } from "./durable/rows.ts";
-import { sweepStores, syncMicroseconds } from "./durable/folder.ts";
+import { openRunFolder, syncMicroseconds } from "./durable/folder.ts";
 import { findPeers } from "./install.ts";
 import { measure } from "./measure.ts";
 import { poolRows } from "./pools/rows.ts";
@@ -72,6 +72,7 @@ async function main(): Promise<number> {
   }
   const rows = every.filter(({ group, id }) => !options.only || options.only.includes(group) || options.only.includes(id));
   const began = performance.now();
+  openRunFolder();
   const peers = findPeers(say);
   for (const [name, reason] of peers.missing) say(`${name} is skipped: ${reason}.`);
   const outcomes: Outcome[] = [];
@@ -82,7 +83,6 @@ async function main(): Promise<number> {
     outcomes.push(outcome);
     if (!options.json) process.stdout.write(`${terminalTable(outcome)}\n`);
   }
-  sweepStores();
   const own = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
   const circumstances: Circumstances = {
     date: new Date().toISOString().slice(0, 10),

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { connect } from "manyhands";
 import { ThreadPool } from "manyhands/pool";
 import { countWords, mostCommon } from "./main-job/tasks.ts";
-import type { Counts, Summary } from "./main-job/tasks.ts";
+import type { FileCounts, Summary } from "./main-job/tasks.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,7 +34,7 @@ const task = `${relative("", join(import.meta.dirname, "main-job", "tasks.ts"))}
 const command = join(dirname(createRequire(import.meta.url).resolve("manyhands/package.json")), "dist", "cli", "main.js");
 
 interface Mapped {
-  readonly counts: readonly Counts[];
+  readonly counts: readonly FileCounts[];
   readonly ms: number;
 }
 
@@ -47,9 +47,9 @@ async function map(workers: string, store: string, options: readonly string[]): 
   const wait = (): void => undefined;
   process.on("SIGINT", wait);
   const ended = once(child, "close");
-  const counts: Counts[] = [];
+  const counts: FileCounts[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
-    const { result } = JSON.parse(line) as { readonly result?: Counts };
+    const { result } = JSON.parse(line) as { readonly result?: FileCounts };
     if (result) counts.push(result);
   }
   const [code] = (await ended) as [number | null];
@@ -67,15 +67,16 @@ async function countedEarlier(store: string): Promise<number> {
 /** The same without manyhands: a task is still the plain function. */
 async function loop(): Promise<Mapped> {
   const start = performance.now();
-  const counts: Counts[] = [];
+  const counts: FileCounts[] = [];
   for (const path of globSync(glob)) counts.push(await countWords(path));
   return { counts, ms: performance.now() - start };
 }
 
 const number = (value: number): string => value.toLocaleString("en-US");
 
-function printWords({ words, different, top }: Summary, files: number): void {
-  console.log(`\n${number(words)} words, ${number(different)} of them different, in ${number(files)} files. The most common:\n`);
+function printWords({ characters, sentences, words, different, top }: Summary, files: number): void {
+  console.log(`\n${number(files)} files: ${number(characters)} characters, ${number(sentences)} sentences,`);
+  console.log(`${number(words)} words, ${number(different)} of them different. The most common:\n`);
   const half = Math.ceil(top.length / 2);
   const entry = (index: number): string => {
     const [word, count] = top[index] ?? ["", 0];
@@ -102,7 +103,9 @@ console.log("\nFrom start to end, each:\n");
 const files = mapped.counts.length;
 printTime(`${values.workers} threads`, mapped, files - earlier, "jobs; each result safe on disk before it counts");
 if (earlier > 0) {
-  console.log(`\n${number(earlier)} files had been counted before the last run was stopped; run it again to compare with one core.`);
+  console.log(
+    `\n${number(earlier)} files had been counted before the last run was stopped; run it again to compare with one core.`,
+  );
   process.exit();
 }
 const temporary = mkdtempSync(join(tmpdir(), "manyhands-main-job-"));

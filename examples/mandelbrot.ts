@@ -44,5 +44,7 @@ const tookMs = performance.now() - start;
 
 mkdirSync(dirname(values.out), { recursive: true });
 writeFileSync(values.out, bytes);
-console.log(`${view.width} x ${view.height} pixels, ${view.height} rows on ${values.threads} threads: ${(tookMs / 1000).toFixed(1)} s`);
+console.log(
+  `${view.width} x ${view.height} pixels, ${view.height} rows on ${values.threads} threads: ${(tookMs / 1000).toFixed(1)} s`,
+);
 console.log(`written to ${values.out} (${(bytes.length / 1024).toFixed(0)} KiB)`);

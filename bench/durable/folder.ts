@@ -4,19 +4,23 @@ import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, rmSync, wri
 import { fileURLToPath } from "node:url";
 import { median } from "../statistics.ts";
 
-const parent = fileURLToPath(new URL("../node_modules/.stores/", import.meta.url));
+const everyRun = fileURLToPath(new URL("../node_modules/.stores/", import.meta.url));
+const variable = "MANYHANDS_BENCH_STORES";
+
+/** A folder for all stores of this run and of the processes it starts; it is deleted when this process ends. */
+export function openRunFolder(): void {
+  process.env[variable] = `${everyRun}${process.pid}/`;
+  // A process that was killed a moment ago may still be dying with a file open.
+  process.once("exit", () => rmSync(`${everyRun}${process.pid}`, { recursive: true, force: true, maxRetries: 5 }));
+}
 
 /** A new empty folder; it is deleted when this process ends. */
 export function storeFolder(): string {
+  const parent = process.env[variable] ?? everyRun;
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(parent);
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** Deletes what a killed process left behind. */
-export function sweepStores(): void {
-  rmSync(parent, { recursive: true, force: true });
 }
 
 /** The median time of a 4 KiB write with its fdatasync: what one durable commit costs at least. */

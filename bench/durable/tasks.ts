@@ -2,8 +2,8 @@
 import type { Task } from "../../src/task/task.ts";
 import { manyhands } from "../manyhands.ts";
 
-/** Called at each start with the number the task was given and the attempt. */
-type OnStart = (n: number, attempt: number) => void;
+/** Called at each start with the number the task was given. */
+type OnStart = (n: number) => void;
 
 let onStart: OnStart = () => undefined;
 
@@ -14,7 +14,7 @@ export function watchStarts(listener: OnStart): void {
 
 /** A no-op: takes { n } and returns it. */
 export const echo: Task<readonly [input: { readonly n: number }], { readonly n: number }> = manyhands.task("echo", (input) => {
-  onStart(input.n, 0);
+  onStart(input.n);
   return input;
 });
 
@@ -23,16 +23,16 @@ export const stamp: Task<readonly [input: { readonly n: number }], string> = man
   String(process.hrtime.bigint()),
 );
 
-/** Never ends on its first attempt; ends at once on any later one. */
+// The worker that will be killed is told so in its arguments.
+const firstWorker = process.argv.includes("first");
+
+/** Never ends in the worker that will be killed; ends at once in any other. */
 export const hold: Task<
   readonly [input: { readonly n: number }],
   { readonly n: number },
   Promise<{ readonly n: number }>
 > = manyhands.task("hold", async (input) => {
-  const { attempt } = manyhands.context();
-  onStart(input.n, attempt);
+  onStart(input.n);
   if (firstWorker) await new Promise<never>(() => undefined);
   return input;
 });
-
-const firstWorker = process.argv.includes("first");

@@ -81,18 +81,20 @@ const mib = (bytes: number): number => bytes / 2 ** 20;
 /** Maps over the inputs: `stream` consumes results one by one, `all` awaits the array. Also the most memory held. */
 export async function mapOver(open: OpenPool, sizes: Sizes & { readonly way: "stream" | "all" }): Promise<Figures> {
   const pool = await open("echo", workers);
-  const once = async (part: Sizes): Promise<void> => {
-    if (sizes.way === "stream") return consume(pool.stream?.(numbers(part)) ?? windowed(pool, numbers(part), 1000), part);
-    const results = pool.all
-      ? await pool.all(numbers(part))
-      : await Promise.all(Array.from(numbers(part), (value) => pool.run(value)));
-    checkInOrder(results, part.count, part.form);
+  const once = async (part: Sizes): Promise<readonly unknown[] | undefined> => {
+    if (sizes.way === "all") {
+      return pool.all ? pool.all(numbers(part)) : Promise.all(Array.from(numbers(part), (value) => pool.run(value)));
+    }
+    // Streamed results are checked as they come, for there is no later.
+    await consume(pool.stream?.(numbers(part)) ?? windowed(pool, numbers(part), 1000), part);
+    return undefined;
   };
   await once({ ...sizes, count: Math.ceil(sizes.count / 20) });
   const before = process.memoryUsage.rss();
   const began = performance.now();
-  await once(sizes);
+  const results = await once(sizes);
   const ms = performance.now() - began;
+  if (results) checkInOrder(results, sizes.count, sizes.form);
   await pool.close();
   const peak = process.resourceUsage().maxRSS * 1024;
   return { perSecond: (sizes.count / ms) * 1000, peakMiB: mib(peak), grownMiB: mib(Math.max(0, peak - before)) };

@@ -55,7 +55,10 @@ export const row = task(
           colour(escape(cx, cy, view.iterations)).forEach((channel, i) => (sum[i] = (sum[i] as number) + channel));
         }
       }
-      pixels.set(sum.map((channel) => Math.round((channel / offsets.length ** 2) * 255)), px * 3);
+      pixels.set(
+        sum.map((channel) => Math.round((channel / offsets.length ** 2) * 255)),
+        px * 3,
+      );
     }
     return transfer(pixels);
   },

@@ -3,6 +3,7 @@
 // pairs, sets and typed arrays as arrays, errors as { name, message, code }. It is a view for readers, not a codec: no way back.
 import { inspect } from "node:util";
 import { isJson } from "../task/codec/fast.ts";
+import { oneLine } from "./table.ts";
 
 /** An error as JSON: what a program branches on, and the sentence for people. */
 export interface ErrorJson {
@@ -21,7 +22,7 @@ export function errorJson(thrown: unknown): ErrorJson {
 /** Whatever was thrown, in one line for people. */
 export function describeError(thrown: unknown): string {
   const { name, message } = errorJson(thrown);
-  const line = message.replaceAll(/\s*\n\s*/g, " ");
+  const line = oneLine(message);
   return name === "NonError" || name === "Error" ? line : `${name}: ${line}`;
 }
 

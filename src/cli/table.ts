@@ -8,12 +8,18 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
+/** The text on one line, without characters that could play tricks on a terminal: it may come from anywhere. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/\s*\p{Cc}+\s*/gu, " ");
+}
+
 function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
 /** Prints the rows below the titles. */
-export function printTable(output: Output, columns: readonly Column[], rows: readonly (readonly string[])[]): void {
+export function printTable(output: Output, columns: readonly Column[], cells: readonly (readonly string[])[]): void {
+  const rows = cells.map((row) => row.map(oneLine));
   const widths = columns.map(({ title }, i) => rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), title.length));
   const lay = (cells: readonly string[]): string => {
     const padded = columns.map(({ align }, i) => {

@@ -68,6 +68,7 @@ export class Hands implements Executor {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
       causeOf: (id) => this.#causeOf(id),
+      look: async (id) => (await this.#store.get([id]))[0],
     };
   }
 

@@ -4,11 +4,13 @@
 import { ClosedError } from "../core/errors.ts";
 import { Future } from "../pool/future.ts";
 import type { CancelReceipt, Handle, Progress } from "../pool/future.ts";
-import type { Ended } from "../store/job.ts";
+import type { Ended, Job } from "../store/job.ts";
 import { decode } from "../task/codec.ts";
 import type { FinalState, JobState } from "../task/state.ts";
+import { isFinal } from "../task/state.ts";
 import type { Awaiter } from "./awaiter.ts";
 import { errorOf } from "./ending.ts";
+import { readProgress } from "./job-info.ts";
 
 /** What a job's future needs from its fleet. */
 export interface JobAccess {
@@ -16,6 +18,8 @@ export interface JobAccess {
   cancel(id: string, reason: string | undefined): Promise<CancelReceipt>;
   /** The error of the job at the bottom of a chain of failures. */
   causeOf(id: string): Promise<unknown>;
+  /** The job as it stands in the store. */
+  look(id: string): Promise<Job | undefined>;
 }
 
 /** One job as its future sees it. */
@@ -31,12 +35,13 @@ export interface JobOrigin {
 
 class JobHandle<Result> implements Handle {
   id: string;
-  state: JobState;
-  progress: Progress | undefined;
   resolve: (result: Result) => void = () => undefined;
   reject: (error: unknown) => void = () => undefined;
   readonly #access: JobAccess;
   readonly #origin: JobOrigin;
+  #state: JobState;
+  #progress: Progress | undefined;
+  #isLooking = false;
   #observed = false;
   #submittedAsked = false;
 
@@ -44,7 +49,17 @@ class JobHandle<Result> implements Handle {
     this.#access = access;
     this.#origin = origin;
     this.id = origin.id;
-    this.state = origin.state;
+    this.#state = origin.state;
+  }
+
+  get state(): JobState {
+    this.#look();
+    return this.#state;
+  }
+
+  get progress(): Progress | undefined {
+    this.#look();
+    return this.#progress;
   }
 
   get submitted(): Promise<string> {
@@ -78,13 +93,33 @@ class JobHandle<Result> implements Handle {
     );
   }
 
+  /** Who asks gets what is known, and starts a look at the store, so that the next time more is known. */
+  #look(): void {
+    if (this.#isLooking || isFinal(this.#state)) return;
+    this.#isLooking = true;
+    this.#origin.submitted
+      .then((id) => this.#access.look(id))
+      .then(
+        (job) => {
+          this.#isLooking = false;
+          if (!job || isFinal(this.#state)) return;
+          this.#state = job.state;
+          this.#progress = readProgress(job.progress);
+        },
+        // The store's failure is told to whoever awaits the result; what was known stays.
+        () => {
+          this.#isLooking = false;
+        },
+      );
+  }
+
   #wait(id: string, fresh: boolean): void {
     const waiter = { ended: (ended: Ended): void => this.#end(ended), lost: (error: unknown): void => this.reject(error) };
     this.#access.awaiter.wait(id, waiter, fresh);
   }
 
   #end(ended: Ended): void {
-    this.state = ended.state;
+    this.#state = ended.state;
     tellResult(ended, this.#access, (state, outcome) => {
       if (state === "done") this.resolve(outcome as Result);
       else this.reject(outcome);

@@ -24,7 +24,12 @@ function cores(quota: string | undefined, period: string | undefined): number {
 /** The group's path and those above it, `/a/b`, `/a`, ``: a limit of any of them holds. */
 function upwards(path: string): string[] {
   const parts = path.split("/").filter((part) => part !== "" && part !== "..");
-  return Array.from({ length: parts.length + 1 }, (_, i) => parts.slice(0, parts.length - i).map((part) => `/${part}`).join(""));
+  return Array.from({ length: parts.length + 1 }, (_, i) =>
+    parts
+      .slice(0, parts.length - i)
+      .map((part) => `/${part}`)
+      .join(""),
+  );
 }
 
 function quotaV2(read: ReadText, group: string): number {

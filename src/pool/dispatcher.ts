@@ -84,6 +84,7 @@ export class Dispatcher {
   #pump(): void {
     this.#scheduled = false;
     this.#unseen = 0;
+    if (this.#lanes.length > this.#parts.size()) this.#shrink();
     this.#giveAll();
     if (this.#closed) return;
     this.#grow();
@@ -100,6 +101,17 @@ export class Dispatcher {
         const entries = queue.take(this.#lanes.length, load > 0);
         if (entries.length === 0) break;
         lane.give(entries);
+      }
+    }
+  }
+
+  #shrink(): void {
+    let surplus = this.#lanes.length - this.#parts.size();
+    for (const lane of this.#lanes.toReversed()) {
+      if (lane.isEnding) surplus -= 1;
+      else if (surplus > 0 && lane.isOpen && lane.load === 0) {
+        surplus -= 1;
+        lane.end();
       }
     }
   }

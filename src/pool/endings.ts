@@ -1,11 +1,5 @@
 // The errors with which a pool ends calls: what failed, what was found, what to do.
-import {
-  CancelledError,
-  DependencyFailedError,
-  ExpiredError,
-  TimeoutError,
-  WorkerDiedError,
-} from "../core/errors.ts";
+import { CancelledError, DependencyFailedError, ExpiredError, TimeoutError, WorkerDiedError } from "../core/errors.ts";
 import { showModule } from "../task/load.ts";
 import type { Definition } from "../task/task.ts";
 import type { Entry } from "./entry.ts";
@@ -23,7 +17,10 @@ export function cancelled(entry: Entry, id: string, reason: string | undefined):
 }
 
 export function timedOut(entry: Entry, id: string, afterMs: number): TimeoutError {
-  return new TimeoutError(`${name(entry, id)} ran longer than its timeout of ${afterMs} ms in attempt ${entry.attempt}.`, afterMs);
+  return new TimeoutError(
+    `${name(entry, id)} ran longer than its timeout of ${afterMs} ms in attempt ${entry.attempt}.`,
+    afterMs,
+  );
 }
 
 export function expired(entry: Entry, id: string): ExpiredError {

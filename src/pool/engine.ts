@@ -5,6 +5,8 @@
 //
 // Invariant: every entry that was begun ends exactly once, and `#live` counts those that have not.
 import type { Runtime } from "../core/runtime.ts";
+import type { Context } from "../task/context.ts";
+import { currentContext } from "../task/context.ts";
 import { importableModule } from "../task/load.ts";
 import { backoffMs } from "../task/options.ts";
 import type { FinalState } from "../task/state.ts";
@@ -19,7 +21,7 @@ import type { CancelReceipt } from "./future.ts";
 import type { Lane, LaneHost } from "./lane.ts";
 import type { Death, OpenLink } from "./link.ts";
 import type { Crossing, PayloadKind } from "./payload.ts";
-import { failed, refused, valueOf } from "./payload.ts";
+import { failed, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
@@ -64,8 +66,8 @@ export class Engine implements LaneHost {
   #recordCount = 0;
   #entryCount = 0;
   #live = 0;
-  /** Workers beyond the crew's size, for calls that running tasks of this very loop wait for. */
-  #extra = 0;
+  /** Running tasks of this very pool that have started calls in it, with how many: they wait, and must not take up the room. */
+  readonly #parents = new Map<Context, number>();
   #onIdle: (() => void) | undefined;
 
   constructor(crew: Crew, runtime: Runtime, graceMs: number) {
@@ -77,7 +79,7 @@ export class Engine implements LaneHost {
       queue: this.#queue,
       host: this,
       open: crew.open(this.idPrefix),
-      size: () => crew.size + this.#extra,
+      size: () => crew.size + this.#parents.size,
       cannotStart: (death) => this.#failWaiting((definition) => startsDie(definition, crew.noun, death)),
     });
   }
@@ -105,9 +107,19 @@ export class Engine implements LaneHost {
 
   // The life of an entry.
 
+  /** The running task of this very pool that calls right now; undefined where tasks run elsewhere, and so cannot. */
+  caller(): Context | undefined {
+    const context = this.crew.imports ? undefined : currentContext();
+    return context?.id.startsWith(this.idPrefix) ? context : undefined;
+  }
+
   /** An entry has come to be. It may still be blocked; `start` follows when it is not. */
-  begin(entry: Entry): void {
+  begin(entry: Entry, parent: Context | undefined): void {
     this.#live += 1;
+    if (parent) {
+      entry.parent = parent;
+      this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+    }
     const { expiresMs } = entry.definition.policy;
     if (expiresMs === undefined || entry.terms) return;
     entry.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
@@ -132,6 +144,7 @@ export class Engine implements LaneHost {
     entry.phase = state;
     entry.data = undefined;
     this.#live -= 1;
+    if (entry.parent) this.#leave(entry.parent);
     entry.ended(state, outcome);
     if (wish?.kind === "cancel") for (const told of wish.told) told(how);
     if (this.#live === 0) this.#checkIdle();
@@ -154,11 +167,15 @@ export class Engine implements LaneHost {
         if (left === 0) resolve({ ...others, requested });
       };
       for (const entry of entries) {
-        this.cancel(entry, reason, (how) => {
-          counts[how] += 1;
-          left -= 1;
-          check();
-        });
+        // One may end in consequence of another.
+        if (entry.hasEnded) left -= 1;
+        else {
+          this.cancel(entry, reason, (how) => {
+            counts[how] += 1;
+            left -= 1;
+            check();
+          });
+        }
       }
       check();
     });
@@ -170,7 +187,7 @@ export class Engine implements LaneHost {
     const wish: Wish = { kind: "drop", error, told: [], grace: undefined };
     const undecided = entries.filter((entry) => !entry.wish);
     for (const entry of undecided) entry.wish = wish;
-    for (const entry of undecided) if (entry.wish === wish) this.#wish(entry, wish);
+    for (const entry of undecided) if (!entry.hasEnded && entry.wish === wish) this.#wish(entry, wish);
   }
 
   /** Entries of which `which` is true and that have not ended, those blocked by others excepted. */
@@ -208,6 +225,12 @@ export class Engine implements LaneHost {
       this.#queue.push(entry);
       this.#dispatcher.wake();
     });
+  }
+
+  #leave(parent: Context): void {
+    const left = (this.#parents.get(parent) ?? 1) - 1;
+    if (left > 0) this.#parents.set(parent, left);
+    else this.#parents.delete(parent);
   }
 
   #unschedule(entry: Entry): void {
@@ -251,12 +274,6 @@ export class Engine implements LaneHost {
     this.#dispatcher.wake();
   }
 
-  /** A running task of this loop waits for a call: for as long as it lasts there is room for one more. */
-  widen(by: 1 | -1): void {
-    this.#extra += by;
-    this.#dispatcher.wake();
-  }
-
   /** Waits until every entry has ended, then ends the workers. */
   async close(): Promise<void> {
     for (const source of this.#sources) source.finish();
@@ -293,10 +310,9 @@ export class Engine implements LaneHost {
     if (wish && !isSoft(wish)) return this.#fulfil(entry, wish, "stopped");
     entry.wish = undefined;
     if (kind === failed || kind === refused) return this.#fail(entry, decodeThrown(data as string), kind === failed);
-    if (entry.terms?.asText) return this.end(entry, "done", data);
     let value: unknown;
     try {
-      value = valueOf(kind, data);
+      value = entry.terms?.asText ? textOf(kind, data) : valueOf(kind, data);
     } catch (error) {
       return this.end(entry, "failed", error);
     }

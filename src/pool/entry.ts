@@ -6,6 +6,7 @@
 //                                     └──── retry, after a wait ─────┘     └─ taken back, or the worker died: ready again
 //   from every state but the last ones ──► cancelled;  before the first start ──► expired
 import type { Timer } from "../core/runtime.ts";
+import type { Context } from "../task/context.ts";
 import type { FinalState, JobState } from "../task/state.ts";
 import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
@@ -66,6 +67,8 @@ export abstract class Entry {
   expiry: Timer | undefined = undefined;
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
+  /** The running task of the same pool that made this call. */
+  parent: Context | undefined = undefined;
 
   constructor(definition: Definition, record: TaskRecord, number: number) {
     this.definition = definition;

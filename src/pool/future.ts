@@ -10,7 +10,10 @@ export interface CancelReceipt {
   readonly stopped: number;
   /** Running jobs whose thread or process had to be ended. */
   readonly killed: number;
-  /** Running jobs asked to stop on a worker that has not yet confirmed it (fleet only). */
+  /**
+   * Running jobs asked to stop that have not confirmed it: those on another worker of a fleet, and in an InlinePool those that
+   * did not stop within the grace period and were left to themselves.
+   */
   readonly requested: number;
 }
 
@@ -53,12 +56,12 @@ export class Future<Result> extends Promise<Result> {
     return this.#handle.id;
   }
 
-  /** The job's state as this program last knew it. */
+  /** The job's state as this program knows it; of a job in a store, asking also looks there, for the next time. */
   get state(): JobState {
     return this.#handle.state;
   }
 
-  /** What the running task last reported with `context().progress()`. */
+  /** What the running task last reported with `context().progress()`; of a job in a store, as with `state`, half a second late. */
   get progress(): Progress | undefined {
     return this.#handle.progress;
   }
@@ -74,6 +77,8 @@ export class Future<Result> extends Promise<Result> {
    * stopped. The future rejects with a CancelledError. Cancelling an ended job stops nothing and is no error.
    */
   cancel(reason?: string): Promise<CancelReceipt> {
+    // Who cancels knows; that nobody else awaits the future is no unhandled rejection.
+    super.then(undefined, () => undefined);
     return this.#handle.cancel(reason);
   }
 

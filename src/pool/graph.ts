@@ -77,7 +77,8 @@ export class Graph implements Handle {
   }
 
   start(): void {
-    for (const entry of this.#entries) this.#engine.begin(entry);
+    const caller = this.#engine.caller();
+    for (const entry of this.#entries) this.#engine.begin(entry, caller);
     for (const entry of this.#entries) if (entry.pending === 0) this.#engine.start(entry);
   }
 

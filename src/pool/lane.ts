@@ -63,6 +63,10 @@ export class Lane implements Keeper, LinkEvents {
     return this.#state === "starting";
   }
 
+  get isEnding(): boolean {
+    return this.#state === "ending";
+  }
+
   /** How many batches are outstanding. */
   get load(): number {
     return this.#batches.length;

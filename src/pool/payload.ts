@@ -71,6 +71,11 @@ export function valueOf(kind: PayloadKind, data: unknown): unknown {
   return kind === text ? decode(data as string) : data;
 }
 
+/** The codec's text of the value that travelled. Throws {@link CodecError} where it has none: shared memory. */
+export function textOf(kind: PayloadKind, data: unknown): string {
+  return kind === json || kind === text ? (data as string) : encode(data, "result");
+}
+
 /** The arguments that travelled. */
 export function argsOf(kind: PayloadKind, data: unknown): readonly unknown[] {
   return kind === raw ? [data] : (valueOf(kind, data) as readonly unknown[]);
@@ -90,7 +95,10 @@ export function copy(value: unknown, moves: readonly ArrayBuffer[], where: strin
 }
 
 function packObject(args: readonly unknown[], crossing: Crossing): Packed {
-  const kind = args.some(isFlatList) && args.every((arg) => isPrimitive(arg) || isFlatList(arg)) ? structured : kindOf(args, "args", crossing);
+  const kind =
+    args.some(isFlatList) && args.every((arg) => isPrimitive(arg) || isFlatList(arg))
+      ? structured
+      : kindOf(args, "args", crossing);
   if (kind !== structured) return { kind, data: dataOf(kind, args, "args"), moves: undefined };
   const [data, moves] = copy(args, transfersIn(args), "args");
   return { kind, data, moves: moves.length > 0 ? moves : undefined };

@@ -116,7 +116,7 @@ export abstract class Pool implements Executor {
     const engine = this.#engine;
     const entry = new Submitted(engine, definition);
     entry.setArgs(pack(checkInput(definition, args), engine.crew.crossing));
-    engine.begin(entry);
+    engine.begin(entry, engine.caller());
     engine.start(entry);
     return entry.future;
   }
@@ -172,7 +172,12 @@ export interface AttemptOptions {
  * no delay, expiry or input check. `args` is the list of arguments, or the codec's text of it. Rejects with what the task
  * threw, a TimeoutError, the reason of `signal`, or at the first death of the worker a WorkerDiedError.
  */
-export function runAttempt(pool: Pool, task: AnyTask, args: readonly unknown[] | string, options: AttemptOptions): Future<unknown> {
+export function runAttempt(
+  pool: Pool,
+  task: AnyTask,
+  args: readonly unknown[] | string,
+  options: AttemptOptions,
+): Future<unknown> {
   const engine = engineOf(pool);
   const { id, timeoutMs, asText = false, onProgress, onLog, signal } = options;
   const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
@@ -180,7 +185,7 @@ export function runAttempt(pool: Pool, task: AnyTask, args: readonly unknown[] |
   entry.terms = terms;
   entry.attempt = options.attempt;
   entry.setArgs(typeof args === "string" ? { kind: text, data: args, moves: undefined } : pack(args, engine.crew.crossing));
-  engine.begin(entry);
+  engine.begin(entry, undefined);
   const stop = (): void => engine.cancel(entry, signal?.reason as Error, () => undefined);
   if (signal?.aborted) stop();
   else engine.start(entry);

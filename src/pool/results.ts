@@ -68,6 +68,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
   #settled: PromiseWithResolvers<PromiseSettledResult<Result>[]> | undefined;
   #arrivals: Arrivals | undefined;
   #cancelling: Promise<CancelReceipt> | undefined;
+  #isCancelled = false;
 
   /** Made by executors. */
   constructor(terms: ResultsTerms) {
@@ -136,7 +137,9 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
 
   #usedTwice(how: string): UsageError {
     const before = this.#mode === "iterating" ? "iterated" : "awaited";
-    return new UsageError(`The results of a map were ${before} and then ${how}. They can be iterated once, or awaited: keep the array.`);
+    return new UsageError(
+      `The results of a map were ${before} and then ${how}. They can be iterated once, or awaited: keep the array.`,
+    );
   }
 
   #choose(mode: "array" | "settled"): void {
@@ -165,7 +168,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
     this.#count += 1;
     if (this.#arrivals) {
       if (state === "done") this.#arrivals.put(index, outcome);
-      else if (!this.#cancelling) this.#fail(outcome, false);
+      else if (!this.#isCancelled) this.#fail(outcome, false);
       return;
     }
     // Filled up one by one: an array with holes is slow for ever after.
@@ -177,7 +180,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
 
   #fault(index: number, error: unknown): void {
     this.#failures.set(index, error);
-    if (this.#cancelling || this.#mode === "settled") return;
+    if (this.#isCancelled || this.#mode === "settled") return;
     if (this.#mode === "array") this.#fail(error, false);
     else this.#terms.defer(() => void this.#awaitedByNobody());
   }
@@ -190,8 +193,8 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
   #fail(error: unknown, byInputs: boolean): void {
     if (this.#failure) return;
     this.#failure = { error, byInputs };
-    this.#production.stop();
     this.#arrivals?.end({ error });
+    this.#production.stop();
     this.#tellArray();
     this.#tellSettled();
     if (this.#mode === "open") this.#terms.defer(() => this.#awaitedByNobody());
@@ -206,7 +209,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
 
   #tellArray(): void {
     if (this.#failure) this.#array?.reject(this.#failure.error);
-    else if (this.#isOver && !this.#cancelling) {
+    else if (this.#isOver && !this.#isCancelled) {
       for (const error of this.#failures.values()) return this.#array?.reject(error);
       this.#array?.resolve(this.#values as Result[]);
     }
@@ -226,6 +229,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
   }
 
   async #cancel(reason: string | undefined): Promise<CancelReceipt> {
+    this.#isCancelled = true;
     const receipt = await this.#production.cancel(reason);
     // Who cancels knows; that nobody else awaits the results is no fault.
     this.#array ??= Promise.withResolvers();

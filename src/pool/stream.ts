@@ -5,6 +5,7 @@
 // asked for. When inputs are to stop (a failure, a cancel, the end), the iterator's `return` is called, as `for` would.
 import { CancelledError, ClosedError, UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
+import type { Context } from "../task/context.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { Engine, Source } from "./engine.ts";
@@ -55,6 +56,7 @@ export class Stream implements Source, Production {
   readonly #length: number;
   /** Its elements do not start at once, so they cannot be made on demand. */
   readonly #isTimed: boolean;
+  readonly #parent: Context | undefined;
   #window: number;
   #sync: Iterator<unknown> | undefined;
   #iterator: AsyncIterator<unknown> | undefined;
@@ -76,6 +78,7 @@ export class Stream implements Source, Production {
     this.priority = terms.definition.policy.priority;
     this.#isTuple = terms.isTuple;
     this.#window = terms.window;
+    this.#parent = engine.caller();
     this.#length = lengthOf(terms.inputs);
     this.#isTimed = terms.definition.policy.delayMs > 0 || terms.definition.policy.at !== undefined;
     this.#async = Symbol.asyncIterator in terms.inputs;
@@ -135,7 +138,9 @@ export class Stream implements Source, Production {
   finish(): void {
     if (this.#isExhausted || this.#sink.isAwaited()) return;
     if (this.#length === Infinity) {
-      this.fail(new ClosedError("The pool was closed while a map still had inputs. Consume its results before closing the pool."));
+      this.fail(
+        new ClosedError("The pool was closed while a map still had inputs. Consume its results before closing the pool."),
+      );
     }
     this.#window = Infinity;
     this.#engine.wake();
@@ -169,7 +174,7 @@ export class Stream implements Source, Production {
 
   #make(input: unknown): Element | undefined {
     const element = new Element(this, this.#taken++, this.#engine.nextNumber());
-    this.#engine.begin(element);
+    this.#engine.begin(element, this.#parent);
     try {
       this.#setArgs(element, input);
       return element;

@@ -71,7 +71,13 @@ export type ResultsMessage = readonly [
 ];
 
 export type LogMessage = readonly [op: typeof log, slot: number, index: number, message: string];
-export type ProgressMessage = readonly [op: typeof progress, slot: number, index: number, fraction: number, note: string | undefined];
+export type ProgressMessage = readonly [
+  op: typeof progress,
+  slot: number,
+  index: number,
+  fraction: number,
+  note: string | undefined,
+];
 
 /** The worker imported a module that starts work of its own; the encoded error. */
 export type UnguardedMessage = readonly [op: typeof unguarded, error: string];

@@ -36,7 +36,7 @@ export const rich = task("rich", () => ({ big: 2n ** 64n, at: new Date(0), set: 
 /** Leaves a mark for each run; a text that begins with "hold" then waits until the file "release" is there. */
 export const mark = task("mark", async (text: string) => {
   appendFileSync("ran", text + "\\n");
-  while (text.startsWith("hold") && !existsSync("release")) await delay(5);
+  while (text.startsWith("hold") && !existsSync("release")) await delay(5, undefined, { signal: context().signal });
   return text;
 });
 /** Fails until the file "repaired" is there. */
@@ -44,7 +44,11 @@ export const repairable = task("repairable", (text: string) => {
   appendFileSync("ran", text + "\\n");
   if (text === "broken" && !existsSync("repaired")) throw new Error("still broken");
   return text;
-});
+}, { input: { "~standard": { version: 1, vendor: "test", validate } } });
+function validate(text: unknown) {
+  if (typeof text !== "string" || !text.startsWith("!")) return { value: typeof text === "string" ? text.trim() : text };
+  return { issues: [{ message: "it begins with !" }] };
+}
 export const flaky = task("flaky", (from: number) => {
   if (context().attempt < from) throw new Error("too early");
   return context().attempt;
@@ -153,6 +157,17 @@ export function linesOf(text: string): string[] {
 /** JSON lines, read. */
 export function json(text: string): Record<string, unknown>[] {
   return linesOf(text).map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** An error as commands print it. */
+export interface ErrorLine {
+  readonly name: string;
+  readonly message: string;
+}
+
+/** The `error` of a JSON line. */
+export function errorOf(line: Record<string, unknown> | undefined): ErrorLine {
+  return line?.["error"] as ErrorLine;
 }
 
 /** The `result` of each JSON line. */

@@ -200,7 +200,10 @@ test("doctor finds a worker that was killed, and exits with 1", async (t) => {
   await worker.ended;
   const { code, out } = await place.run("doctor");
   assert.equal(code, 1, out);
-  assert.match(out, /problem +Worker \w+ \(process \d+\) has died; its 1 job come back when its lease runs out/);
+  assert.match(
+    out,
+    /problem +Worker \w+ \(process \d+\) has died; what it ran \(1 job\) is given to others when its lease runs out/,
+  );
   assert.match(out, /^1 problem found\.$/m);
   place.write("notes.txt", "no store");
   const foreign = await place.run("doctor", "--store", "sqlite:notes.txt", "--json");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { json, linesOf, Place, results } from "./command.ts";
+import { errorOf, json, linesOf, Place, results } from "./command.ts";
 
 test("arguments give JSON lines in the order of the inputs, and nothing is left in the store", async (t) => {
   const place = new Place(t);
@@ -112,7 +112,7 @@ test("--retries, --timeout and tasks found by their export", async (t) => {
   ]);
   assert.deepEqual([retried.code, results(retried.out)], [0, [3]]);
   assert.equal(late.code, 1);
-  assert.equal((json(late.out)[0]?.["error"] as { name: string }).name, "TimeoutError");
+  assert.equal(errorOf(json(late.out)[0]).name, "TimeoutError");
   assert.deepEqual([byExport.code, results(byExport.out)], [0, [1]]);
 });
 

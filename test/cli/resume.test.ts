@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../fixtures/support.ts";
-import { json, linesOf, Place, results } from "./command.ts";
+import { errorOf, json, linesOf, Place, results } from "./command.ts";
 
 const first = Array.from({ length: 30 }, (_, i) => `first ${i}`);
 const last = Array.from({ length: 30 }, (_, i) => `last ${i}`);
@@ -129,6 +129,39 @@ test("of commands started in the same moment one runs", async (t) => {
   await until("all but one have given way", () => commands.filter(({ child }) => child.exitCode === 2).length === 2);
   place.write("release", "");
   const ended = await Promise.all(commands.map((command) => command.ended));
-  assert.deepEqual(ended.map(({ code }) => code).sort(), [0, 2, 2]);
+  assert.deepEqual(ended.map(({ code }) => String(code)).sort(), ["0", "2", "2"]);
   assert.deepEqual(place.lines("ran").sort(), ["b", "c", "hold"]);
+});
+
+test("a schema that changes inputs does not keep them from being matched, and one that refuses them makes them fail", async (t) => {
+  const place = new Place(t);
+  const task = ["map", "tasks.ts#repairable", " a ", "!b", "c "];
+  const one = await place.run(...task);
+  assert.equal(one.code, 1);
+  const two = await place.run(...task);
+  assert.match(two.err, /resuming: 2 of 3 already done/);
+  for (const { out } of [one, two]) {
+    const [a, b, c] = json(out);
+    assert.deepEqual(
+      [a, c],
+      [
+        { input: " a ", result: "a" },
+        { input: "c ", result: "c" },
+      ],
+    );
+    assert.match(errorOf(b).message, /it begins with !/);
+  }
+  assert.deepEqual(place.lines("ran"), ["a", "c"]);
+});
+
+test("a bad line ends the command, and what was done before it is recorded", async (t) => {
+  const place = new Place(t);
+  place.write("inputs.jsonl", '"a"\n"b"\n{oops\n"c"\n');
+  const { code, err } = await place.run("map", "tasks.ts#repairable", "--jsonl", "inputs.jsonl");
+  assert.equal(code, 2);
+  assert.match(err, /Line 3 of "inputs\.jsonl" is not JSON: "\{oops"/);
+  place.write("inputs.jsonl", '"a"\n"b"\n"c"\n');
+  const again = await place.run("map", "tasks.ts#repairable", "--jsonl", "inputs.jsonl");
+  assert.equal(again.code, 0, again.err);
+  assert.deepEqual(results(again.out), ["a", "b", "c"]);
 });

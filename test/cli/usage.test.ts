@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { test } from "node:test";
-import { json, linesOf, Place } from "./command.ts";
+import { errorOf, json, linesOf, Place } from "./command.ts";
 
 const commands = ["map", "worker", "submit", "jobs", "show", "retry", "cancel", "queues", "doctor"];
 
@@ -91,7 +91,7 @@ test("with --json errors are JSON, and MANYHANDS_DEBUG shows the stack", async (
   ]);
   const message = 'There is no state "dnoe". Did you mean "done"?';
   assert.deepEqual(json(wrongState.err), [{ error: { name: "UsageError", message, code: "USAGE" } }]);
-  assert.match(String((json(wrongOption.err)[0]?.["error"] as { message: string }).message), /--stat/);
+  assert.match(errorOf(json(wrongOption.err)[0]).message, /--stat/);
   assert.match(debug.err, /^ +at .*selection\.ts/m);
 });
 

@@ -1,6 +1,6 @@
 // Reads the fenced blocks of a page. What stands after the language says what becomes of a block:
 //
-//   ts                a module; run with Node. Its first line may name its file: `// tasks.ts`
+//   ts                a module; run with Node. Its first line may name its file: `// tasks.ts`, perhaps followed by a colon and a remark
 //   ts no-run         a module that is only compiled
 //   sh run            commands; run by a shell in the folder of the page's files
 //   text output       exactly what the block above printed on standard output
@@ -38,7 +38,7 @@ export function blocksOf(page: string): Block[] {
     }
     if (text !== "```") return void open.lines.push(text);
     const kind = kindOf(open.info);
-    const name = /^\/\/ ([\w-]+(?:\/[\w-]+)*\.ts)$/.exec(open.lines[0] ?? "")?.[1];
+    const name = /^\/\/ ([\w-]+(?:\/[\w-]+)*\.ts)(?::.*)?$/.exec(open.lines[0] ?? "")?.[1];
     if (kind) found.push({ ...kind, file: name ?? `line-${open.line}.ts`, text: `${open.lines.join("\n")}\n`, line: open.line });
     open = undefined;
   });

@@ -1,8 +1,9 @@
 // The SQLite store against the memory store, which is the reference: random verbs, several of them at a time, with ids, fences
-// and a clock that jumps. Every answer and, after every step, everything stored must be equal.
+// and a clock that jumps. The file is open twice, and each step goes to one of the two, as if there were two processes. Every
+// answer and, after every step, everything stored must be equal.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
 import { memoryStore, sqliteStore } from "../../src/store/index.ts";
 import { jobStates } from "../../src/task/state.ts";
@@ -44,7 +45,10 @@ const draft = fc.record({
   expiresIn: fc.option(fc.integer({ min: 0, max: 60 }), { freq: 2 }),
   keepMs: fc.constantFrom(0, 10, 500, 200_000),
   crashLimit: fc.integer({ min: 0, max: 2 }),
-  dependsOn: fc.oneof({ weight: 2, arbitrary: fc.constant<number[]>([]) }, { weight: 3, arbitrary: fc.array(number, { maxLength: 3 }) }),
+  dependsOn: fc.oneof(
+    { weight: 2, arbitrary: fc.constant<number[]>([]) },
+    { weight: 3, arbitrary: fc.array(number, { maxLength: 3 }) },
+  ),
   rootAt: maybe(number),
   unique: fc.option(
     fc.record({ key: fc.constantFrom("k0", "k1"), until: fc.constantFrom("started" as const, "ended" as const) }),
@@ -256,6 +260,8 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
 
 interface Step {
   readonly jump: number;
+  /** Which of the two connections. */
+  readonly via: number;
   readonly verbs: readonly Verb[];
 }
 
@@ -264,6 +270,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 12 }) },
     { weight: 1, arbitrary: fc.integer({ min: -40, max: 200_000 }) },
   ),
+  via: fc.nat({ max: 1 }),
   verbs: fc.array(verbs, { minLength: 1, maxLength: 4 }),
 });
 
@@ -301,10 +308,12 @@ async function ownersOf(store: Store, known: Known): Promise<void> {
 async function play(steps: readonly Step[]): Promise<void> {
   const known: Known = { now: start, ids: [], claims: [] };
   const memory = memoryStore();
-  const sqlite = await sqliteStore(newPath(), { durability: "normal" });
+  const path = newPath();
+  const stores = [await sqliteStore(path, { durability: "normal" }), await sqliteStore(path, { durability: "normal" })] as const;
   try {
-    for (const { jump, verbs: drawn } of steps) {
+    for (const { jump, via, verbs: drawn } of steps) {
       known.now += jump;
+      const sqlite = stores[via] ?? stores[0];
       const concrete = drawn.map((verb) => verb(known));
       const expected = await Promise.all(concrete.map((verb) => answer(verb(memory))));
       const found = await Promise.all(concrete.map((verb) => answer(verb(sqlite))));
@@ -314,7 +323,7 @@ async function play(steps: readonly Step[]): Promise<void> {
       await ownersOf(memory, known);
     }
   } finally {
-    await Promise.all([memory.close(), sqlite.close()]);
+    await Promise.all([memory, ...stores].map((store) => store.close()));
   }
 }
 

@@ -64,7 +64,7 @@ function lookAtWorkers(findings: Findings, workers: readonly StoredWorker[], now
     if (worker.host === hostname() && isDead(worker.pid)) {
       const left = showMs(Math.max(0, worker.leaseUntil - now));
       findings.problems.push(
-        `Worker ${worker.id} (process ${worker.pid}) has died; its ${plural(worker.running, "job")} come back when its lease runs out in ${left}.`,
+        `Worker ${worker.id} (process ${worker.pid}) has died; what it ran (${plural(worker.running, "job")}) is given to others when its lease runs out in ${left}.`,
       );
     }
   }

@@ -12,6 +12,8 @@ import type { Recorded } from "./recorded.ts";
 import { Rereader } from "./rereader.ts";
 
 const windowInputs = 4096;
+/** The window at the start, when nothing is known yet about the size of results. It grows by two for each result. */
+const firstInputs = 64;
 const budgetChars = 64 * 2 ** 20;
 
 /** How one input ended. */
@@ -176,7 +178,8 @@ export class Flow {
 
   /** True when another input may be taken in: `part` of the window and of the budget is free. */
   #hasRoom(part: number): boolean {
-    if (this.#open >= windowInputs / part) return false;
+    const window = Math.min(windowInputs, firstInputs + 2 * (this.#options.workers + this.#made));
+    if (this.#open >= window / part) return false;
     const usual = this.#made === 0 ? 0 : this.#madeChars / this.#made;
     const busy = this.#inFlight >= 2 * this.#options.workers;
     return this.#waitingChars + (busy ? this.#inFlight * usual : 0) < budgetChars / part;

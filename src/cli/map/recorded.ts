@@ -9,10 +9,16 @@ import { plan } from "../../fleet/plan.ts";
 import type { Call } from "../../task/call.ts";
 import { encode } from "../../task/codec.ts";
 
-const pageJobs = 1000;
+// A page is read with its results, which may be large.
+const pageJobs = 100;
 
 function keyOf(encodedArgs: string): string {
   return hash("sha1", encodedArgs, "base64url");
+}
+
+/** Thousands of pages in a row must not keep a signal or the lease from being heard. */
+function nextTurn(runtime: Runtime): Promise<void> {
+  return new Promise((resolve) => runtime.defer(resolve));
 }
 
 /** Results recorded by earlier runs, each given out once. */
@@ -45,6 +51,7 @@ export class Recorded {
       const jobs = await hands.jobs({ ...filter, limit: pageJobs, before });
       if (jobs.length > 0) pages.push(before);
       before = jobs.length < pageJobs ? undefined : jobs.at(-1)?.id;
+      await nextTurn(runtime);
     }
     return new Recorded(hands, runtime, queue, pages, count);
   }
@@ -73,6 +80,7 @@ export class Recorded {
   async #readPage(): Promise<void> {
     const before = this.#pages.pop();
     if (before === undefined) return;
+    await nextTurn(this.#runtime);
     const jobs = await this.#hands.jobs({ queue: this.#queue, states: ["done"], limit: pageJobs, before });
     for (const { id, args, problem } of jobs.toReversed()) {
       // What cannot be read matches nothing; it is dropped with the others that no input asked for.

@@ -3,7 +3,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import type { Hands } from "../../fleet/hands.ts";
 import type { JobInfo } from "../../fleet/job-info.ts";
 
-const batchJobs = 500;
+const batchJobs = 100;
 
 interface Asked {
   readonly id: string;

@@ -11,7 +11,7 @@ import { exitCode, signalled } from "../exit-code.ts";
 import { describeError, errorJson, toJson } from "../json.ts";
 import type { LoadedTask } from "../module.ts";
 import { onStopSignal } from "../signals.ts";
-import { plural, showCount } from "../table.ts";
+import { oneLine, plural, showCount } from "../table.ts";
 import { runAlone } from "./alone.ts";
 import type { MapOutcome } from "./flow.ts";
 import { Flow } from "./flow.ts";
@@ -24,9 +24,10 @@ import { Recorded } from "./recorded.ts";
 const listedFailures = 50;
 /** Results shown on a terminal; of more than that a pipe makes more sense. */
 const shownResults = 20;
-/** How long running tasks may take to end after Ctrl-C before they are given back. */
-const graceMs = 5000;
-const tendedStates = ["failed", "cancelled", "expired"] as const;
+/** How long running tasks may take to end after Ctrl-C before they are aborted, which may take the worker two seconds more. */
+const graceMs = 3000;
+const stopMs = 5000;
+const unsuccessful = ["failed", "cancelled", "expired"] as const;
 
 /** What is to be run, and how. */
 export interface MapRunOptions {
@@ -55,6 +56,7 @@ export class MapRun {
   /** Results may go unseen on a terminal; then they are kept for the same command with a pipe. */
   #hidden = false;
   #shown = 0;
+  #display: ProgressDisplay | undefined;
 
   constructor(options: MapRunOptions) {
     this.#options = options;
@@ -67,7 +69,7 @@ export class MapRun {
     const { output, runtime } = cli;
     const worker = await runAlone(hands, runtime, queue, () => this.#join());
     const recorded = await this.#recall();
-    const display = new ProgressDisplay(output, runtime, this.#tally, this.#workers());
+    this.#display = new ProgressDisplay(output, runtime, this.#tally, this.#workers());
     const flow = new Flow({
       ...this.#options,
       runtime,
@@ -76,12 +78,12 @@ export class MapRun {
       write: (line) => this.#write(line),
     });
     const startedAt = runtime.elapsed();
-    if (!quiet) display.start();
+    if (!quiet) this.#display.start();
     let end: End;
     try {
       end = await this.#untilEnd(flow, worker);
     } finally {
-      display.stop();
+      this.#display.stop();
     }
     if (end.kind === "signal") return signalled(end.signal);
     if (end.kind === "broken") return exitCode.brokenPipe;
@@ -104,16 +106,17 @@ export class MapRun {
 
   async #recall(): Promise<Recorded> {
     const { cli, hands, queue, fresh, quiet } = this.#options;
-    await hands.remove(fresh ? { queue } : { queue, states: tendedStates });
+    await hands.remove(fresh ? { queue } : { queue, states: unsuccessful });
     const recorded = await Recorded.open(hands, cli.runtime, queue);
     if (recorded.count > 0 && !quiet) {
-      const total = this.#tally.total === undefined ? "" : ` of ${showCount(this.#tally.total)}`;
-      cli.output.note(`resuming: ${showCount(recorded.count)}${total} already done (--fresh runs them again)`);
+      const { total } = this.#tally;
+      const of = total === undefined || recorded.count > total ? "" : ` of ${showCount(total)}`;
+      cli.output.note(`resuming: ${showCount(recorded.count)}${of} already done (--fresh runs them again)`);
     }
     return recorded;
   }
 
-  /** Waits for the first of: all done, a signal, no reader. After the last two the worker has stopped and given back what it had. */
+  /** Waits for the first of: all done, a signal, no reader. Except after the first the worker has stopped and given back what it had. */
   async #untilEnd(flow: Flow, worker: Worker): Promise<End> {
     const { cli, inputs } = this.#options;
     const { promise: early, resolve } = Promise.withResolvers<End>();
@@ -124,29 +127,39 @@ export class MapRun {
       const end = await Promise.race([all, early]);
       if (end.kind === "all") return end;
       flow.stop();
-      await this.#stopEarly(end, worker);
+      if (end.kind === "signal") this.#announceStop(end.signal, worker);
+      await this.#giveBack(worker);
+      if (end.kind === "signal") await this.#announceStopped();
       return end;
+    } catch (error) {
+      // Neither the inputs nor the store can be relied on; what is done is recorded, and more is not attempted.
+      flow.stop();
+      throw error;
     } finally {
       forget();
     }
   }
 
-  async #stopEarly(end: End, worker: Worker): Promise<void> {
+  #announceStop(signal: NodeJS.Signals, worker: Worker): void {
+    const { output } = this.#options.cli;
+    const tasks = plural(worker.running, "running task has ended", "running tasks have ended");
+    const once = worker.running > 0 ? ` once ${tasks} (at most ${showMs(stopMs)})` : "";
+    this.#display?.stop();
+    output.note(`${signal}: stopping${once}; a second Ctrl-C ends at once`);
+  }
+
+  async #announceStopped(): Promise<void> {
     const { cli, hands, queue, durable } = this.#options;
-    const { output } = cli;
-    output.status("");
-    if (end.kind === "signal") {
-      const running =
-        worker.running > 0 ? ` once ${plural(worker.running, "running task")} have ended (at most ${showMs(graceMs)})` : "";
-      output.note(`${end.signal}: stopping${running}; a second Ctrl-C ends at once`);
-    }
+    const done = await hands.count({ queue, states: ["done"] });
+    cli.output.note(`stopped: ${showCount(done)} done${durable ? " and recorded; the same command goes on from there" : ""}`);
+  }
+
+  async #giveBack(worker: Worker): Promise<void> {
+    const { hands, queue } = this.#options;
     await worker.stop();
     // What has not started would only clutter the store: the next run submits it again.
     await hands.cancel({ queue, states: ["ready", "scheduled"] }, "the map was stopped");
-    await hands.remove({ queue, states: tendedStates });
-    const done = await hands.count({ queue, states: ["done"] });
-    if (end.kind !== "signal") return;
-    output.note(`stopped: ${showCount(done)} done${durable ? " and recorded; the same command goes on from there" : ""}`);
+    await hands.remove({ queue, states: unsuccessful });
   }
 
   #ended({ value }: MapInput, index: number, outcome: MapOutcome): string {
@@ -210,7 +223,7 @@ export class MapRun {
       if (failed > listed.length) output.note(`  ... and ${showCount(failed - listed.length)} more`);
     }
     if (quiet) return;
-    const rate = ran > 0 && elapsedMs > 0 ? ` (${showCount(Math.max(1, Math.round((ran / elapsedMs) * 1000)))}/s)` : "";
+    const rate = ran > reused && elapsedMs > 0 ? ` (${showCount(Math.max(1, Math.round((ran / elapsedMs) * 1000)))}/s)` : "";
     const before = reused > 0 ? `, ${showCount(reused)} of them earlier` : "";
     const bad = failed > 0 ? `, ${showCount(failed)} failed${durable ? " (the same command tries those again)" : ""}` : "";
     output.note(`${showCount(done)} done${before}${bad} in ${showMs(elapsedMs)}${rate}`);
@@ -231,6 +244,6 @@ export class MapRun {
 }
 
 function showInput(value: unknown): string {
-  const text = typeof value === "string" ? value : toJson(value);
+  const text = oneLine(typeof value === "string" ? value : toJson(value));
   return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
 }

@@ -51,6 +51,9 @@ export class Runner implements Host {
   #running: Running | undefined;
   /** True while something will call `#run` by itself. */
   #active = false;
+  /** The element whose module is being imported, and the abort that came meanwhile. */
+  #importing: number | undefined;
+  #aborted: AbortMessage | undefined;
   #sendingSoon = false;
 
   constructor(parts: RunnerParts) {
@@ -87,8 +90,11 @@ export class Runner implements Host {
     else this.#introduced.set(number, introduction);
   }
 
-  #abort([, slot, index, reason]: AbortMessage): void {
+  #abort(message: AbortMessage): void {
+    const [, slot, index, reason] = message;
     if (this.#running?.slot === slot && this.#running.index === index) this.#running.abort(decodeThrown(reason));
+    // It may be waiting for its module.
+    else if (this.#batch?.[1] === slot && this.#importing === index) this.#aborted = message;
   }
 
   #run(): void {
@@ -134,8 +140,10 @@ export class Runner implements Host {
   #load(batch: GiveMessage, index: number): void {
     const number = at(batch[3], index);
     const [, name = "", module = ""] = this.#introduced.get(number) ?? [];
+    this.#importing = index;
     loadTask(module, name).then(
       (definition) => {
+        this.#importing = undefined;
         this.#definitions.set(number, definition);
         const now = this.#parts.runtime.elapsed();
         this.#parts.claims.started(now);
@@ -143,6 +151,8 @@ export class Runner implements Host {
         if (this.#start(batch, index, definition)) this.#run();
       },
       (error: unknown) => {
+        this.#importing = undefined;
+        this.#aborted = undefined;
         this.#outbox.error(error, refused);
         this.#run();
       },
@@ -153,12 +163,14 @@ export class Runner implements Host {
   #start(batch: GiveMessage, index: number, definition: Definition): boolean {
     const running = new Running(this, batch, index, definition.name);
     this.#running = running;
+    if (this.#aborted) {
+      running.abort(decodeThrown(this.#aborted[3]));
+      this.#aborted = undefined;
+    }
     const kind = at(batch[4], index);
     const data = batch[5][index];
     try {
-      const returned = withContext(running, () =>
-        kind === raw ? definition.fn(data) : definition.fn(...argsOf(kind, data)),
-      );
+      const returned = withContext(running, () => (kind === raw ? definition.fn(data) : definition.fn(...argsOf(kind, data))));
       if (definition.options.output === undefined && !isThenable(returned)) {
         this.#value(returned, kind === text);
         return true;

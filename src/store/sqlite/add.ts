@@ -6,7 +6,7 @@ import type { Added } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { longArguments } from "./schema.ts";
-import { isDuplicate } from "./trouble.ts";
+import { isTakenId } from "./trouble.ts";
 
 const insertJob = `
   INSERT INTO job (id, state, queue, task, rank, crash_limit, dependencies, pending, unique_held, submitted_at, due_at, expires_at,
@@ -75,7 +75,7 @@ export function add(db: Connection, effects: Effects, jobs: readonly NewJob[], n
     try {
       seq = write(db, each, now);
     } catch (error) {
-      throw isDuplicate(error) ? takenId(job.id) : error;
+      throw isTakenId(error) ? takenId(job.id) : error;
     }
     seqs.set(job.id, seq);
     for (const [position, id] of dependsOn.entries()) {

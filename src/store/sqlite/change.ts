@@ -38,8 +38,8 @@ function below(db: Connection, rows: readonly LiveRow[]): LiveRow[] {
 
 /** Cancels jobs; see `Store.cancel`. */
 export function cancel(db: Connection, effects: Effects, filter: JobFilter, reason: string | null, now: number): Cancelled {
-  const { sql, params } = whereAlso(filter, liveStates);
-  const chosen = db.all<LiveRow>(`SELECT job.seq, job.id, job.state FROM job WHERE ${sql} ORDER BY job.seq`, ...params);
+  const { from, sql, params } = whereAlso(filter, liveStates);
+  const chosen = db.all<LiveRow>(`SELECT job.seq, job.id, job.state FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
   return cancelJobs(chosen, {
     end: ({ seq }) => end(db, effects, seq, { state: "cancelled", reason }, now),
     request: ({ seq }) => void db.run(request, now, reason, seq),
@@ -73,8 +73,8 @@ const revive = `
 
 /** Makes ended jobs live again; see `Store.retry`. */
 export function retry(db: Connection, effects: Effects, filter: JobFilter, now: number): string[] {
-  const { sql, params } = whereAlso(filter, retryableStates);
-  const chosen = db.all<{ id: string }>(`SELECT job.id FROM job WHERE ${sql} ORDER BY job.seq`, ...params);
+  const { from, sql, params } = whereAlso(filter, retryableStates);
+  const chosen = db.all<{ id: string }>(`SELECT job.id FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
   const rows = new Map<string, EndedRow>();
   const find = (id: string): Ancestor | undefined => {
     const row = db.get<EndedRow>(findEnded, id);
@@ -112,9 +112,9 @@ export function erase(db: Connection, seq: number, dependencies: number): void {
 
 /** Deletes ended jobs no live one needs; returns how many. */
 export function remove(db: Connection, filter: JobFilter): number {
-  const { sql, params } = whereAlso(filter, finalStates);
+  const { from, sql, params } = whereAlso(filter, finalStates);
   const chosen = db.all<{ seq: number; dependencies: number }>(
-    `SELECT job.seq, job.dependencies FROM job WHERE ${sql}`,
+    `SELECT job.seq, job.dependencies FROM ${from} WHERE ${sql}`,
     ...params,
   );
   const free = chosen.filter(({ seq }) => !isNeeded(db, seq));

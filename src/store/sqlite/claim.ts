@@ -6,6 +6,7 @@ import type { Want } from "../store.ts";
 import type { ClaimRow } from "./columns.ts";
 import { claimColumns, toClaimed } from "./columns.ts";
 import type { Connection } from "./connection.ts";
+import { rowLimit } from "./where.ts";
 
 /** Seqs of the jobs this connection has given out, so that their outcomes find them without looking up their ids. */
 export class Seqs {
@@ -88,7 +89,7 @@ function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
 function choose(db: Connection, { queue, tasks, limit }: Want, now: number): ClaimRow[] {
   const names = [...new Set(tasks)];
   if (limit <= 0) return [];
-  const pageRows = names.length === 1 ? limit : Math.ceil(limit / names.length) + 4;
+  const pageRows = rowLimit(names.length === 1 ? limit : Math.ceil(limit / names.length) + 4);
   const backlogs = names.map((task) => new Backlog(db, queue, task, now, pageRows));
   const chosen: ClaimRow[] = [];
   while (chosen.length < limit) {

@@ -48,6 +48,15 @@ function noEffects(): Effects {
   return { ready: false, ended: [], anyEnded: false };
 }
 
+/** The result without a transaction. What cannot be found out by reading is found out in one, where a failure is its own. */
+function idleResult(verb: Verb<unknown>): unknown {
+  try {
+    return verb.idle?.();
+  } catch {
+    return undefined;
+  }
+}
+
 const groupRows = 1000;
 const triesPerTurn = 8;
 
@@ -150,8 +159,8 @@ export class Commits {
 
   #flush(): void {
     if (this.#retry) return;
+    this.#answerIdle();
     try {
-      this.#answerIdle();
       if (this.#queue.length > 0 && this.#lock()) this.#runGroup(this.#takeGroup());
     } catch (error) {
       // Not even a transaction could be started: nobody waiting can be served.
@@ -167,7 +176,7 @@ export class Commits {
     for (const { verb, isRead, resolve, reject } of this.#queue) {
       if (isRead) this.#patientRead(() => verb.run(noEffects())).then(resolve, reject);
       else {
-        const result = verb.idle?.();
+        const result = idleResult(verb);
         if (result === undefined) break;
         resolve(result);
       }
@@ -178,8 +187,7 @@ export class Commits {
 
   /** Starts a transaction. When the lock is taken, tries again on a later turn and returns false. */
   #lock(): boolean {
-    this.#useDurability();
-    if (this.#db.begin(() => this.#runtime.random(), triesPerTurn)) {
+    if (this.#begin()) {
       this.#lockedSince = undefined;
       return true;
     }
@@ -199,13 +207,23 @@ export class Commits {
     return false;
   }
 
+  #begin(): boolean {
+    try {
+      this.#useDurability();
+    } catch (error) {
+      if (isBusy(error)) return false;
+      throw error;
+    }
+    return this.#db.begin(() => this.#runtime.random(), triesPerTurn);
+  }
+
   /** A group in which nothing has to survive the loss of power is not flushed to the disk; the next flush covers it. */
   #useDurability(): void {
     if (this.#options.durability === "normal") return;
     const fleeting = this.#queue.every(({ verb }) => verb.fleeting ?? false);
     if (fleeting === this.#isFleeting) return;
-    this.#isFleeting = fleeting;
     this.#db.exec(fleeting ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+    this.#isFleeting = fleeting;
   }
 
   #takeGroup(): Item[] {
@@ -250,10 +268,20 @@ export class Commits {
     }
   }
 
-  #giveUp(group: readonly Item[], error: unknown): void {
-    this.#db.rollback();
+  /** False when even that fails; SQLite then undoes the transaction when the file is opened next. */
+  #rollback(): boolean {
     this.#options.afterRollback();
-    const again = group.length > 1 || (isBusy(error) && !group.some(({ alone }) => alone));
+    try {
+      this.#db.rollback();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #giveUp(group: readonly Item[], error: unknown): void {
+    const isUndone = this.#rollback();
+    const again = isUndone && (group.length > 1 || (isBusy(error) && !group.some(({ alone }) => alone)));
     if (again) this.#queue = [...group, ...this.#queue];
     for (const item of group) {
       item.alone = true;

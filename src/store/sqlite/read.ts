@@ -6,7 +6,7 @@ import type { Job } from "../job.ts";
 import type { JobFilter, Page, QueueStats } from "../store.ts";
 import { jobColumns, toJob } from "./columns.ts";
 import type { Connection } from "./connection.ts";
-import { where } from "./where.ts";
+import { rowLimit, where } from "./where.ts";
 
 /** See `Store.get`. */
 export function get(db: Connection, ids: readonly string[]): Job[] {
@@ -14,26 +14,25 @@ export function get(db: Connection, ids: readonly string[]): Job[] {
   return db.all<Job>(`SELECT ${jobColumns} FROM job WHERE ${sql}`, ...params).map(toJob);
 }
 
-/** See `Store.list`. */
+/** See `Store.list`. The page is found first, by seq alone; only its rows are read whole. */
 export function list(db: Connection, filter: JobFilter, { before, limit }: Page): Job[] {
-  const { sql, params } = where(filter);
+  const { from, sql, params } = where(filter);
   const newest = (more: string, ...values: (string | number)[]): Job[] => {
-    const rows = db.all<Job>(
-      `SELECT ${jobColumns} FROM job WHERE ${sql} ${more} ORDER BY job.seq DESC LIMIT ?`,
-      ...params,
-      ...values,
-    );
-    return rows.map(toJob);
+    const page = `SELECT job.seq FROM ${from} WHERE ${sql} ${more} ORDER BY job.seq DESC LIMIT ?`;
+    return db
+      .all<Job>(`SELECT ${jobColumns} FROM job WHERE job.seq IN (${page}) ORDER BY job.seq DESC`, ...params, ...values)
+      .map(toJob);
   };
-  if (before === undefined) return newest("", limit);
+  const rows = rowLimit(limit);
+  if (before === undefined) return newest("", rows);
   const start = db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", before);
-  return start ? newest("AND job.seq < ?", start.seq, limit) : newest("AND job.id < ?", before, limit);
+  return start ? newest("AND job.seq < ?", start.seq, rows) : newest("AND job.id < ?", before, rows);
 }
 
 /** See `Store.count`. */
 export function count(db: Connection, filter: JobFilter): number {
-  const { sql, params } = where(filter);
-  return db.get<{ count: number }>(`SELECT count(*) AS count FROM job WHERE ${sql}`, ...params)?.count ?? 0;
+  const { from, sql, params } = where(filter);
+  return db.get<{ count: number }>(`SELECT count(*) AS count FROM ${from} WHERE ${sql}`, ...params)?.count ?? 0;
 }
 
 const dependencies = `

@@ -36,6 +36,7 @@ import { count, get, inputs, list, queues } from "./read.ts";
 import { steps } from "./schema.ts";
 import { settle } from "./settle.ts";
 import { idleTend, tend } from "./tend.ts";
+import { asStoreError } from "./trouble.ts";
 import { Watch } from "./watch.ts";
 import { join, leave, note, renew, workers } from "./workers.ts";
 
@@ -50,6 +51,7 @@ export interface SqliteOptions {
   readonly runtime?: Runtime;
 }
 
+/** Rows a claim may write. */
 function roomIn(wants: readonly Want[]): number {
   return wants.reduce((sum, { limit }) => sum + limit, 0);
 }
@@ -193,7 +195,12 @@ class SqliteStore implements Store {
 /** Opens a store with other layouts than the shipped ones; for tests of the upgrade. */
 export async function openSqlite(path: string, options: OpenFileOptions): Promise<Store> {
   const db = await openFile(resolve(path), options);
-  return new SqliteStore(db, options);
+  try {
+    return new SqliteStore(db, options);
+  } catch (error) {
+    db.close();
+    throw asStoreError(error, db.path);
+  }
 }
 
 /**

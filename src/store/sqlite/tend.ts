@@ -9,6 +9,7 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
 import { takeBack } from "./settle.ts";
+import { rowLimit } from "./where.ts";
 
 const lostWorkers = "SELECT id FROM worker WHERE lease_until <= ? ORDER BY lease_until, id LIMIT ?";
 const lateJobs = `
@@ -76,7 +77,8 @@ function prune(db: Connection, now: number, limit: number): number {
 }
 
 /** See `Store.tend`. */
-export function tend(db: Connection, effects: Effects, now: number, limit: number): Tended {
+export function tend(db: Connection, effects: Effects, now: number, most: number): Tended {
+  const limit = rowLimit(most);
   const ended: Ended[] = [];
   const { recovered, lost } = recover(db, effects, now, ended);
   expire(db, effects, now, limit, ended);

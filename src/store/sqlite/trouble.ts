@@ -36,9 +36,9 @@ export function isBusy(error: unknown): boolean {
   return code === busy || code === protocol;
 }
 
-/** True for a row that breaks a UNIQUE or PRIMARY KEY rule. */
-export function isDuplicate(error: unknown): boolean {
-  return ((codeOf(error) ?? 0) & 0xff) === constraint && error instanceof Error && error.message.includes("UNIQUE");
+/** True for a job whose id is stored already. */
+export function isTakenId(error: unknown): boolean {
+  return ((codeOf(error) ?? 0) & 0xff) === constraint && error instanceof Error && error.message.endsWith("job.id");
 }
 
 /** The error as users of a store get it. Our own errors pass unchanged. */

@@ -9,7 +9,7 @@ import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { StoreEvent } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import { lastEnding } from "./endings.ts";
-import { isBusy } from "./trouble.ts";
+import { asStoreError, isBusy } from "./trouble.ts";
 
 const slowCheckMs = 1000;
 const checkMsWithoutNotice = 100;
@@ -74,8 +74,7 @@ export class Watch {
   }
 
   #start(): void {
-    this.#seenVersion = this.#version();
-    this.#seenEnding = lastEnding(this.#db);
+    this.#learn();
     try {
       this.#notices = watch(this.#bellPath, { persistent: false }, () => this.#checkSoon());
       this.#notices.on("error", (error) => this.#stopNotices(error));
@@ -83,6 +82,17 @@ export class Watch {
       this.#stopNotices(error as Error);
     }
     this.#checkLater();
+  }
+
+  /** Takes what is there as seen. If another connection is in the way, the first check reports too much, which is allowed. */
+  #learn(): void {
+    try {
+      this.#seenVersion = this.#version();
+      this.#seenEnding = lastEnding(this.#db);
+    } catch (error) {
+      if (!isBusy(error)) throw asStoreError(error, this.#db.path);
+      this.#seenVersion = -1;
+    }
   }
 
   #stopNotices(error: Error): void {

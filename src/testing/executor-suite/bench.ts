@@ -28,20 +28,51 @@ export async function failureOf(run: () => PromiseLike<unknown>): Promise<unknow
   throw new Error(`It was to fail, and gave ${String(result)}.`);
 }
 
-export class Bench {
-  readonly #make: (wish: ExecutorWish) => Executor | Promise<Executor>;
-  readonly #folder: string = mkdtempSync(join(tmpdir(), "manyhands-suite-"));
-  readonly #executors: Executor[] = [];
-  #files = 0;
+/** What most cases get: two tasks at a time, and little patience. */
+const usual: ExecutorWish = { size: 2, grace: "150ms" };
 
-  constructor(make: (wish: ExecutorWish) => Executor | Promise<Executor>) {
+type Make = (wish: ExecutorWish) => Executor | Promise<Executor>;
+
+/** The executor that the cases of a suite share, because starting one may take a while; made for the first that wants it. */
+export class SharedExecutor {
+  readonly #make: Make;
+  #executor: Promise<Executor> | undefined;
+
+  constructor(make: Make) {
     this.#make = make;
   }
 
-  /** An executor that runs two tasks at a time, unless the case wishes otherwise. */
-  async executor(wish: Partial<ExecutorWish> = {}): Promise<Executor> {
-    const executor = await this.#make({ size: 2, grace: "150ms", ...wish });
-    this.#executors.push(executor);
+  get(): Promise<Executor> {
+    this.#executor ??= Promise.resolve(this.#make(usual));
+    return this.#executor;
+  }
+
+  async close(): Promise<void> {
+    await (await this.#executor)?.close();
+  }
+}
+
+export class Bench {
+  readonly #make: Make;
+  readonly #shared: SharedExecutor;
+  readonly #folder: string = mkdtempSync(join(tmpdir(), "manyhands-suite-"));
+  readonly #own: Executor[] = [];
+  #files = 0;
+
+  constructor(make: Make, shared: SharedExecutor) {
+    this.#make = make;
+    this.#shared = shared;
+  }
+
+  /** An executor that runs two tasks at a time. Other cases use it, too. */
+  executor(): Promise<Executor> {
+    return this.#shared.get();
+  }
+
+  /** An executor of the case's own, closed when it ends. */
+  async own(wish: Partial<ExecutorWish> = {}): Promise<Executor> {
+    const executor = await this.#make({ ...usual, ...wish });
+    this.#own.push(executor);
     return executor;
   }
 
@@ -74,7 +105,7 @@ export class Bench {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#executors.map((executor) => executor.close()));
+    await Promise.all(this.#own.map((executor) => executor.close()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

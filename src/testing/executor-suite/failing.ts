@@ -66,9 +66,7 @@ export const failing: readonly Case[] = [
       const executor = await bench.executor();
       const file = bench.file();
       const retryIf = (error: unknown): boolean => (error as { attempt: number }).attempt < 2;
-      const error = await failureOf(() =>
-        executor.submit(flaky.with({ retries: 5, backoff: { initial: 1 }, retryIf }), file, 9),
-      );
+      const error = await failureOf(() => executor.submit(flaky.with({ retries: 5, backoff: { initial: 1 }, retryIf }), file, 9));
       assert.equal((error as Error).message, "attempt 2 fails");
       const broken = flaky.with({
         retries: 5,
@@ -123,7 +121,7 @@ export const failing: readonly Case[] = [
   [
     "a task that is not started in time expires, one that is does not",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const file = bench.file();
       const blocker = executor.submit(never, file);
       await bench.untilLines(file, 1);
@@ -134,6 +132,7 @@ export const failing: readonly Case[] = [
       const failure = failureOf(() => blocker);
       await blocker.cancel();
       await failure;
+      await executor.submit(double, 1);
       const release = bench.file();
       const inTime = executor.submit(waitFor.with({ expires: 300 }), release, 1);
       await bench.until("it has started", () => inTime.state === "running");
@@ -146,7 +145,7 @@ export const failing: readonly Case[] = [
   [
     "higher priority goes first, and equal priority in order",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const file = bench.file();
       const release = bench.file();
       // Known to be short, so that some might be given to the worker in advance.

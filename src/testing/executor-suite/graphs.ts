@@ -88,7 +88,7 @@ export const graphs: readonly Case[] = [
   [
     "cancelling a call cancels all below it",
     async (bench) => {
-      const executor = await bench.executor({ size: 2 });
+      const executor = await bench.executor();
       const file = bench.file();
       const future = executor.submit(
         call(afterAll, file, call(afterAll, file), call(afterAll, file), call(afterAll, file), call(afterAll, file)),

@@ -92,7 +92,7 @@ export const maps: readonly Case[] = [
   [
     "one slow task does not hold up others, however they were batched",
     async (bench) => {
-      const executor = await bench.executor({ size: 2 });
+      const executor = await bench.executor();
       const warm = bench.file();
       // Short tasks by the hundred: from now on they are taken for short.
       await executor.starmap(
@@ -239,7 +239,7 @@ export const maps: readonly Case[] = [
   [
     "leaving the loop cancels what is under way",
     async (bench) => {
-      const executor = await bench.executor({ size: 3 });
+      const executor = await bench.own({ size: 3 });
       const file = bench.file();
       const go = bench.file();
       bench.release(go);
@@ -261,7 +261,7 @@ export const maps: readonly Case[] = [
   [
     "more tasks than cores overlap their waits",
     async (bench) => {
-      const executor = await bench.executor({ size: 8 });
+      const executor = await bench.own({ size: 8 });
       const file = bench.file();
       const met = await executor.starmap(
         meet,

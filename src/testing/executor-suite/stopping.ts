@@ -6,14 +6,20 @@ import type { Case } from "./bench.ts";
 import { failureOf } from "./bench.ts";
 import { busy, double, flaky, later, never, note, shrugging, untilAborted, waitFor } from "./tasks.ts";
 
-const receipt = (counts: Partial<CancelReceipt>): CancelReceipt => ({ waiting: 0, stopped: 0, killed: 0, requested: 0, ...counts });
+const receipt = (counts: Partial<CancelReceipt>): CancelReceipt => ({
+  waiting: 0,
+  stopped: 0,
+  killed: 0,
+  requested: 0,
+  ...counts,
+});
 const endedBy = ({ stopped, killed, requested }: CancelReceipt): number => stopped + killed + requested;
 
 export const stopping: readonly Case[] = [
   [
     "what waits is cancelled and never starts",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const file = bench.file();
       const release = bench.file();
       const first = executor.submit(waitFor, release, 1);
@@ -87,7 +93,7 @@ export const stopping: readonly Case[] = [
   [
     "a cancelled future that nobody awaits is no unhandled rejection",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const file = bench.file();
       const futures = Array.from({ length: 10 }, () => executor.submit(untilAborted, file));
       await bench.untilLines(file, 1);
@@ -98,7 +104,7 @@ export const stopping: readonly Case[] = [
   [
     "a map is cancelled as a whole",
     async (bench) => {
-      const executor = await bench.executor({ size: 2 });
+      const executor = await bench.executor();
       const file = bench.file();
       const results = executor.map(untilAborted, Array(20).fill(file) as string[]);
       const failure = failureOf(() => results);
@@ -126,7 +132,7 @@ export const stopping: readonly Case[] = [
   [
     "a busy loop is timed out by ending its thread or process",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const file = bench.file();
       const futures = [executor.submit(busy.with({ timeout: 80 }), file), executor.submit(later, "others go on")] as const;
       assert.ok((await failureOf(() => futures[0])) instanceof TimeoutError);
@@ -165,7 +171,7 @@ export const stopping: readonly Case[] = [
   [
     "close waits for what was submitted, and refuses more",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const file = bench.file();
       const futures = [
         executor.submit(later, 1),

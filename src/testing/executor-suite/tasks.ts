@@ -67,7 +67,10 @@ export const giveBad = task("suite.giveBad", () => ({ deep: [{ onDone: () => und
 export const throwing = task("suite.throwing", (what: string): number => {
   const cyclic: { self?: unknown } & Error = new Error("cyclic");
   cyclic.self = cyclic;
-  const coded = Object.assign(new RangeError("out of range", { cause: new TypeError("the cause") }), { code: "E_RANGE", limit: 7n });
+  const coded = Object.assign(new RangeError("out of range", { cause: new TypeError("the cause") }), {
+    code: "E_RANGE",
+    limit: 7n,
+  });
   const values: Readonly<Record<string, unknown>> = {
     error: coded,
     own: new ManyhandsError("OWN", "its own code"),
@@ -175,17 +178,25 @@ export const uncaught = task("suite.uncaught", async (): Promise<void> => {
   await new Promise(() => undefined);
 });
 
-export const addToShared = task("suite.addToShared", (shared: Int32Array, at: number, by: number) => Atomics.add(shared, at, by) + by);
+export const addToShared = task(
+  "suite.addToShared",
+  (shared: Int32Array, at: number, by: number) => Atomics.add(shared, at, by) + by,
+);
 export const firstAndLength = task("suite.firstAndLength", (numbers: Float64Array) => [numbers[0], numbers.length]);
 export const giveMoved = task("suite.giveMoved", (length: number) => transfer(new Float64Array(length).fill(3)));
 
 function schema<T>(name: string, fits: (value: unknown) => value is T, change: (value: T) => T): StandardSchema<T> {
-  const validate = (value: unknown) => (fits(value) ? { value: change(value) } : { issues: [{ message: `no ${name}`, path: ["n"] }] });
+  const validate = (value: unknown) =>
+    fits(value) ? { value: change(value) } : { issues: [{ message: `no ${name}`, path: ["n"] }] };
   return { "~standard": { version: 1, vendor: "suite", validate } };
 }
 const isNumber = (value: unknown): value is number => typeof value === "number";
 /** Its input becomes a whole number, its result must be less than 100. */
 export const checked = task("suite.checked", (n: number) => n * 10, {
   input: schema("number", isNumber, Math.floor) as StandardSchema,
-  output: schema("small number", (value): value is number => isNumber(value) && value < 100, (value) => value + 0.5),
+  output: schema(
+    "small number",
+    (value): value is number => isNumber(value) && value < 100,
+    (value) => value + 0.5,
+  ),
 });

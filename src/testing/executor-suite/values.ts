@@ -24,7 +24,10 @@ const samples: Readonly<Record<string, unknown>> = {
   "undefined inside": { a: undefined, b: [undefined] },
   "an array with holes": Object.assign([1], { 3: 4 }),
   date: new Date(1_700_000_000_000),
-  map: new Map<unknown, unknown>([["a", new Set([1, 2n])], [{ key: 1 }, NaN]]),
+  map: new Map<unknown, unknown>([
+    ["a", new Set([1, 2n])],
+    [{ key: 1 }, NaN],
+  ]),
   regexp: /a+b/giu,
   bytes: new Uint8Array([1, 2, 255]),
   floats: new Float64Array([0.5, -0, NaN]),
@@ -81,7 +84,7 @@ export const values: readonly Case[] = [
   [
     "results are copied when the task returns them",
     async (bench) => {
-      const executor = await bench.executor({ size: 1 });
+      const executor = await bench.own({ size: 1 });
       const results = await executor.map(
         giveKept,
         Array.from({ length: 200 }, (_, i) => i),

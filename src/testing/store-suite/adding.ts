@@ -4,6 +4,7 @@ import { StoreError } from "../../core/errors.ts";
 import type { Case } from "./bench.ts";
 import { done, failed, namesOf, newJob, start } from "./bench.ts";
 
+/** The cases of add and the questions about jobs. */
 export const adding: readonly Case[] = [
   [
     "a job is stored with every field as given",

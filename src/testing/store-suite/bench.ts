@@ -52,10 +52,12 @@ export function done({ id, fence }: Pick<ClaimedJob, "id" | "fence">, result: st
   return { id, fence, kind: "done", result };
 }
 
+/** A failed outcome with the fence of its claim. */
 export function failed({ id, fence }: Pick<ClaimedJob, "id" | "fence">, error: string = `"${id} failed"`): Outcome {
   return { id, fence, kind: "failed", error };
 }
 
+/** The ids of these jobs. */
 export function namesOf(jobs: readonly { readonly id: string }[]): string[] {
   return jobs.map(({ id }) => id);
 }

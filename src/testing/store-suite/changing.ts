@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Case } from "./bench.ts";
 import { done, failed, leaseMs, namesOf, start } from "./bench.ts";
 
+/** The cases of cancel, retry and remove. */
 export const changing: readonly Case[] = [
   [
     "cancel ends what has not started, with the reason",

@@ -4,6 +4,7 @@ import { StoreError } from "../../core/errors.ts";
 import type { Case } from "./bench.ts";
 import { done, failed, namesOf, start, wants } from "./bench.ts";
 
+/** The cases of dependencies. */
 export const graphs: readonly Case[] = [
   [
     "a job becomes ready when its last dependency is done, and gets their results in order",

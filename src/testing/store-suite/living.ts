@@ -16,6 +16,7 @@ async function told(bench: Bench, event: StoreEvent, act: () => Promise<unknown>
   stop();
 }
 
+/** The cases of being watched, described and closed. */
 export const living: readonly Case[] = [
   [
     "a listener is told when work becomes ready and when jobs end",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Case } from "./bench.ts";
 import { done, failed, leaseMs, namesOf, start, wants } from "./bench.ts";
 
+/** The cases of claim and settle. */
 export const running: readonly Case[] = [
   [
     "jobs are given out by priority, then by age",
@@ -24,6 +25,24 @@ export const running: readonly Case[] = [
       for (const limit of [1, 2, 7, 30, 100])
         taken.push(...namesOf(await bench.store.claim("w", [{ queue: "queue", tasks, limit }], start)));
       assert.deepEqual(taken, expected);
+    },
+  ],
+  [
+    "one long backlog among several tasks is given out in order, too",
+    async (bench) => {
+      const drafts = Array.from({ length: 200 }, (_, i) => ({
+        id: `j${i}`,
+        task: i % 50 === 7 ? "rare" : "often",
+        priority: (i * 3) % 4,
+      }));
+      await bench.add(...drafts);
+      await bench.join("w");
+      const order = drafts.map((draft, i) => ({ ...draft, i })).sort((a, b) => b.priority - a.priority || a.i - b.i);
+      const tasks = ["often", "rare", "never", "nobody"];
+      const taken: string[] = [];
+      for (const limit of [50, 1, 140])
+        taken.push(...namesOf(await bench.store.claim("w", [{ queue: "queue", tasks, limit }], start)));
+      assert.deepEqual(taken, namesOf(order).slice(0, 191));
     },
   ],
   [

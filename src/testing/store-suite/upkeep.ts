@@ -5,6 +5,7 @@ import { done, failed, leaseMs, namesOf, newWorker, start, wants } from "./bench
 
 const nothing = { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt: null };
 
+/** The cases of workers, leases and tend. */
 export const upkeep: readonly Case[] = [
   [
     "a tend with nothing to do does nothing",
@@ -218,6 +219,15 @@ export const upkeep: readonly Case[] = [
       assert.deepEqual(await bench.runAll(), ["a", "b"]);
       const { endedAt, startedAt, attempt } = await bench.job("a");
       assert.deepEqual([endedAt, startedAt, attempt], [start - day, start - day, 2]);
+    },
+  ],
+  [
+    "a limit may be infinite",
+    async (bench) => {
+      await bench.add({ id: "a", dueAt: start + 1 }, { id: "b", dueAt: start + 1 });
+      assert.equal((await bench.store.tend(start + 1, Infinity)).promoted, 2);
+      assert.equal((await bench.claim("w", Infinity)).length, 2);
+      assert.equal((await bench.store.list({}, { limit: Infinity })).length, 2);
     },
   ],
   [

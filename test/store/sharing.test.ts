@@ -1,0 +1,186 @@
+// Several processes and threads at one SQLite file: they wake each other, none is starved, leases are renewed from elsewhere,
+// and a lock that is held for too long is an error and not a hang.
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { TestContext } from "node:test";
+import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { StoreError, UsageError } from "../../src/core/errors.ts";
+import type { Runtime } from "../../src/core/runtime.ts";
+import { systemRuntime } from "../../src/core/runtime.ts";
+import { openLease, sqliteStore } from "../../src/store/index.ts";
+import { done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { newPath } from "./files.ts";
+
+function child(t: TestContext, ...args: string[]): ChildProcess {
+  const process_ = spawn(process.execPath, [join(import.meta.dirname, "child.ts"), ...args], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  t.after(() => process_.kill("SIGKILL"));
+  return process_;
+}
+
+async function output(of: ChildProcess): Promise<string> {
+  let text = "";
+  of.stdout?.on("data", (chunk) => (text += String(chunk)));
+  await once(of, "close");
+  return text;
+}
+
+test("no process is starved by others that write all the time", { timeout: 60_000 }, async (t) => {
+  const path = newPath();
+  await (await sqliteStore(path)).close();
+  const said = await Promise.all(["a", "b", "c"].map((name) => output(child(t, path, "compete", name))));
+  const rounds = said.map((text) => Number(/rounds (\d+)/.exec(text)?.[1] ?? 0));
+  t.diagnostic(`rounds ${rounds.join(", ")}`);
+  assert.ok(Math.min(...rounds) > Math.max(...rounds) / 10, `one was starved: ${rounds.join(", ")}`);
+});
+
+test("a listener hears at once of what another process did", { timeout: 60_000 }, async (t) => {
+  const store = await sqliteStore(newPath());
+  t.after(() => store.close());
+  const other = child(t, store.leaseUrl?.slice("sqlite:".length) ?? "", "ring", "ringer");
+  assert.ok(other.stdout && other.stdin);
+  await once(other.stdout, "data");
+  const rings = 20;
+  const begin = performance.now();
+  for (let i = 1; i <= rings; i++) {
+    const heard = new Promise<void>((resolve) => {
+      const stop = store.watch((event) => {
+        if (event !== "ready") return;
+        stop();
+        resolve();
+      });
+    });
+    other.stdin.write("ring\n");
+    await heard;
+    assert.equal(await store.count({}), i);
+  }
+  // The slow check alone would take about a second for each.
+  assert.ok(performance.now() - begin < (rings * 1000) / 2, "it was heard by notice, not by the slow check");
+  other.stdin.end();
+  await once(other, "exit");
+});
+
+test("a listener hears of changes also when the notice is lost", { timeout: 60_000 }, async (t) => {
+  const path = newPath();
+  const store = await sqliteStore(path);
+  t.after(() => store.close());
+  const heard = new Promise<void>((resolve) => store.watch((event) => event === "ready" && resolve()));
+  rmSync(`${path}-bell`);
+  const other = await sqliteStore(path);
+  await other.add([newJob({ id: "a" })], start);
+  await heard;
+  await other.close();
+});
+
+test("a listener keeps no process alive", { timeout: 60_000 }, async (t) => {
+  assert.match(await output(child(t, newPath(), "listen", "listener")), /listening/);
+});
+
+test("endings are seen through another connection, also when very many commits lie between", async () => {
+  const path = newPath();
+  const [a, b] = await Promise.all([sqliteStore(path, { durability: "normal" }), sqliteStore(path, { durability: "normal" })]);
+  await a.add([newJob({ id: "first" }), newJob({ id: "last", priority: -1 })], start);
+  assert.deepEqual(await b.endings(["first", "last"]), []);
+  await a.join(newWorker("w"), start + leaseMs);
+  const one = async (): Promise<void> => {
+    const [job] = await a.claim("w", wants(1), start);
+    assert.ok(job);
+    await a.settle("w", [done(job)], [], start);
+  };
+  await one();
+  assert.deepEqual(
+    (await b.endings(["first", "last"])).map(({ id }) => id),
+    ["first"],
+  );
+  for (let i = 0; i < 1200; i++) {
+    await a.add([newJob({ id: `j${i}` })], start);
+    await one();
+  }
+  await one();
+  assert.deepEqual(
+    (await b.endings(["first", "last"])).map(({ id }) => id),
+    ["first", "last"],
+  );
+  await Promise.all([a.close(), b.close()]);
+});
+
+test("a lease is renewed through its URL, and says what the worker must know", async () => {
+  const path = newPath();
+  const store = await sqliteStore(path);
+  const url = store.leaseUrl ?? "";
+  await store.add([newJob({ id: "a" }), newJob({ id: "b" })], start);
+  await store.join(newWorker("w"), start + leaseMs);
+  await store.claim("w", wants(2), start);
+  const lease = openLease(url, "w");
+  assert.deepEqual(lease.renew(start + 2 * leaseMs), { alive: true, cancels: [] });
+  assert.deepEqual((await store.tend(start + leaseMs, 10)).lost, []);
+  await store.cancel({ ids: ["b"] }, null, start);
+  assert.deepEqual(lease.renew(start + 2 * leaseMs), { alive: true, cancels: ["b"] });
+  assert.deepEqual((await store.tend(start + 2 * leaseMs, 10)).lost, ["w"]);
+  assert.deepEqual(lease.renew(start + 9 * leaseMs), { alive: false, cancels: [] });
+  lease.close();
+  await store.close();
+  assert.throws(() => openLease("redis://host", "w"), UsageError);
+  assert.throws(() => openLease(`sqlite:${newPath()}`, "w"), StoreError);
+});
+
+test("a lease is renewed from a thread while this one is blocked", { timeout: 60_000 }, async () => {
+  const store = await sqliteStore(newPath());
+  await store.join(newWorker("w"), Date.now() + 200);
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  const module = new URL("../../src/store/index.ts", import.meta.url).href;
+  const code = `
+    const { workerData } = require("node:worker_threads");
+    import(${JSON.stringify(module)}).then(({ openLease }) => {
+      const lease = openLease(workerData.url, "w");
+      while (Atomics.load(workerData.flag, 0) === 0) { lease.renew(Date.now() + 200); Atomics.wait(workerData.flag, 0, 0, 20); }
+      lease.close();
+    });`;
+  const thread = new Worker(code, { eval: true, workerData: { url: store.leaseUrl, flag } });
+  const ended = once(thread, "exit");
+  await once(thread, "online");
+  const until = Date.now() + 1000;
+  while (Date.now() < until);
+  const [worker] = await store.workers();
+  assert.ok((worker?.leaseUntil ?? 0) > Date.now(), "the lease was renewed meanwhile");
+  Atomics.store(flag, 0, 1);
+  Atomics.notify(flag, 0);
+  await ended;
+  await store.close();
+});
+
+test("a write waits for a lock that another program holds, without blocking this one, and gives up in the end", async (t) => {
+  const path = newPath();
+  // A clock that runs 200 times as fast, so that the 30 s of patience are soon over.
+  const hurried: Runtime = { ...systemRuntime, elapsed: () => systemRuntime.elapsed() * 200 };
+  const [patient, impatient] = await Promise.all([sqliteStore(path), sqliteStore(path, { runtime: hurried })]);
+  const holder = new DatabaseSync(path);
+  t.after(() => holder.close());
+  holder.exec("BEGIN IMMEDIATE");
+  const added = patient.add([newJob({ id: "a" })], start);
+  let turns = 0;
+  const over = new AbortController();
+  const counted = (async () => {
+    for (; !over.signal.aborted; turns++) await turn();
+  })();
+  await assert.rejects(
+    impatient.add([newJob({ id: "b" })], start),
+    (error) => error instanceof StoreError && /another program has held its lock/.test(error.message),
+  );
+  over.abort();
+  await counted;
+  assert.ok(turns > 10, "the event loop turned while it waited");
+  holder.exec("ROLLBACK");
+  assert.equal(await patient.count({}), 1, "a read called after the write waits for it");
+  assert.deepEqual(await added, [{ id: "a", existing: null }]);
+  await impatient.add([newJob({ id: "b" })], start);
+  await Promise.all([patient.close(), impatient.close()]);
+});
