@@ -101,7 +101,7 @@ printWords(summary, mapped.counts.length);
 
 console.log("\nFrom start to end, each:\n");
 const files = mapped.counts.length;
-printTime(`${values.workers} threads`, mapped, files - earlier, "jobs; each result safe on disk before it counts");
+printTime(`${values.workers} threads`, mapped, files - earlier, "jobs, each safe on disk when it is done");
 if (earlier > 0) {
   console.log(
     `\n${number(earlier)} files had been counted before the last run was stopped; run it again to compare with one core.`,
@@ -111,9 +111,9 @@ if (earlier > 0) {
 const temporary = mkdtempSync(join(tmpdir(), "manyhands-main-job-"));
 try {
   const single = await map("1", `sqlite:${join(temporary, "one.db")}`, ["--quiet"]);
-  printTime("1 thread", single, files, "jobs; the same command with --workers 1");
+  printTime("1 thread", single, files, "jobs, the same command with --workers 1");
   const plain = await loop();
-  printTime("plain loop", plain, files, "files; one core, no pool, nothing kept");
+  printTime("plain loop", plain, files, "files, one core, no pool, nothing kept");
   console.log(`\n${(plain.ms / mapped.ms).toFixed(2)} times as fast as the plain loop on one core,`);
   console.log(`${(single.ms / mapped.ms).toFixed(2)} times as fast as the same durable work on one thread.`);
   const same = JSON.stringify(mostCommon(plain.counts, 20)) === JSON.stringify(summary);

@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log("node examples/mandelbrot.ts [--width 960] [--height 640] [--x -0.74364] [--y 0.13183] [--span 0.00012]");
+  console.log("node examples/mandelbrot.ts [--width 960] [--height 640] [--x=-0.74364] [--y=0.13183] [--span 0.00012]");
   console.log("                            [--iterations 4000] [--threads one a core] [--out examples/out/mandelbrot.png]");
   process.exit();
 }

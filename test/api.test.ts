@@ -34,5 +34,12 @@ test("the names of manyhands/pool", () => {
 });
 
 test("the names of manyhands/testing", () => {
-  assert.deepEqual(Object.keys(testing).toSorted(), ["SimulationError", "TestClock", "seededRandom", "simulate"]);
+  assert.deepEqual(Object.keys(testing).toSorted(), [
+    "SimulationError",
+    "TestClock",
+    "executorConformance",
+    "seededRandom",
+    "simulate",
+    "storeConformance",
+  ]);
 });

@@ -18,6 +18,8 @@ export interface Runtime {
   after(ms: number, run: () => void, options?: { readonly background?: boolean }): Timer;
   /** Calls `run` once on the next turn of the event loop, after all pending microtasks. */
   defer(run: () => void): void;
+  /** Keeps the process alive until it is cancelled; for waiting on something that does not. */
+  hold(): Timer;
   /** A number in [0, 1). */
   random(): number;
   /** A new id: 26 characters that sort by time (see `core/ids.ts`). */
@@ -77,6 +79,10 @@ export const systemRuntime: Runtime = {
   elapsed: () => performance.now(),
   after,
   defer: (run) => void setImmediate(run),
+  hold: () => {
+    const handle = setInterval(() => undefined, longestTimerMs);
+    return { cancel: () => clearInterval(handle) };
+  },
   random: Math.random,
   id: idGenerator(Date.now, secureRandom),
 };

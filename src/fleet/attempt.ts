@@ -15,12 +15,16 @@ export type AttemptEnd =
   | { readonly kind: "encoded"; readonly result: string }
   | { readonly kind: "failed"; readonly error: unknown }
   /** The thread or process that ran it died. */
-  | { readonly kind: "crashed"; readonly error: unknown };
+  | { readonly kind: "crashed"; readonly error: unknown }
+  /** Taken back before the task had begun. */
+  | { readonly kind: "retracted" };
 
 /** An attempt that is running. */
 export interface Attempt {
   /** Aborts the task's signal with `reason`; what follows ends the attempt within the grace period. */
   abort(reason: Error): void;
+  /** Ends the attempt as retracted, but only if the task has not begun. */
+  retract(): void;
 }
 
 /** What an attempt needs to know. */
@@ -90,6 +94,9 @@ export class LoopAttempt implements Attempt, Context {
     this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#settle({ kind: "failed", error: reason }));
     this.#controller?.abort(reason);
   }
+
+  /** On the loop an attempt begins at once. */
+  retract(): void {}
 
   #tooLong(timeoutMs: number): string {
     return `Task "${this.task}" (job ${this.id}, attempt ${this.attempt}) ran longer than its timeout of ${timeoutMs} ms.`;

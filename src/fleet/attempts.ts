@@ -23,6 +23,8 @@ interface Running {
   readonly slots: Slots;
   readonly policy: AttemptPolicy;
   readonly definition: Definition;
+  /** When it was started here, on the monotonic clock. */
+  readonly since: number;
   attempt: Attempt | undefined;
   isCancelled: boolean;
 }
@@ -92,6 +94,11 @@ export class Attempts {
     return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
   }
 
+  /** Takes back those that were given to a pool before `elapsed` and that it has not begun; they end as released. */
+  retract(elapsed: number): void {
+    for (const { since, attempt } of this.#running.values()) if (since < elapsed) attempt?.retract();
+  }
+
   /** Takes out those that run, and aborts them; how they end is of no interest any more. */
   abandon(reason: Error): ClaimedJob[] {
     const abandoned = [...this.#running.values()];
@@ -129,7 +136,15 @@ export class Attempts {
 
   #begin({ job, inputs }: Held, slots: Slots): void {
     const definition = this.#host.tasks.get(job.task) as Definition;
-    const running: Running = { job, slots, definition, policy: decodePolicy(job.policy), attempt: undefined, isCancelled: false };
+    const running: Running = {
+      job,
+      slots,
+      definition,
+      policy: decodePolicy(job.policy),
+      since: this.#host.runtime.elapsed(),
+      attempt: undefined,
+      isCancelled: false,
+    };
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
@@ -167,7 +182,7 @@ export class Attempts {
   #end(running: Running, ended: AttemptEnd): void {
     const { job, slots, definition, policy, isCancelled } = running;
     const { runtime } = this.#host;
-    slots.free();
+    slots.free(ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
     // Abandoned: the job is someone else's, or nobody's, by now.
     if (this.#running.get(job.id) !== running) return;

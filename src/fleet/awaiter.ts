@@ -20,6 +20,8 @@ export class Awaiter {
   readonly #runtime: Runtime;
   readonly #waiters = new Map<string, Waiter[]>();
   #unwatch: (() => void) | undefined;
+  /** Whoever awaits a result wants the program to go on until it is there. */
+  #hold: Timer | undefined;
   #scanning = false;
   #dirty = false;
   #fullScan: Timer | undefined;
@@ -36,8 +38,10 @@ export class Awaiter {
     const waiters = this.#waiters.get(id);
     if (waiters) waiters.push(waiter);
     else this.#waiters.set(id, [waiter]);
-    this.#unwatch ??= this.#store.watch((event) => {
-      if (event === "ended") this.#wake();
+    this.#hold ??= this.#runtime.hold();
+    // What ended by this program's own doing, `tell` is told of.
+    this.#unwatch ??= this.#store.watch((event, elsewhere) => {
+      if (event === "ended" && elsewhere) this.#wake();
     });
     if (!fresh) this.#wake();
   }
@@ -51,6 +55,11 @@ export class Awaiter {
   forget(id: string): void {
     this.#waiters.delete(id);
     if (this.#waiters.size === 0) this.#stopWatching();
+  }
+
+  /** Asks the store about all that is waited for, after something may have ended here of which nobody told. */
+  look(): void {
+    if (this.#waiters.size > 0) this.#wake();
   }
 
   /** Tells of jobs that ended in this program. */
@@ -74,6 +83,8 @@ export class Awaiter {
   }
 
   #stopWatching(): void {
+    this.#hold?.cancel();
+    this.#hold = undefined;
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#fullScan?.cancel();

@@ -113,6 +113,7 @@ export class Hands implements Executor {
       runtime: this.#runtime,
       ended: (ended: readonly Ended[]): void => this.#awaiter.tell(ended),
       wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
+      look: (): void => this.#awaiter.look(),
     };
     const worker = new Worker(host, options);
     this.#workers.add(worker);
@@ -177,7 +178,7 @@ export class Hands implements Executor {
    * the outcomes it reports are refused and it joins again.
    */
   dismiss(worker: string): Promise<void> {
-    return this.#store.leave(worker, this.#runtime.now());
+    return this.#store.leave(worker, this.#runtime.now()).then(() => this.#awaiter.look());
   }
 
   /** The workers of the fleet whose lease holds. */

@@ -28,6 +28,7 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
       return { id, fence, kind: "failed", error: encodeThrown(error) };
     }
   }
+  if (end.kind === "retracted") return { id, fence, kind: "released" };
   if (facts.isCancelled) return { id, fence, kind: "cancelled" };
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   const failed = job.attempt - job.crashes;

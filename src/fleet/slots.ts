@@ -6,6 +6,8 @@ import type { ClaimedJob } from "../store/job.ts";
 
 const horizonMs = 50;
 const mostAhead = 1000;
+const leastSpanMs = 10;
+const leastEnded = 32;
 
 /** A job claimed but not started. */
 export interface Held {
@@ -42,7 +44,7 @@ export class Slots {
 
   /** How many more jobs to claim now. */
   room(): number {
-    const ahead = Math.min(mostAhead, Math.floor(this.#ratePerMs * horizonMs));
+    const ahead = this.#ahead;
     const room = this.capacity + ahead - this.running - this.held;
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
     const idle = this.running + this.held < this.capacity;
@@ -53,9 +55,17 @@ export class Slots {
     this.#held.push(held);
   }
 
-  /** The oldest held job, if a slot is free for it. */
+  get #ahead(): number {
+    return Math.min(mostAhead, Math.floor(this.#ratePerMs * horizonMs));
+  }
+
+  /**
+   * The oldest held job, if there is room for it where it runs. Threads and processes take short jobs ahead, because their pool
+   * batches them; those it has not begun can be taken back.
+   */
   take(): Held | undefined {
-    if (this.running >= this.capacity || this.held === 0) return undefined;
+    const most = this.place === "loop" ? this.capacity : this.capacity + this.#ahead;
+    if (this.held === 0 || this.running >= most) return undefined;
     const held = this.#held[this.#next++] as Held;
     if (this.#next > 1024 && this.#next * 2 > this.#held.length) {
       this.#held = this.#held.slice(this.#next);
@@ -65,16 +75,17 @@ export class Slots {
     return held;
   }
 
-  /** A running job has ended. */
-  free(): void {
+  /** A running job has ended, or has been taken back. */
+  free(hasEnded: boolean): void {
     this.running -= 1;
-    this.#ended += 1;
+    if (hasEnded) this.#ended += 1;
   }
 
   /** Updates the rate; called once per claim. */
   measure(elapsed: number): void {
     const span = elapsed - this.#measuredAt;
-    if (span < 1) return;
+    // A job or two in a ms are no rate: long jobs that happen to end together must not look short.
+    if (span < 1 || (span < leastSpanMs && this.#ended < leastEnded)) return;
     const busy = this.#ended > 0 || this.running > 0;
     if (busy) this.#ratePerMs = (this.#ratePerMs + this.#ended / span) / 2;
     this.#ended = 0;

@@ -1,7 +1,7 @@
 // The pools of a worker, for tasks with `on: "thread"` and `on: "process"`. They are made when the first such task comes. A job's
 // arguments go to the thread or process as the text in which they are stored, and its result comes back as such: the worker's
 // own event loop neither reads nor writes them.
-import { WorkerDiedError } from "../core/errors.ts";
+import { ClosedError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { resolveSize } from "../pool/options.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -14,6 +14,13 @@ import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import type { WorkOptions } from "./worker.ts";
 
 type PoolPlace = "thread" | "process";
+
+const retracted = new ClosedError("The task had not begun and was taken back.");
+
+function endOf(error: unknown): AttemptEnd {
+  if (error === retracted) return { kind: "retracted" };
+  return { kind: error instanceof WorkerDiedError ? "crashed" : "failed", error };
+}
 
 /** The threads and processes of one worker. */
 export class WorkerPools {
@@ -46,13 +53,13 @@ export class WorkerPools {
     end: (end: AttemptEnd) => void,
   ): Attempt {
     const { id, attempt, timeoutMs, progress, log } = options;
-    const controller = new AbortController();
-    const terms = { id, attempt, timeoutMs, asText: true, signal: controller.signal, onProgress: progress, onLog: log };
-    runAttempt(this.#pool(place), this.#task(definition), args, terms).then(
+    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log };
+    const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
+    running.result.then(
       (result) => end({ kind: "encoded", result: result as string }),
-      (error: unknown) => end({ kind: error instanceof WorkerDiedError ? "crashed" : "failed", error }),
+      (error: unknown) => end(endOf(error)),
     );
-    return { abort: (reason) => controller.abort(reason) };
+    return { abort: (reason) => running.stop(reason), retract: () => running.retract(retracted) };
   }
 
   /** Ends the threads and processes; attempts under way must have been aborted. */

@@ -53,6 +53,8 @@ export interface WorkerHost {
   /** Jobs that ended here, for futures waiting in this program. `wanted` says which are worth telling. */
   ended(ended: readonly Ended[]): void;
   wanted(id: string): boolean;
+  /** Jobs may have ended here of which this worker cannot tell. */
+  look(): void;
 }
 
 /** Runs jobs until stopped. Made by `hands.work()`. */
@@ -315,6 +317,8 @@ export class Worker implements AsyncDisposable {
       if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
       if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.runtime.now());
       if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
+      // The store knows the reason of a cancellation; this worker does not.
+      if (outcome.kind === "cancelled") return this.#host.look();
       if (outcome.kind !== "done" && outcome.kind !== "failed") return;
       ended.push({
         id: outcome.id,
@@ -359,6 +363,7 @@ export class Worker implements AsyncDisposable {
   #giveBackStale(): void {
     const before = this.#host.runtime.elapsed() - staleHeldMs;
     this.#release(this.#attempts?.drop((held) => held.since < before) ?? []);
+    this.#attempts?.retract(before);
   }
 
   #release(jobs: readonly ClaimedJob[]): void {
@@ -382,6 +387,7 @@ export class Worker implements AsyncDisposable {
       await this.#pools?.close();
       await this.#lease?.stop();
       if (this.#id !== "") await this.#host.store.leave(this.#id, this.#host.runtime.now());
+      this.#host.look();
       this.#state = "stopped";
     }
   }

@@ -19,6 +19,8 @@ export interface DispatcherParts {
   readonly open: OpenLink;
   /** At most this many workers, now. */
   size(): number;
+  /** True while running tasks wait for calls to these very workers: what stands behind such a task would wait for ever. */
+  isNested(): boolean;
   /** No worker can be started. */
   cannotStart(death: Death): void;
 }
@@ -97,7 +99,7 @@ export class Dispatcher {
     // The idle first; then a second batch for each worker whose tasks are short.
     for (const load of [0, 1]) {
       for (const lane of this.#lanes) {
-        if (lane.load !== load || !lane.isOpen) continue;
+        if (lane.load !== load || !lane.isOpen || (load > 0 && !lane.isSoonFree)) continue;
         const entries = queue.take(this.#lanes.length, load > 0);
         if (entries.length === 0) break;
         lane.give(entries);
@@ -124,8 +126,12 @@ export class Dispatcher {
   #grow(): void {
     if (this.#startDeaths >= mostStartDeaths) return;
     const { queue, host, open } = this.#parts;
-    const starting = this.#lanes.filter((lane) => lane.isStarting).length;
-    const wanted = Math.min(this.#parts.size() - this.#lanes.length, queue.waiting - starting);
+    let waiting = queue.waiting;
+    for (const lane of this.#lanes) {
+      if (lane.isStarting) waiting -= 1;
+      else if (this.#parts.isNested()) waiting += lane.spare;
+    }
+    const wanted = Math.min(this.#parts.size() - this.#lanes.length, waiting);
     for (let i = 0; i < wanted; i++) {
       try {
         this.#lanes.push(new Lane(host, open));

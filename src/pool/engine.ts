@@ -80,6 +80,7 @@ export class Engine implements LaneHost {
       host: this,
       open: crew.open(this.idPrefix),
       size: () => crew.size + this.#parents.size,
+      isNested: () => this.#parents.size > 0,
       cannotStart: (death) => this.#failWaiting((definition) => startsDie(definition, crew.noun, death)),
     });
   }
@@ -357,8 +358,10 @@ export class Engine implements LaneHost {
     entry.wish = { kind: "timeout", error: timedOut(entry, this.idOf(entry), afterMs), told: [], grace: undefined };
   }
 
-  unguarded(entry: Entry, error: unknown): void {
-    this.end(entry, "failed", error);
+  unguarded(entries: readonly Entry[], error: unknown): void {
+    for (const entry of entries) this.end(entry, "failed", error);
+    // It came so late that no call waits for this worker any more, but the next worker will do the same.
+    if (entries.length === 0 && error instanceof Error) process.emitWarning(error.message);
   }
 
   report(entry: Entry, message: LogMessage | ProgressMessage): void {

@@ -121,6 +121,8 @@ export class Batch {
   reported = 0;
   /** Those still the worker's: falls when some are taken back. */
   end: number;
+  /** How long it should take; Infinity when that is not known. */
+  readonly expectedMs: number;
   /** The last element that has been seen running by a link that cannot look at any time; -1 for none. */
   seen = -1;
 
@@ -129,6 +131,9 @@ export class Batch {
     this.slot = slot;
     this.entries = entries;
     this.end = entries.length;
+    let expected = 0;
+    for (const { record } of entries) expected += record.averageMs ?? Infinity;
+    this.expectedMs = expected;
   }
 
   /** How many outcomes are still to come. */

@@ -32,11 +32,14 @@ export interface LaneHost {
   /** This entry has run for as long as it may. Its wish is set by this call. */
   overran(entry: Entry): void;
   /** The worker has imported a module that starts work of its own. */
-  unguarded(entry: Entry, error: unknown): void;
+  unguarded(entries: readonly Entry[], error: unknown): void;
   report(entry: Entry, message: LogMessage | ProgressMessage): void;
   /** The lane is dead. `wasIdle`: of itself, with nothing outstanding. */
   died(lane: Lane, death: Death, how: { readonly wasStarting: boolean; readonly wasIdle: boolean }): void;
 }
+
+/** A worker that will be free within this time is given more in advance; it takes a part of it to get there. */
+const soonMs = 20;
 
 export class Lane implements Keeper, LinkEvents {
   readonly #host: LaneHost;
@@ -75,6 +78,11 @@ export class Lane implements Keeper, LinkEvents {
   /** True when a batch can be given. */
   get isOpen(): boolean {
     return this.#state === "working" && this.#batches.length < 2 && !this.#batches[0]?.isAlone;
+  }
+
+  /** True when what is outstanding is expected to be over so soon that more should be given now. */
+  get isSoonFree(): boolean {
+    return (this.#batches[0]?.expectedMs ?? 0) < soonMs;
   }
 
   /** How many elements could be taken over, at a guess: those that have begun are not known for certain. */
@@ -192,11 +200,9 @@ export class Lane implements Keeper, LinkEvents {
   unguarded(error: unknown): void {
     const entries = this.entries();
     this.#batches.length = 0;
-    for (const entry of entries) {
-      entry.batch = undefined;
-      this.#host.unguarded(entry, error);
-    }
+    for (const entry of entries) entry.batch = undefined;
     this.kill();
+    this.#host.unguarded(entries, error);
   }
 
   died(death: Death): void {

@@ -160,38 +160,43 @@ export interface AttemptOptions {
   readonly timeoutMs?: number | undefined;
   /** Give the result as the codec's text instead of as a value. */
   readonly asText?: boolean;
-  /** Stops the attempt when it aborts; the future then rejects with its reason. */
-  readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, note: string | undefined) => void;
   /** Told each line of `context().log()`. Default: standard error. */
   readonly onLog?: (message: string) => void;
 }
 
+/** An attempt under way. */
+export interface RunningAttempt {
+  /** Rejects with what the task threw, a TimeoutError, the reason of `stop` or `retract`, or, at the first death, a WorkerDiedError. */
+  readonly result: Promise<unknown>;
+  /** Stops it as a future's `cancel` does. */
+  stop(reason: Error): void;
+  /** Ends it, but only if the task has not begun. */
+  retract(reason: Error): void;
+}
+
 /**
  * Runs one attempt of a task on a pool, for a caller that has a policy of its own: no retry, no second worker after a death,
- * no delay, expiry or input check. `args` is the list of arguments, or the codec's text of it. Rejects with what the task
- * threw, a TimeoutError, the reason of `signal`, or at the first death of the worker a WorkerDiedError.
+ * no delay, expiry or input check. `args` is the list of arguments, or the codec's text of it.
  */
 export function runAttempt(
   pool: Pool,
   task: AnyTask,
   args: readonly unknown[] | string,
   options: AttemptOptions,
-): Future<unknown> {
+): RunningAttempt {
   const engine = engineOf(pool);
-  const { id, timeoutMs, asText = false, onProgress, onLog, signal } = options;
+  const { id, timeoutMs, asText = false, onProgress, onLog } = options;
   const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
   const entry = new Submitted(engine, definitionOf(task));
   entry.terms = terms;
   entry.attempt = options.attempt;
   entry.setArgs(typeof args === "string" ? { kind: text, data: args, moves: undefined } : pack(args, engine.crew.crossing));
   engine.begin(entry, undefined);
-  const stop = (): void => engine.cancel(entry, signal?.reason as Error, () => undefined);
-  if (signal?.aborted) stop();
-  else engine.start(entry);
-  if (signal) {
-    signal.addEventListener("abort", stop, { once: true });
-    entry.onEnded = () => signal.removeEventListener("abort", stop);
-  }
-  return entry.future;
+  engine.start(entry);
+  return {
+    result: entry.future,
+    stop: (reason) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, () => undefined)),
+    retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
+  };
 }

@@ -35,11 +35,7 @@ export class Submitted extends Entry implements Handle {
     return this.#cancelling;
   }
 
-  /** Called when it has ended, where someone wants to know. */
-  onEnded: (() => void) | undefined = undefined;
-
   ended(state: FinalState, outcome: unknown): void {
-    this.onEnded?.();
     if (state === "done") this.#resolve?.(outcome);
     else this.#reject?.(outcome);
   }

@@ -120,6 +120,9 @@ export interface StoreInfo {
 /** What changed: work became ready, or jobs ended. */
 export type StoreEvent = "ready" | "ended";
 
+/** Told of changes. `elsewhere` is false when only verbs called on this very store object made the change. */
+export type StoreListener = (event: StoreEvent, elsewhere: boolean) => void;
+
 /** Keeps jobs. Made by `connect`, or by the factories beside this file. */
 export interface Store {
   /**
@@ -199,7 +202,7 @@ export interface Store {
    * Calls `listener` soon after something changed, by this or any other process; calls may be merged, and may come
    * without a change. Returns the function that ends it. A listener keeps no process alive. Throws a ClosedError after `close`.
    */
-  watch(listener: (event: StoreEvent) => void): () => void;
+  watch(listener: StoreListener): () => void;
   /** What a separate thread needs to renew this worker's lease on its own, or null where only this process can. */
   readonly leaseUrl: string | null;
   /** Finishes what was asked and frees everything. Later calls reject with a ClosedError; a second close does nothing. */

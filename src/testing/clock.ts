@@ -77,6 +77,11 @@ export class TestClock implements Runtime {
     };
   }
 
+  /** Virtual time keeps no process alive. */
+  hold(): Timer {
+    return { cancel: () => undefined };
+  }
+
   defer(run: () => void): void {
     this.#deferred.push(run);
   }

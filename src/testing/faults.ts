@@ -3,7 +3,7 @@
 // A stalled machine (a long collection, a suspended laptop) notices nothing until it goes on, when its lease may be long over.
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
-import type { Store, StoreEvent } from "../store/store.ts";
+import type { Store, StoreListener } from "../store/store.ts";
 import type { TestClock } from "./clock.ts";
 
 /** How often things go wrong: probabilities for each call a worker makes to the store. */
@@ -69,6 +69,7 @@ export class Machine {
       random: clock.random,
       id: clock.id,
       after: (ms: number, run: () => void): Timer => clock.after(ms, () => whenAwake(run)),
+      hold: () => clock.hold(),
       defer: (run) => clock.defer(() => whenAwake(run)),
     };
   }
@@ -77,7 +78,7 @@ export class Machine {
     return new Proxy(store, {
       get: (target, key: keyof Store): unknown => {
         const member = target[key];
-        if (key === "watch") return (listener: (event: StoreEvent) => void) => this.#watch(target, listener);
+        if (key === "watch") return (listener: StoreListener) => this.#watch(target, listener);
         if (typeof member !== "function" || !struck.has(key)) return typeof member === "function" ? member.bind(target) : member;
         const verb = member.bind(target) as (...args: unknown[]) => Promise<unknown>;
         return (...args: unknown[]) => this.#call(key, () => verb(...args));
@@ -85,10 +86,10 @@ export class Machine {
     });
   }
 
-  #watch(store: Store, listener: (event: StoreEvent) => void): () => void {
-    return store.watch((event) => {
+  #watch(store: Store, listener: StoreListener): () => void {
+    return store.watch((event, elsewhere) => {
       const times = this.#happens(this.#faults.wake) ? 2 : 1;
-      for (let i = 0; i < times; i++) this.runtime.defer(() => listener(event));
+      for (let i = 0; i < times; i++) this.runtime.defer(() => listener(event, elsewhere));
     });
   }
 

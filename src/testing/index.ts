@@ -4,3 +4,6 @@ export type { TestClockOptions } from "./clock.ts";
 export type { Faults } from "./faults.ts";
 export { simulate, SimulationError } from "./simulate.ts";
 export type { SimulateOptions, Simulation } from "./simulate.ts";
+export { executorConformance } from "./executor-suite.ts";
+export type { ExecutorWish, SkippedExecutorCases } from "./executor-suite.ts";
+export { storeConformance } from "./store-suite.ts";

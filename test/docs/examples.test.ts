@@ -1,10 +1,12 @@
 // Every example of the guide and the README is compiled with tsc and run by Node as a user's program: a project of its own for
 // each page, which finds manyhands in its node_modules. See blocks.ts for how a block is marked.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { blocksOf } from "./blocks.ts";
 import type { Block } from "./blocks.ts";
@@ -50,20 +52,31 @@ function makeProject(page: string, blocks: readonly Block[]): string {
 }
 
 interface Ran {
-  readonly code: number | string;
+  readonly code: number | string | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
+/** Runs a command to its end, and ends whatever it has started and left running. */
+async function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
   const path = [join(cwd, "node_modules", ".bin"), dirname(process.execPath), process.env["PATH"] ?? ""].join(delimiter);
   const { MANYHANDS_URL: _url, NODE_TEST_CONTEXT: _context, ...rest } = process.env;
   const env = { ...rest, PATH: path, NO_COLOR: "1" };
-  return new Promise((settle) => {
-    execFile(command, args, { cwd, env, timeout: 60_000, maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      settle({ code: error ? (error.code ?? error.signal ?? "unknown") : 0, stdout, stderr });
-    });
-  });
+  // A group of its own, so that the group can be ended as a whole.
+  const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const endGroup = (): void => {
+    try {
+      process.kill(-(child.pid as number), "SIGKILL");
+    } catch {
+      // Nothing of the group is left: the usual case.
+    }
+  };
+  const tooLong = setTimeout(endGroup, 60_000);
+  child.on("exit", endGroup);
+  const ended = once(child, "close") as Promise<[number | null, string | null]>;
+  const [stdout, stderr, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  clearTimeout(tooLong);
+  return { code: code ?? signal, stdout, stderr };
 }
 
 function runBlock(block: Block, folder: string): Promise<Ran> {

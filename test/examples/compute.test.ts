@@ -62,7 +62,7 @@ test("mandelbrot writes a picture", async (t) => {
   const folder = temporaryFolder(t);
   const out = join(folder, "pictures", "small.png");
   // The whole set, which lies symmetric to the real axis.
-  const size = ["--width", "96", "--height", "64", "--x", "-0.6", "--y", "0", "--span", "3.6", "--iterations", "200"];
+  const size = ["--width", "96", "--height", "64", "--x=-0.6", "--y=0", "--span", "3.6", "--iterations", "200"];
   const { code, stdout, stderr } = await runExample("mandelbrot", [...size, "--out", out], folder);
   assert.equal(code, 0, stderr);
   assert.ok(stdout.includes(out));

@@ -329,7 +329,7 @@ async function play(steps: readonly Step[]): Promise<void> {
 
 test("random interleavings of all verbs give the same answers and the same contents", async (t) => {
   const seed = Number(process.env["MANYHANDS_SEED"] ?? Date.now() % 2 ** 31);
-  const numRuns = Number(process.env["MANYHANDS_RUNS"] ?? 150);
+  const numRuns = Number(process.env["MANYHANDS_RUNS"] ?? 100);
   t.diagnostic(`seed ${seed}; MANYHANDS_SEED=${seed} repeats it`);
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), play), {
     seed,

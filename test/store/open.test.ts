@@ -220,6 +220,19 @@ test("an upgrade that fails leaves the store as it was", async () => {
   await store.close();
 });
 
+test("a store whose file is deleted or replaced takes nothing more, rather than lose it", async () => {
+  const path = newPath();
+  const store = await sqliteStore(path);
+  await store.add([newJob({ id: "a" })], start);
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix);
+  await assert.rejects(store.add([newJob({ id: "b" })], start), /was deleted while/);
+  const fresh = await sqliteStore(path);
+  await assert.rejects(store.tend(start, 10), /was replaced by another file/);
+  await fresh.add([newJob({ id: "c" })], start);
+  assert.equal(await fresh.count({}), 1);
+  await Promise.all([store.close(), fresh.close()]);
+});
+
 test("files beside the store that were deleted while it was closed are made again", async () => {
   const path = newPath();
   await filled(path);

@@ -132,29 +132,35 @@ test("a lease is renewed through its URL, and says what the worker must know", a
   assert.throws(() => openLease(`sqlite:${newPath()}`, "w"), StoreError);
 });
 
-test("a lease is renewed from a thread while this one is blocked", { timeout: 60_000 }, async () => {
+test("a lease is renewed from a thread while this one is blocked", { timeout: 60_000 }, async (t) => {
   const store = await sqliteStore(newPath());
-  await store.join(newWorker("w"), Date.now() + 200);
-  const flag = new Int32Array(new SharedArrayBuffer(4));
+  await store.join(newWorker("w"), start);
+  // [stop, renewals so far]
+  const shared = new Int32Array(new SharedArrayBuffer(8));
   const module = new URL("../../src/store/index.ts", import.meta.url).href;
   const code = `
-    const { workerData } = require("node:worker_threads");
+    const { workerData: { url, shared } } = require("node:worker_threads");
     import(${JSON.stringify(module)}).then(({ openLease }) => {
-      const lease = openLease(workerData.url, "w");
-      while (Atomics.load(workerData.flag, 0) === 0) { lease.renew(Date.now() + 200); Atomics.wait(workerData.flag, 0, 0, 20); }
+      const lease = openLease(url, "w");
+      while (Atomics.load(shared, 0) === 0) {
+        lease.renew(${start} + Atomics.add(shared, 1, 1) + 1);
+        Atomics.wait(shared, 0, 0, 20);
+      }
       lease.close();
     });`;
-  const thread = new Worker(code, { eval: true, workerData: { url: store.leaseUrl, flag } });
+  const thread = new Worker(code, { eval: true, workerData: { url: store.leaseUrl, shared } });
   const ended = once(thread, "exit");
+  t.after(async () => {
+    Atomics.store(shared, 0, 1);
+    Atomics.notify(shared, 0);
+    await ended;
+    await store.close();
+  });
   await once(thread, "online");
-  const until = Date.now() + 1000;
-  while (Date.now() < until);
+  const deadline = performance.now() + 30_000;
+  while (Atomics.load(shared, 1) < 5) assert.ok(performance.now() < deadline, "the thread renewed while this one was blocked");
   const [worker] = await store.workers();
-  assert.ok((worker?.leaseUntil ?? 0) > Date.now(), "the lease was renewed meanwhile");
-  Atomics.store(flag, 0, 1);
-  Atomics.notify(flag, 0);
-  await ended;
-  await store.close();
+  assert.ok((worker?.leaseUntil ?? 0) >= start + 4);
 });
 
 test("a write waits for a lock that another program holds, without blocking this one, and gives up in the end", async (t) => {

@@ -42,7 +42,7 @@ class ProcessLink implements Link {
     this.#runtime = runtime;
     this.#events = events;
     this.#child = spawn(process.execPath, [...terms.execArgv, entry, idPrefix, terms.name ?? ""], {
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
+      stdio: ["ignore", process.stdout.fd, process.stderr.fd, "pipe"],
       ...(terms.env && { env: terms.env }),
     });
     this.#socket = this.#child.stdio[3] as Socket;

@@ -19,6 +19,7 @@ import type {
   Store,
   StoredWorker,
   StoreEvent,
+  StoreListener,
   StoreInfo,
   Tended,
   Want,
@@ -37,7 +38,7 @@ class MemoryStore implements Store {
   readonly leaseUrl: null = null;
   readonly #book = new Book();
   readonly #runtime: Runtime;
-  readonly #listeners = new Set<(event: StoreEvent) => void>();
+  readonly #listeners = new Set<StoreListener>();
   #toTell = new Set<StoreEvent>();
   #closed = false;
 
@@ -183,9 +184,9 @@ class MemoryStore implements Store {
     }));
   }
 
-  watch(listener: (event: StoreEvent) => void): () => void {
+  watch(listener: StoreListener): () => void {
     this.#checkOpen();
-    const own = (event: StoreEvent): void => listener(event);
+    const own: StoreListener = (event, elsewhere) => listener(event, elsewhere);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
@@ -202,7 +203,8 @@ class MemoryStore implements Store {
       this.#runtime.defer(() => {
         const told = this.#toTell;
         this.#toTell = new Set();
-        for (const listener of this.#listeners) for (const event of told) listener(event);
+        // Several clients may share one memory store, and each is elsewhere to the others.
+        for (const listener of this.#listeners) for (const event of told) listener(event, true);
       });
     }
     for (const event of events) this.#toTell.add(event);

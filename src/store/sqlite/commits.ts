@@ -67,6 +67,8 @@ export interface CommitsOptions {
   /** The layout this program was made for. */
   readonly version: number;
   readonly durability: "full" | "normal";
+  /** Called before each group; throws when nothing may be written any more. */
+  readonly checkPresence: () => void;
   /** Called in each transaction before its commit, and before a read in it. */
   readonly record: (effects: Effects) => void;
   /** Called after each commit, before the promises settle. */
@@ -159,11 +161,12 @@ export class Commits {
 
   #flush(): void {
     if (this.#retry) return;
-    this.#answerIdle();
     try {
+      this.#options.checkPresence();
+      this.#answerIdle();
       if (this.#queue.length > 0 && this.#lock()) this.#runGroup(this.#takeGroup());
     } catch (error) {
-      // Not even a transaction could be started: nobody waiting can be served.
+      // Not even a transaction can be started: nobody waiting can be served.
       for (const item of this.#queue.splice(0)) item.reject(asStoreError(error, this.#db.path));
     }
     if (this.#queue.length > 0 && !this.#retry) this.#schedule();

@@ -65,6 +65,22 @@ function prepare(path: string): void {
   }
 }
 
+/**
+ * A check that the file at the path is still the one that was opened; it throws a StoreError otherwise. A deleted file can
+ * be written as long as it is open, and everything acknowledged from then on would be gone.
+ */
+export function presenceCheck(path: string): () => void {
+  const { dev, ino } = statSync(path);
+  return () => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.ino === ino && found.dev === dev) return;
+    throw new StoreError(
+      `The store ${path} was ${found ? "replaced by another file" : "deleted"} while this program had it open. ` +
+        "Nothing more is written to it: restart this program.",
+    );
+  };
+}
+
 /** The settings of every connection that writes. */
 export function configure(db: Connection, durability: Durability): void {
   // A checkpoint follows each 1000 pages; after a burst the log is cut back to 64 MiB.

@@ -16,7 +16,7 @@ import type {
   Settled,
   Store,
   StoredWorker,
-  StoreEvent,
+  StoreListener,
   StoreInfo,
   Tended,
   Want,
@@ -31,7 +31,7 @@ import { Endings, recordEndings } from "./endings.ts";
 import { info } from "./info.ts";
 import { leaseUrlOf } from "./lease.ts";
 import type { Durability, OpenFileOptions } from "./open.ts";
-import { openFile } from "./open.ts";
+import { openFile, presenceCheck } from "./open.ts";
 import { count, get, inputs, list, queues } from "./read.ts";
 import { steps } from "./schema.ts";
 import { settle } from "./settle.ts";
@@ -76,6 +76,7 @@ class SqliteStore implements Store {
       runtime,
       version,
       durability,
+      checkPresence: presenceCheck(db.path),
       record: (effects) => recordEndings(db, effects),
       afterCommit: ({ ready, anyEnded }) => this.#watch.ring(ready, anyEnded),
       afterRollback: () => {
@@ -175,7 +176,7 @@ class SqliteStore implements Store {
     return this.#commits.read(() => info(this.#db, this.#watch.problem));
   }
 
-  watch(listener: (event: StoreEvent) => void): () => void {
+  watch(listener: StoreListener): () => void {
     if (this.#closing) throw new ClosedError(`The store ${this.#db.path} is closed. Open it again to use it.`);
     return this.#watch.add(listener);
   }

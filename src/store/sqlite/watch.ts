@@ -6,7 +6,7 @@
 import type { FSWatcher } from "node:fs";
 import { closeSync, openSync, watch, writeSync } from "node:fs";
 import type { Runtime, Timer } from "../../core/runtime.ts";
-import type { StoreEvent } from "../store.ts";
+import type { StoreEvent, StoreListener } from "../store.ts";
 import type { Connection } from "./connection.ts";
 import { lastEnding } from "./endings.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
@@ -21,14 +21,15 @@ export class Watch {
   readonly #runtime: Runtime;
   readonly #bellPath: string;
   readonly #bell: number;
-  readonly #listeners = new Set<(event: StoreEvent) => void>();
-  #toTell = new Set<StoreEvent>();
+  readonly #listeners = new Set<StoreListener>();
+  #toTell = new Map<StoreEvent, boolean>();
   #notices: FSWatcher | undefined;
   #timer: Timer | undefined;
   #seenVersion = 0;
   #seenEnding = 0;
   #checking = false;
-  #problem: string | undefined;
+  #ringProblem: string | undefined;
+  #watchProblem: string | undefined;
 
   constructor(db: Connection, runtime: Runtime) {
     this.#db = db;
@@ -39,7 +40,7 @@ export class Watch {
 
   /** What keeps it from being told at once, for people. */
   get problem(): string | undefined {
-    return this.#problem;
+    return this.#ringProblem ?? this.#watchProblem;
   }
 
   /** Wakes everyone: for changes committed here. */
@@ -50,16 +51,17 @@ export class Watch {
     if (events.length === 0) return;
     try {
       writeSync(this.#bell, oneByte, 0, 1, 0);
+      this.#ringProblem = undefined;
     } catch (error) {
       // The change is committed; others find it at their next slow check.
-      this.#problem = `Other processes learn of changes late: ${(error as Error).message}.`;
+      this.#ringProblem = `Other processes learn of changes late: ${(error as Error).message}.`;
     }
-    this.#tell(events);
+    this.#tell(events, false);
   }
 
   /** See `Store.watch`. */
-  add(listener: (event: StoreEvent) => void): () => void {
-    const own = (event: StoreEvent): void => listener(event);
+  add(listener: StoreListener): () => void {
+    const own: StoreListener = (event, elsewhere) => listener(event, elsewhere);
     this.#listeners.add(own);
     if (this.#listeners.size === 1) this.#start();
     return () => {
@@ -74,13 +76,14 @@ export class Watch {
   }
 
   #start(): void {
-    this.#learn();
     try {
       this.#notices = watch(this.#bellPath, { persistent: false }, () => this.#checkSoon());
       this.#notices.on("error", (error) => this.#stopNotices(error));
     } catch (error) {
       this.#stopNotices(error as Error);
     }
+    // Only now, so that nothing can change between the two without being noticed.
+    this.#learn();
     this.#checkLater();
   }
 
@@ -96,7 +99,7 @@ export class Watch {
   }
 
   #stopNotices(error: Error): void {
-    this.#problem = `The system does not say when the store changes, so it is asked every ${checkMsWithoutNotice} ms: ${error.message}.`;
+    this.#watchProblem = `The system does not say when the store changes, so it is asked every ${checkMsWithoutNotice} ms: ${error.message}.`;
     this.#notices?.close();
     this.#notices = undefined;
   }
@@ -137,10 +140,10 @@ export class Watch {
       if (version === this.#seenVersion) return;
       const events = this.#whatHappened();
       this.#seenVersion = version;
-      this.#tell(events);
+      this.#tell(events, true);
     } catch (error) {
       // Another connection is in the way for a moment; the next check sees the change.
-      if (!isBusy(error)) this.#problem = `The store cannot be watched: ${(error as Error).message}.`;
+      if (!isBusy(error)) this.#watchProblem = `The store cannot be watched: ${(error as Error).message}.`;
     }
   }
 
@@ -154,15 +157,15 @@ export class Watch {
   }
 
   /** Listeners are called on a later turn, once for all that happened on this one. */
-  #tell(events: readonly StoreEvent[]): void {
+  #tell(events: readonly StoreEvent[], elsewhere: boolean): void {
     if (this.#listeners.size === 0 || events.length === 0) return;
     if (this.#toTell.size === 0) {
       this.#runtime.defer(() => {
         const told = this.#toTell;
-        this.#toTell = new Set();
-        for (const listener of this.#listeners) for (const event of told) listener(event);
+        this.#toTell = new Map();
+        for (const listener of this.#listeners) for (const [event, isElsewhere] of told) listener(event, isElsewhere);
       });
     }
-    for (const event of events) this.#toTell.add(event);
+    for (const event of events) this.#toTell.set(event, elsewhere || this.#toTell.get(event) === true);
   }
 }

@@ -4,6 +4,8 @@ import { task } from "../../../src/index.ts";
 import { ProcessPool, ThreadPool } from "../../../src/pool/index.ts";
 
 export const one = task("unguarded.one", (n: number) => n + 1);
+/** Still runs when the program starts itself again in the worker. */
+export const long = task("unguarded.long", (n: number) => delay(60_000, n));
 
 const how = process.env["HOW"];
 const Pool = process.env["POOL"] === "process" ? ProcessPool : ThreadPool;
@@ -11,7 +13,7 @@ const Pool = process.env["POOL"] === "process" ? ProcessPool : ThreadPool;
 async function main(): Promise<void> {
   await using pool = new Pool({ size: 2 });
   if (how === "map") console.log(await pool.map(one, [1, 2, 3]));
-  else console.log(await pool.submit(one, 1));
+  else console.log(await pool.submit(how === "later" ? long : one, 1));
 }
 
 if (how === "awaited" || how === "map") await main();
