@@ -74,8 +74,10 @@ async function loop(): Promise<Mapped> {
 
 const number = (value: number): string => value.toLocaleString("en-US");
 
-function printWords({ characters, sentences, words, different, top }: Summary, files: number): void {
-  console.log(`\n${number(files)} files: ${number(characters)} characters, ${number(sentences)} sentences,`);
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function printWords({ bytes, compressed, words, different, top }: Summary, files: number): void {
+  console.log(`\n${number(files)} files, ${megabytes(bytes)}, of which compression leaves ${megabytes(compressed)}`);
   console.log(`${number(words)} words, ${number(different)} of them different. The most common:\n`);
   const half = Math.ceil(top.length / 2);
   const entry = (index: number): string => {

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { after } from "node:test";
 import { connect } from "../../src/index.ts";
 import type { Hands } from "../../src/index.ts";
 import type { Definition } from "../../src/task/task.ts";
@@ -12,7 +11,7 @@ import type { ExecutorWish } from "../../src/testing/executor-suite.ts";
 import * as suite from "../../src/testing/executor-suite/tasks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "manyhands-fleet-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 
 const placed = (on: "thread" | "process"): object[] =>

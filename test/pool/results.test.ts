@@ -111,7 +111,11 @@ test("after a failure, the outcomes there are can still be asked for", async () 
   assert.equal((await results.settled()).length, 2);
 });
 
-test("a failure that nobody asks about is an unhandled rejection", async () => {
+test("a failure that nobody asks about is an unhandled rejection", async (t) => {
+  // The test runner itself listens, and would fail the test.
+  const listeners = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  t.after(() => listeners.forEach((listener) => process.on("unhandledRejection", listener)));
   const { sink } = play();
   const unhandled = new Promise((resolve) => process.once("unhandledRejection", resolve));
   const error = new RangeError("unheard");

@@ -1,5 +1,5 @@
 // Tasks of the tests beside the pools.
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { context, task } from "../../src/index.ts";
 import { InlinePool, ThreadPool } from "../../src/pool/index.ts";
@@ -71,6 +71,12 @@ export const withContext = task("pool.withContext", async () => {
   await delay(1);
   context().progress(1);
   return { id, attempt };
+});
+/** Writes to one file, then waits for the other. */
+export const markAndWait = task("pool.markAndWait", async (mine: string, other: string) => {
+  appendFileSync(mine, "begun\n");
+  while (!existsSync(other)) await delay(2);
+  return "begun";
 });
 export const fail = task("pool.fail", (): number => {
   throw new RangeError("failed");

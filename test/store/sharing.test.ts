@@ -80,6 +80,26 @@ test("a listener hears of changes also when the notice is lost", { timeout: 60_0
   await other.close();
 });
 
+test("a listener is told whether a change may have come from elsewhere", { timeout: 60_000 }, async (t) => {
+  const path = newPath();
+  const [here, there] = await Promise.all([sqliteStore(path), sqliteStore(path)]);
+  t.after(() => Promise.all([here.close(), there.close()]));
+  const next = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const stop = here.watch((event, elsewhere) => {
+        if (event !== "ready") return;
+        stop();
+        resolve(elsewhere);
+      });
+    });
+  const own = next();
+  await here.add([newJob({ id: "a" })], start);
+  assert.equal(await own, false);
+  const other = next();
+  await there.add([newJob({ id: "b" })], start);
+  assert.equal(await other, true);
+});
+
 test("a listener keeps no process alive", { timeout: 60_000 }, async (t) => {
   assert.match(await output(child(t, newPath(), "listen", "listener")), /listening/);
 });
