@@ -182,7 +182,7 @@ export class Attempts {
   #end(running: Running, ended: AttemptEnd): void {
     const { job, slots, definition, policy, isCancelled } = running;
     const { runtime } = this.#host;
-    slots.free(ended.kind !== "retracted");
+    slots.free(job.task, ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
     // Abandoned: the job is someone else's, or nobody's, by now.
     if (this.#running.get(job.id) !== running) return;

@@ -1,13 +1,16 @@
-// How many jobs a worker may hold for one place (loop, threads or processes). Short jobs are claimed ahead, so that a claim and
-// its commit are shared by hundreds of them; long jobs are not, so that they stay free for other workers. The number follows
-// the rate at which jobs have lately ended: what would be done within `horizonMs` is claimed ahead, at most `mostAhead`.
-import type { Place } from "../task/options.ts";
+// How many jobs a worker may hold for one place (loop, threads or processes). Jobs of tasks that have lately been short are
+// claimed ahead, so that a claim and its commit are shared by hundreds of them; others are not, so that they stay free for other
+// workers. What a task would get done within `horizonMs`, at the rate at which it has lately been done, is claimed ahead.
 import type { ClaimedJob } from "../store/job.ts";
+import type { Place } from "../task/options.ts";
 
 const horizonMs = 50;
 const mostAhead = 1000;
+/** A job or two in a ms are no rate: long jobs that happen to end together must not look short. */
 const leastSpanMs = 10;
 const leastEnded = 32;
+/** Below this rate nothing would be claimed ahead. */
+const leastRatePerMs = 1 / horizonMs;
 
 /** A job claimed but not started. */
 export interface Held {
@@ -18,21 +21,29 @@ export interface Held {
   readonly since: number;
 }
 
+/** What to claim: at most so many jobs of these tasks. */
+export interface Room {
+  readonly tasks: readonly string[];
+  readonly limit: number;
+}
+
 /** The jobs a worker holds for one place. */
 export class Slots {
   readonly place: Place;
-  readonly tasks: readonly string[];
   readonly capacity: number;
-  running = 0;
+  readonly #tasks: readonly string[];
+  #running = 0;
   #held: Held[] = [];
   #next = 0;
-  #ratePerMs = 0;
-  #ended = 0;
+  /** How many of each task have ended since the last measurement, and how many end in a ms. */
+  #ended = new Map<string, number>();
+  #rates = new Map<string, number>();
+  #ahead = 0;
   #measuredAt: number;
 
   constructor(place: Place, tasks: readonly string[], capacity: number, elapsed: number) {
     this.place = place;
-    this.tasks = tasks;
+    this.#tasks = tasks;
     this.capacity = capacity;
     this.#measuredAt = elapsed;
   }
@@ -42,54 +53,45 @@ export class Slots {
     return this.#held.length - this.#next;
   }
 
-  /** How many more jobs to claim now. */
-  room(): number {
-    const ahead = this.#ahead;
-    const room = this.capacity + ahead - this.running - this.held;
+  /** What there is room for now. */
+  rooms(elapsed: number): Room[] {
+    this.#measure(elapsed);
+    const rooms: Room[] = [];
+    const idle = this.capacity - this.#running - this.held;
+    const isShort = (task: string): boolean => this.#rates.has(task);
+    const long = this.#rates.size === 0 ? this.#tasks : this.#tasks.filter((task) => !isShort(task));
+    if (idle > 0 && long.length > 0) rooms.push({ tasks: long, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
-    const idle = this.running + this.held < this.capacity;
-    return idle || room * 2 >= ahead ? Math.max(0, room) : 0;
+    const room = idle + this.#ahead;
+    const isWorthwhile = idle > 0 || room * 2 >= this.#ahead;
+    if (this.#rates.size > 0 && room > 0 && isWorthwhile) rooms.push({ tasks: [...this.#rates.keys()], limit: room });
+    return rooms;
   }
 
   hold(held: Held): void {
     this.#held.push(held);
   }
 
-  get #ahead(): number {
-    return Math.min(mostAhead, Math.floor(this.#ratePerMs * horizonMs));
-  }
-
   /**
-   * The oldest held job, if there is room for it where it runs. Threads and processes take short jobs ahead, because their pool
-   * batches them; those it has not begun can be taken back.
+   * The oldest held job, if there is room for it where it runs. Threads and processes take jobs ahead when there are short ones,
+   * because their pool batches them; those it has not begun can be taken back.
    */
   take(): Held | undefined {
     const most = this.place === "loop" ? this.capacity : this.capacity + this.#ahead;
-    if (this.held === 0 || this.running >= most) return undefined;
+    if (this.held === 0 || this.#running >= most) return undefined;
     const held = this.#held[this.#next++] as Held;
     if (this.#next > 1024 && this.#next * 2 > this.#held.length) {
       this.#held = this.#held.slice(this.#next);
       this.#next = 0;
     }
-    this.running += 1;
+    this.#running += 1;
     return held;
   }
 
-  /** A running job has ended, or has been taken back. */
-  free(hasEnded: boolean): void {
-    this.running -= 1;
-    if (hasEnded) this.#ended += 1;
-  }
-
-  /** Updates the rate; called once per claim. */
-  measure(elapsed: number): void {
-    const span = elapsed - this.#measuredAt;
-    // A job or two in a ms are no rate: long jobs that happen to end together must not look short.
-    if (span < 1 || (span < leastSpanMs && this.#ended < leastEnded)) return;
-    const busy = this.#ended > 0 || this.running > 0;
-    if (busy) this.#ratePerMs = (this.#ratePerMs + this.#ended / span) / 2;
-    this.#ended = 0;
-    this.#measuredAt = elapsed;
+  /** A job that was taken has ended, or was given back without having begun. */
+  free(task: string, hasEnded: boolean): void {
+    this.#running -= 1;
+    if (hasEnded) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
   }
 
   /** Takes out the held jobs that `which` selects. */
@@ -100,5 +102,24 @@ export class Slots {
     this.#held = kept;
     this.#next = 0;
     return dropped;
+  }
+
+  #measure(elapsed: number): void {
+    const span = elapsed - this.#measuredAt;
+    let ended = 0;
+    for (const count of this.#ended.values()) ended += count;
+    if (span < 1 || (span < leastSpanMs && ended < leastEnded)) return;
+    let total = 0;
+    for (const task of new Set([...this.#rates.keys(), ...this.#ended.keys()])) {
+      const rate = ((this.#rates.get(task) ?? 0) + (this.#ended.get(task) ?? 0) / span) / 2;
+      if (rate < leastRatePerMs) this.#rates.delete(task);
+      else {
+        this.#rates.set(task, rate);
+        total += rate;
+      }
+    }
+    this.#ahead = Math.min(mostAhead, Math.floor(total * horizonMs));
+    this.#ended.clear();
+    this.#measuredAt = elapsed;
   }
 }

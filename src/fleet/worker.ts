@@ -271,11 +271,9 @@ export class Worker implements AsyncDisposable {
     if (this.#state !== "working" || !this.#isHungry || !this.#lease) return [];
     const wants: Want[] = [];
     for (const slots of this.#attempts?.slots ?? []) {
-      slots.measure(this.#host.runtime.elapsed());
-      const room = slots.room();
-      if (room === 0) continue;
-      const limit = Math.ceil(room / this.#queues.length);
-      for (const queue of this.#queues) wants.push({ queue, tasks: slots.tasks, limit });
+      for (const { tasks, limit } of slots.rooms(this.#host.runtime.elapsed())) {
+        for (const queue of this.#queues) wants.push({ queue, tasks, limit: Math.ceil(limit / this.#queues.length) });
+      }
     }
     return wants;
   }

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { TimeoutError, WorkerDiedError } from "../../src/index.ts";
 import { InlinePool, ProcessPool, ThreadPool } from "../../src/pool/index.ts";
 import { runAttempt } from "../../src/pool/pool.ts";
-import { exit, flaky, untilAborted, waitFor } from "../../src/testing/executor-suite/tasks.ts";
+import { exit, flaky, never, untilAborted } from "../../src/testing/executor-suite/tasks.ts";
 import { folder, until } from "../fixtures/support.ts";
 import { double, markAndWait, withContext } from "./tasks.ts";
 
@@ -44,7 +44,7 @@ for (const Pool of [InlinePool, ThreadPool, ProcessPool]) {
     const file = join(folder(t), "attempts");
     const patient = flaky.with({ retries: 5, backoff: { initial: 1 }, timeout: 10 });
     await assert.rejects(runAttempt(pool, patient, [file, 9], { id: "a", attempt: 2 }).result, /attempt 2 fails/);
-    const waiting = runAttempt(pool, waitFor, [join(folder(t), "never"), 1], { id: "b", attempt: 1, timeoutMs: 30 });
+    const waiting = runAttempt(pool, never, [join(folder(t), "started")], { id: "b", attempt: 1, timeoutMs: 30 });
     await assert.rejects(waiting.result, TimeoutError);
   });
 

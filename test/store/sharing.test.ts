@@ -42,6 +42,12 @@ test("no process is starved by others that write all the time", { timeout: 60_00
   assert.ok(Math.min(...rounds) > Math.max(...rounds) / 10, `one was starved: ${rounds.join(", ")}`);
 });
 
+test("several processes may make the same new store at once", { timeout: 60_000 }, async (t) => {
+  const path = newPath();
+  const said = await Promise.all(["a", "b", "c", "d"].map((name) => output(child(t, path, "open", name))));
+  for (const text of said) assert.match(text, /^opened 1$/m);
+});
+
 test("a listener hears at once of what another process did", { timeout: 60_000 }, async (t) => {
   const store = await sqliteStore(newPath());
   t.after(() => store.close());
