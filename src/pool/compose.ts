@@ -1,5 +1,8 @@
 // From entries to the message that gives them to a worker: one column for each property, short where all entries agree.
 import type { Entry } from "./entry.ts";
+import type { Shape } from "./flat.ts";
+import { argsFrom } from "./flat.ts";
+import { flat, structured } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
 import type { Column, GiveMessage, Ids, Introduction } from "./wire.ts";
 import { give } from "./wire.ts";
@@ -32,15 +35,36 @@ function introductions(entries: readonly Entry[], known: Set<TaskRecord>): Intro
   return made;
 }
 
+/** The shape that all entries have. */
+function shapeOf(entries: readonly Entry[]): Shape | undefined {
+  const { shape } = entries[0] as Entry;
+  for (const entry of entries) if (entry.shape !== shape) return undefined;
+  return shape;
+}
+
+/** What the entries of one shape are made of. */
+function columnOf(entries: readonly Entry[]): unknown[] {
+  const values: unknown[] = [];
+  for (const { data } of entries) for (const value of data as unknown[]) values.push(value);
+  return values;
+}
+
+/** The arguments of an entry by themselves. Flat ones go as what they are: a list for a structured clone. */
+function itemOf({ shape, data }: Entry): unknown {
+  return shape === undefined ? data : argsFrom(shape, data as unknown[], 0);
+}
+
 /** The message that gives `entries` to a worker that knows the tasks of `known`; these are added to. */
 export function compose(slot: number, entries: readonly Entry[], known: Set<TaskRecord>): GiveMessage {
+  const shape = shapeOf(entries);
   return [
     give,
     slot,
     entries.length,
     column(entries, (entry) => entry.record.number),
-    column(entries, (entry) => entry.kind),
-    entries.map((entry) => entry.data),
+    shape === undefined ? column(entries, (entry) => (entry.kind === flat ? structured : entry.kind)) : flat,
+    shape,
+    shape === undefined ? entries.map(itemOf) : columnOf(entries),
     idsOf(entries),
     column(entries, (entry) => entry.attempt),
     introductions(entries, known),

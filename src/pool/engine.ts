@@ -20,8 +20,9 @@ import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
 import type { Lane, LaneHost } from "./lane.ts";
 import type { Death, OpenLink } from "./link.ts";
-import type { Crossing, PayloadKind } from "./payload.ts";
-import { failed, refused, textOf, valueOf } from "./payload.ts";
+import { Flattener } from "./flat.ts";
+import type { Crossing, Packed, PayloadKind } from "./payload.ts";
+import { failed, pack, packFlat, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
@@ -57,6 +58,7 @@ export class Engine implements LaneHost {
   readonly graceMs: number;
   readonly crew: Crew;
   readonly idPrefix: string;
+  readonly #flattener = new Flattener();
   readonly #queue = new Queue();
   readonly #dispatcher: Dispatcher;
   readonly #records = new WeakMap<Definition["fn"], TaskRecord>();
@@ -95,6 +97,16 @@ export class Engine implements LaneHost {
       this.#records.set(definition.fn, record);
     }
     return record;
+  }
+
+  /** Copies arguments as this pool sends them. Throws {@link CodecError} with the path of what cannot be sent. */
+  pack(args: readonly unknown[]): Packed {
+    return pack(args, this.crew.crossing, this.#flattener);
+  }
+
+  /** The same for arguments that are small and flat, and so hold no calls; undefined for any other. */
+  packFlat(args: readonly unknown[]): Packed | undefined {
+    return packFlat(args, this.#flattener);
   }
 
   /** The number of the next entry. */

@@ -11,8 +11,9 @@ import type { FinalState, JobState } from "../task/state.ts";
 import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { Progress } from "./future.ts";
+import type { Shape } from "./flat.ts";
 import type { Packed, PayloadKind } from "./payload.ts";
-import { raw } from "./payload.ts";
+import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
 
 /** How a stopped entry ended. */
@@ -49,7 +50,8 @@ export abstract class Entry {
   readonly record: TaskRecord;
   /** Counts the calls of a pool; what its id is made of. */
   readonly number: number;
-  kind: PayloadKind = raw;
+  kind: PayloadKind = flat;
+  shape: Shape | undefined = undefined;
   data: unknown = undefined;
   moves: readonly ArrayBuffer[] | undefined = undefined;
   /** As the pool sees it; `state` tells more. */
@@ -86,6 +88,7 @@ export abstract class Entry {
   /** Sets the arguments. */
   setArgs(packed: Packed): void {
     this.kind = packed.kind;
+    this.shape = packed.shape;
     this.data = packed.data;
     this.moves = packed.moves;
     if (packed.moves) this.alone = true;

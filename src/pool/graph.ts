@@ -11,7 +11,6 @@ import { Entry } from "./entry.ts";
 import type { CancelReceipt, Handle, Progress } from "./future.ts";
 import { Future } from "./future.ts";
 import { checkInput } from "./input.ts";
-import { pack } from "./payload.ts";
 
 class NodeEntry extends Entry {
   readonly graph: Graph;
@@ -29,7 +28,7 @@ class NodeEntry extends Entry {
     this.node = node;
     this.pending = node.dependsOn.length;
     if (this.pending > 0) this.phase = "blocked";
-    else this.setArgs(pack(checkInput(definition, node.args), engine.crew.crossing));
+    else this.setArgs(engine.pack(checkInput(definition, node.args)));
   }
 
   ended(state: FinalState, outcome: unknown): void {
@@ -121,7 +120,7 @@ export class Graph implements Handle {
     const results = entry.node.dependsOn.map((below) => this.#entries[below]?.result);
     try {
       const args = checkInput(entry.definition, fill(entry.node.args, results));
-      entry.setArgs(pack(args, this.#engine.crew.crossing));
+      entry.setArgs(this.#engine.pack(args));
     } catch (error) {
       return this.#engine.end(entry, "failed", error);
     }

@@ -11,7 +11,9 @@ import { afterArrivals, Deadline } from "./deadline.ts";
 import type { Entry, Keeper } from "./entry.ts";
 import { Batch, isSoft } from "./entry.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "./link.ts";
+import { valueFrom, widthOf } from "./flat.ts";
 import type { PayloadKind } from "./payload.ts";
+import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
 import type { LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
 import { abort, at, log } from "./wire.ts";
@@ -170,16 +172,18 @@ export class Lane implements Keeper, LinkEvents {
     this.#host.hasRoom(this, true);
   }
 
-  results([, slot, from, kinds, data, finished, tookMs]: ResultsMessage): void {
+  results([, slot, from, count, kinds, shape, data, finished, tookMs]: ResultsMessage): void {
     const batch = this.#batchIn(slot);
     if (!batch) return;
-    for (let i = 0; i < data.length; i++) {
+    const width = shape === undefined ? 0 : widthOf(shape);
+    for (let i = 0; i < count; i++) {
       const entry = batch.entries[from + i] as Entry;
       entry.batch = undefined;
       batch.reported = from + i + 1;
-      this.#host.outcome(entry, at(kinds, i), data[i]);
+      if (shape === undefined) this.#host.outcome(entry, at(kinds, i), data[i]);
+      else this.#host.outcome(entry, flat, valueFrom(shape, data, i * width));
     }
-    if (data.length > 0) measure(batch, from, data.length, tookMs);
+    if (count > 0) measure(batch, from, count, tookMs);
     if (!finished) return;
     this.#batches.splice(this.#batches.indexOf(batch), 1);
     this.#hold();

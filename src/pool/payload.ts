@@ -1,5 +1,5 @@
 // How one value, or one list of arguments, travels to a worker and back: by value, always. The kinds, from the cheapest:
-//   raw         a primitive, as it is; among arguments: the only one there is
+//   flat        primitives, or an object of primitives: laid out in columns (flat.ts)
 //   json        the JSON text of a value that JSON gives back exactly: cheaper than a structured clone, and already a copy
 //   structured  everything else that a structured clone gives back as the codec would
 //   text        the codec's text, for the rest (an Error somewhere inside)
@@ -11,8 +11,10 @@ import { CodecError } from "../core/errors.ts";
 import { decode, encode, inspect } from "../task/codec.ts";
 import { isJson } from "../task/codec/fast.ts";
 import { transfersIn } from "../task/transfer.ts";
+import type { Flattener, Shape } from "./flat.ts";
+import { isPrimitive } from "./flat.ts";
 
-export const raw = 0;
+export const flat = 0;
 export const json = 1;
 export const structured = 2;
 export const text = 3;
@@ -20,7 +22,9 @@ export const failed = 4;
 export const refused = 5;
 
 /** How a value travels. */
-export type PayloadKind = typeof raw | typeof json | typeof structured | typeof text | typeof failed | typeof refused;
+export type PayloadKind = typeof flat | Packable | typeof failed | typeof refused;
+
+type Packable = typeof json | typeof structured | typeof text;
 
 /** How far values travel: shared memory can reach another thread, not another process. */
 export type Crossing = "thread" | "process";
@@ -28,39 +32,32 @@ export type Crossing = "thread" | "process";
 /** Arguments, copied and ready to be sent any number of times; only once when they hold moved buffers. */
 export interface Packed {
   readonly kind: PayloadKind;
+  /** Of flat ones. */
+  readonly shape: Shape | undefined;
+  /** The primitives of flat ones; the JSON, the codec's text, or the copied arguments. */
   readonly data: unknown;
   /** Buffers within `data` that the caller gave away with `transfer()`. */
   readonly moves: readonly ArrayBuffer[] | undefined;
 }
 
-/** True for what needs no copy. Functions and symbols are not among it: they cannot be sent at all. */
-export function isPrimitive(value: unknown): boolean {
-  return value === null || (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol");
-}
-
 // A long list of primitives needs no walk: a structured clone copies it exactly.
-function isFlatList(value: unknown): boolean {
+function isLongList(value: unknown): boolean {
   if (!Array.isArray(value) || value.length < 64) return false;
   for (const item of value as unknown[]) if (!isPrimitive(item)) return false;
   return true;
 }
 
-// v8 writes a Buffer as what it is where the codec gives a Uint8Array; our serializer (processes/serialize.ts) does not,
-// so only shared memory makes a difference between threads and processes.
-function kindOfObject(value: unknown, where: string, crossing: Crossing): PayloadKind {
-  if (inspect(value, where, crossing) === "plain") return structured;
-  return crossing === "process" && inspect(value, where, "thread") === "plain" ? structured : text;
-}
-
-/** How `value` travels. Throws {@link CodecError} with the path of what cannot be sent; `where` names the root. */
-export function kindOf(value: unknown, where: string, crossing: Crossing): PayloadKind {
-  if (isPrimitive(value)) return raw;
-  if (isFlatList(value)) return structured;
-  return isJson(value) ? json : kindOfObject(value, where, crossing);
+/** How a value that is not flat travels. Throws {@link CodecError} with the path of what cannot be sent; `where` names the root. */
+export function kindOf(value: unknown, where: string, crossing: Crossing): Packable {
+  if (isLongList(value)) return structured;
+  if (isJson(value)) return json;
+  if (inspect(value, where, crossing) !== "exotic") return structured;
+  // The codec has a Buffer written as text for a process, because v8.serialize keeps it a Buffer. Our serializer does not.
+  return crossing === "process" && inspect(value, where, "thread") !== "exotic" ? structured : text;
 }
 
 /** `value` as it travels; a structured one is not copied here. */
-export function dataOf(kind: PayloadKind, value: unknown, where: string): unknown {
+export function dataOf(kind: Packable, value: unknown, where: string): unknown {
   if (kind === json) return JSON.stringify(value);
   return kind === text ? encode(value, where) : value;
 }
@@ -76,36 +73,43 @@ export function textOf(kind: PayloadKind, data: unknown): string {
   return kind === json || kind === text ? (data as string) : encode(data, "result");
 }
 
-/** The arguments that travelled. */
-export function argsOf(kind: PayloadKind, data: unknown): readonly unknown[] {
-  return kind === raw ? [data] : (valueOf(kind, data) as readonly unknown[]);
-}
-
 /** A copy of a structured value, with the given buffers moved into it. */
 export function copy(value: unknown, moves: readonly ArrayBuffer[], where: string): readonly [unknown, readonly ArrayBuffer[]] {
   try {
     if (moves.length === 0) return [structuredClone(value), moves];
     return structuredClone([value, moves], { transfer: moves as ArrayBuffer[] }) as [unknown, ArrayBuffer[]];
   } catch (cause) {
-    // A named property of a flat list, for one. The walk names the place; where it finds none, the engine's words must do.
+    // A named property of a long list, for one. The walk names the place; where it finds none, the engine's words must do.
     inspect(value, where);
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new CodecError(`${where} could not be copied: ${found}`, where, { cause });
   }
 }
 
-function packObject(args: readonly unknown[], crossing: Crossing): Packed {
-  const kind =
-    args.some(isFlatList) && args.every((arg) => isPrimitive(arg) || isFlatList(arg))
-      ? structured
-      : kindOf(args, "args", crossing);
-  if (kind !== structured) return { kind, data: dataOf(kind, args, "args"), moves: undefined };
+function packAny(args: readonly unknown[], crossing: Crossing): Packed {
+  const isLong = args.some(isLongList) && args.every((arg) => isPrimitive(arg) || isLongList(arg));
+  const kind = isLong ? structured : kindOf(args, "args", crossing);
+  if (kind !== structured) return { kind, shape: undefined, data: dataOf(kind, args, "args"), moves: undefined };
   const [data, moves] = copy(args, transfersIn(args), "args");
-  return { kind, data, moves: moves.length > 0 ? moves : undefined };
+  return { kind, shape: undefined, data, moves: moves.length > 0 ? moves : undefined };
+}
+
+/** Copies flat arguments; undefined when they are not. */
+export function packFlat(args: readonly unknown[], flattener: Flattener): Packed | undefined {
+  if (args.length !== 1) {
+    return args.every(isPrimitive) ? { kind: flat, shape: args.length, data: args.slice(), moves: undefined } : undefined;
+  }
+  const data: unknown[] = [];
+  const shape = flattener.add(args[0], data);
+  return shape === undefined ? undefined : { kind: flat, shape, data, moves: undefined };
 }
 
 /** Copies arguments. Throws {@link CodecError} with the path of what cannot be sent. */
-export function pack(args: readonly unknown[], crossing: Crossing): Packed {
-  if (args.length === 1 && isPrimitive(args[0])) return { kind: raw, data: args[0], moves: undefined };
-  return packObject(args, crossing);
+export function pack(args: readonly unknown[], crossing: Crossing, flattener: Flattener): Packed {
+  return packFlat(args, flattener) ?? packAny(args, crossing);
+}
+
+/** Arguments that have travelled as the codec's text all the way. */
+export function packedText(args: string): Packed {
+  return { kind: text, shape: undefined, data: args, moves: undefined };
 }

@@ -20,7 +20,8 @@ import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
 import { checkInput } from "./input.ts";
-import { isPrimitive, pack, text } from "./payload.ts";
+import type { Packed } from "./payload.ts";
+import { packedText } from "./payload.ts";
 import { Results } from "./results.ts";
 import { Stream } from "./stream.ts";
 import { Submitted } from "./submitted.ts";
@@ -70,10 +71,17 @@ export abstract class Pool implements Executor {
    */
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
-    if (!isCall(what) && args.every(isPrimitive)) return this.#submitOne(definitionOf(what), args);
+    if (!isCall(what)) {
+      const definition = definitionOf(what);
+      const packed = definition.options.input ? undefined : this.#engine.packFlat(args);
+      if (packed) return this.#submitPacked(definition, packed);
+    }
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
     const nodes = flatten(asked);
-    if (nodes.length === 1) return this.#submitOne(definitionOf(asked.task), asked.args);
+    if (nodes.length === 1) {
+      const definition = definitionOf(asked.task);
+      return this.#submitPacked(definition, this.#engine.pack(checkInput(definition, asked.args)));
+    }
     const graph = new Graph(this.#engine, nodes);
     graph.start();
     return graph.future;
@@ -112,10 +120,10 @@ export abstract class Pool implements Executor {
     return this.close();
   }
 
-  #submitOne(definition: Definition, args: readonly unknown[]): Future<unknown> {
+  #submitPacked(definition: Definition, packed: Packed): Future<unknown> {
     const engine = this.#engine;
     const entry = new Submitted(engine, definition);
-    entry.setArgs(pack(checkInput(definition, args), engine.crew.crossing));
+    entry.setArgs(packed);
     engine.begin(entry, engine.caller());
     engine.start(entry);
     return entry.future;
@@ -132,7 +140,7 @@ export abstract class Pool implements Executor {
     return new Results<unknown>({
       task: definition.name,
       ordered: options?.ordered ?? true,
-      defer: engine.runtime.defer,
+      defer: (run) => engine.runtime.defer(run),
       produce: (sink) => new Stream(engine, { definition, inputs, window, isTuple }, sink),
     });
   }
@@ -191,7 +199,7 @@ export function runAttempt(
   const entry = new Submitted(engine, definitionOf(task));
   entry.terms = terms;
   entry.attempt = options.attempt;
-  entry.setArgs(typeof args === "string" ? { kind: text, data: args, moves: undefined } : pack(args, engine.crew.crossing));
+  entry.setArgs(typeof args === "string" ? packedText(args) : engine.pack(args));
   engine.begin(entry, undefined);
   engine.start(entry);
   return {

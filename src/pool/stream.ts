@@ -12,7 +12,6 @@ import type { Engine, Source } from "./engine.ts";
 import { Entry } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
 import { checkInput } from "./input.ts";
-import { isPrimitive, pack, raw } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
 import type { Production, Sink } from "./results.ts";
 
@@ -185,16 +184,11 @@ export class Stream implements Source, Production {
   }
 
   #setArgs(element: Element, input: unknown): void {
-    if (!this.#isTuple && isPrimitive(input) && !this.definition.options.input) {
-      element.kind = raw;
-      element.data = input;
-      return;
-    }
     if (this.#isTuple && !Array.isArray(input)) {
       throw new UsageError(`starmap() takes lists of arguments for task "${this.definition.name}", found ${show(input)}.`);
     }
     const args = checkInput(this.definition, this.#isTuple ? (input as unknown[]) : [input]);
-    element.setArgs(pack(args, this.#engine.crew.crossing));
+    element.setArgs(this.#engine.pack(args));
   }
 
   #fillAhead(into: Entry[], most: number): void {

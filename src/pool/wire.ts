@@ -1,8 +1,10 @@
 // The messages between a pool and its workers. Work goes in batches: a batch is a set of columns, one entry for each element;
 // a column whose entries are all the same is that one entry. Messages are tuples, because a structured clone of an object
-// with named fields costs twice as much, which shows in the round trip of a single task. Threads send them as they are,
+// with named fields costs twice as much, which shows in the round trip of a single task. Where all elements are flat and of one
+// shape, `data` is the list of all their primitives; else each element has one item in it. Threads send messages as they are,
 // processes serialize them (processes/frames.ts), an inline worker gets them by reference.
 import type { Definition } from "../task/task.ts";
+import type { Shape } from "./flat.ts";
 import type { PayloadKind } from "./payload.ts";
 
 /** One entry for each element, or the entry that all have. */
@@ -31,6 +33,8 @@ export type GiveMessage = readonly [
   /** The number of each element's task. */
   tasks: Column<number>,
   kinds: Column<PayloadKind>,
+  /** The shape of all elements; undefined where each has an item of its own. */
+  shape: Shape | undefined,
   data: readonly unknown[],
   ids: Ids,
   attempts: Column<number>,
@@ -60,7 +64,9 @@ export type ResultsMessage = readonly [
   op: typeof results,
   slot: number,
   from: number,
+  count: number,
   kinds: Column<PayloadKind>,
+  shape: Shape | undefined,
   data: readonly unknown[],
   /** The worker is done with the slot. */
   finished: boolean,

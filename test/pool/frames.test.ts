@@ -18,7 +18,7 @@ test("frames survive any cutting", () => {
   const bytes = Buffer.concat(sent.flatMap(({ header, payload }) => [headerOf(header, payload.length), payload]));
   const got: { header: Header; payload: Buffer }[] = [];
   const reader = new FrameReader((header, payload) => got.push({ header, payload }));
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const next = Math.min(bytes.length, at + 1 + below(random() < 0.5 ? 8 : 400));
     reader.push(bytes.subarray(at, next));
     at = next;
@@ -43,7 +43,22 @@ test("serialized values are those of a structured clone", () => {
 });
 
 test("processes inherit loaders and flags, not what this program is to run", () => {
-  const given = ["--import", "tsx", "--inspect-brk=9229", "-e", "1 + 1", "--max-old-space-size=100", "--test", "--watch", "-p", "2"];
+  const given = [
+    "--import",
+    "tsx",
+    "--inspect-brk=9229",
+    "-e",
+    "1 + 1",
+    "--max-old-space-size=100",
+    "--test",
+    "--watch",
+    "-p",
+    "2",
+  ];
   assert.deepEqual(inheritedExecArgv(given), ["--import", "tsx", "--max-old-space-size=100"]);
-  assert.deepEqual(inheritedExecArgv(["-r", "./setup.cjs", "--env-file=.env", "--eval=1"]), ["-r", "./setup.cjs", "--env-file=.env"]);
+  assert.deepEqual(inheritedExecArgv(["-r", "./setup.cjs", "--env-file=.env", "--eval=1"]), [
+    "-r",
+    "./setup.cjs",
+    "--env-file=.env",
+  ]);
 });

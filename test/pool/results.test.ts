@@ -31,7 +31,7 @@ function play(ordered = true): { played: Played; results: Results<string>; sink:
   const results = new Results<string>({
     task: "played",
     ordered,
-    defer: systemRuntime.defer,
+    defer: (run) => systemRuntime.defer(run),
     produce: (sink) => {
       played.sink = sink;
       return played;

@@ -2,7 +2,8 @@
 import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { context, task } from "../../src/index.ts";
-import { InlinePool, ThreadPool } from "../../src/pool/index.ts";
+import { ThreadPool } from "../../src/pool/index.ts";
+import type { InlinePool } from "../../src/pool/index.ts";
 
 export const double = task("pool.double", (n: number) => n * 2);
 export const pid = task("pool.pid", () => process.pid);

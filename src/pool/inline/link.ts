@@ -12,14 +12,9 @@ import { Runner } from "../worker/runner.ts";
 import { Turn } from "../worker/turn.ts";
 
 /** What a thread's messages do to the values in them. */
-function copied<Message extends GiveMessage | ResultsMessage>(
-  message: Message,
-  kinds: GiveMessage[4],
-  data: readonly unknown[],
-  moves: readonly ArrayBuffer[],
-): readonly unknown[] {
+function copied(kinds: GiveMessage[4], data: readonly unknown[], moves: readonly ArrayBuffer[], where: string): readonly unknown[] {
   if (typeof kinds === "number" && kinds !== structured) return data;
-  return data.map((item, i) => (at(kinds, i) === structured ? copy(item, moves, message[0] === 0 ? "args" : "result")[0] : item));
+  return data.map((item, i) => (at(kinds, i) === structured ? copy(item, moves, where)[0] : item));
 }
 
 class InlineLink implements Link, RunnerPort {
@@ -39,9 +34,9 @@ class InlineLink implements Link, RunnerPort {
   // From the pool.
 
   give(message: GiveMessage, moves: readonly ArrayBuffer[]): void {
-    const [op, slot, count, tasks, kinds, data, ids, attempts, introduced] = message;
+    const [op, slot, count, tasks, kinds, shape, data, ...rest] = message;
     this.#claims.open(slot, count);
-    const own: GiveMessage = [op, slot, count, tasks, kinds, copied(message, kinds, data, moves), ids, attempts, introduced];
+    const own: GiveMessage = [op, slot, count, tasks, kinds, shape, copied(kinds, data, moves, "args"), ...rest];
     queueMicrotask(() => this.#runner.receive(own));
   }
 
@@ -75,8 +70,8 @@ class InlineLink implements Link, RunnerPort {
   // From the runner.
 
   results(message: ResultsMessage, moves: readonly ArrayBuffer[]): void {
-    const [op, slot, from, kinds, data, finished, tookMs, clock] = message;
-    const own: ResultsMessage = [op, slot, from, kinds, copied(message, kinds, data, moves), finished, tookMs, clock];
+    const [op, slot, from, count, kinds, shape, data, ...rest] = message;
+    const own: ResultsMessage = [op, slot, from, count, kinds, shape, copied(kinds, data, moves, "result"), ...rest];
     this.#tell(() => this.#events.results(own));
   }
 

@@ -28,7 +28,7 @@ let uncaught: string | undefined;
 
 function startRelay(): void {
   const entry = new URL(`./relay${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url);
-  const data: RelayData = { port: port2, claims: claims.memory as SharedArrayBuffer, left: left.buffer as SharedArrayBuffer };
+  const data: RelayData = { port: port2, claims: claims.memory as SharedArrayBuffer, left: left.buffer };
   // Options of the pool's program, such as a module to preload, are for the main thread and were heeded there.
   const relay = new Worker(entry, { workerData: data, transferList: [port2], execArgv: [], name: "manyhands relay" });
   relay.on("error", (error) => {
@@ -45,7 +45,7 @@ function write(header: Header, message: unknown, finished: number = -1, isLast: 
 }
 
 function send(message: FromWorker): void {
-  write({ op: messageFrame }, message, message[0] === results && message[5] ? message[1] : -1);
+  write({ op: messageFrame }, message, message[0] === results && message[7] ? message[1] : -1);
 }
 
 /** Says what was running, and waits until it has been written. */

@@ -42,12 +42,13 @@ class ProcessLink implements Link {
     this.#runtime = runtime;
     this.#events = events;
     this.#child = spawn(process.execPath, [...terms.execArgv, entry, idPrefix, terms.name ?? ""], {
-      stdio: ["ignore", process.stdout.fd, process.stderr.fd, "pipe"],
+      // The program's own output, by number: in a worker thread process.stdout has no descriptor.
+      stdio: ["ignore", 1, 2, "pipe"],
       ...(terms.env && { env: terms.env }),
     });
     this.#socket = this.#child.stdio[3] as Socket;
     const reader = new FrameReader((header, payload) => this.#receive(header, payload));
-    this.#socket.on("data", (chunk) => reader.push(chunk as Buffer));
+    this.#socket.on("data", (chunk) => reader.push(chunk));
     // A pipe that breaks belongs to a process that is ending; its exit tells all there is to tell.
     this.#socket.on("error", () => undefined);
     this.#child.once("error", (cause) => this.#died({ reason: "uncaught", detail: cause.message, cause, ...this.#standing() }));

@@ -36,7 +36,7 @@ class Relay {
 
   start(): void {
     const reader = new FrameReader((header, payload) => this.#receive(header, payload));
-    this.#socket.on("data", (chunk) => reader.push(chunk as Buffer));
+    this.#socket.on("data", (chunk) => reader.push(chunk));
     this.#socket.on("error", () => process.kill(process.pid, "SIGKILL"));
     this.#socket.on("close", () => process.kill(process.pid, "SIGKILL"));
     this.#port.on("message", (message: FromMain) => this.#forward(message));

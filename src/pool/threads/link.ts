@@ -85,7 +85,7 @@ class ThreadLink implements Link {
   #receive(message: FromWorker): void {
     switch (message[0]) {
       case results:
-        this.#clock.seen(message[7], this.#runtime.elapsed());
+        this.#clock.seen(message[9], this.#runtime.elapsed());
         return this.#events.results(message);
       case log:
       case progress:

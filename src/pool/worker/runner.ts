@@ -13,7 +13,8 @@ import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import type { Claims } from "../claims.ts";
-import { argsOf, failed, raw, refused, text } from "../payload.ts";
+import { argsFrom, valueFrom, widthOf } from "../flat.ts";
+import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
 import type { AbortMessage, GiveMessage, Introduction } from "../wire.ts";
 import { abort, at, log } from "../wire.ts";
@@ -37,6 +38,14 @@ export interface RunnerParts {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+/** Calls the task with the arguments of an element. */
+function call({ fn }: Definition, [, , , , kinds, shape, data]: GiveMessage, index: number): unknown {
+  if (shape === undefined) return fn(...(valueOf(at(kinds, index), data[index]) as readonly unknown[]));
+  const from = index * widthOf(shape);
+  if (shape === 1 || typeof shape !== "number") return fn(valueFrom(shape, data, from));
+  return fn(...argsFrom(shape, data, from));
 }
 
 export class Runner implements Host {
@@ -65,7 +74,7 @@ export class Runner implements Host {
 
   receive(message: GiveMessage | AbortMessage): void {
     if (message[0] === abort) return this.#abort(message);
-    for (const introduction of message[8] ?? []) this.#introduce(introduction);
+    for (const introduction of message[9] ?? []) this.#introduce(introduction);
     this.#batches.push(message);
     if (!this.#active) this.#run();
   }
@@ -168,9 +177,8 @@ export class Runner implements Host {
       this.#aborted = undefined;
     }
     const kind = at(batch[4], index);
-    const data = batch[5][index];
     try {
-      const returned = withContext(running, () => (kind === raw ? definition.fn(data) : definition.fn(...argsOf(kind, data))));
+      const returned = withContext(running, () => call(definition, batch, index));
       if (definition.options.output === undefined && !isThenable(returned)) {
         this.#value(returned, kind === text);
         return true;
@@ -213,7 +221,7 @@ export class Runner implements Host {
   #value(value: unknown, asText: boolean): void {
     if (this.#progress.isHolding) this.#progress.send();
     this.#running = undefined;
-    const atOnce = this.#outbox.value(value, asText ? text : undefined);
+    const atOnce = this.#outbox.value(value, asText);
     if (!atOnce) return;
     const now = this.#parts.runtime.elapsed();
     // Nothing can be added to a batch, so one that has nothing left will stay so.

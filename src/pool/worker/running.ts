@@ -34,13 +34,13 @@ export class Running implements Context {
   }
 
   get id(): string {
-    const ids = this.#batch[6];
+    const ids = this.#batch[7];
     const id = typeof ids === "number" ? ids + this.index : ids[this.index];
     return typeof id === "string" ? id : this.#host.idPrefix + String(id);
   }
 
   get attempt(): number {
-    return at(this.#batch[7], this.index);
+    return at(this.#batch[8], this.index);
   }
 
   get signal(): AbortSignal {

@@ -61,7 +61,7 @@ export const giveKept = task("suite.giveKept", (n: number) => {
   return kept;
 });
 
-export const giveBad = task("suite.giveBad", () => ({ deep: [{ onDone: () => undefined }] }) as unknown);
+export const giveBad = task("suite.giveBad", () => ({ deep: [{ onDone: () => undefined }] }));
 
 /** Throws the value that goes by this name. */
 export const throwing = task("suite.throwing", (what: string): number => {
