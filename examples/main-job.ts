@@ -105,9 +105,8 @@ console.log("\nFrom start to end, each:\n");
 const files = mapped.counts.length;
 printTime(`${values.workers} threads`, mapped, files - earlier, "jobs, each safe on disk when it is done");
 if (earlier > 0) {
-  console.log(
-    `\n${number(earlier)} files had been counted before the last run was stopped; run it again to compare with one core.`,
-  );
+  console.log(`\n${number(earlier)} files had been counted before the last run was stopped.`);
+  console.log("Run it again to compare with one core.");
   process.exit();
 }
 const temporary = mkdtempSync(join(tmpdir(), "manyhands-main-job-"));

@@ -2,6 +2,7 @@
 // a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
 import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
+import { checkInput } from "../pool/input.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { decode, encode } from "../task/codec.ts";
 import type { Place } from "../task/options.ts";
@@ -58,7 +59,8 @@ export class Attempts {
     this.#host = host;
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
-    for (const place of ["loop", "thread", "process"] as const) {
+    // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
+    for (const place of ["thread", "process", "loop"] as const) {
       const names = definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name);
       const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
       if (names.length > 0) this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
@@ -149,9 +151,14 @@ export class Attempts {
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
       const results = inputs.map((text) => decode(text));
-      if (slots.place === "loop") return this.#startOnLoop(running, decode(job.args, results) as readonly unknown[], end);
       // Threads and processes read the stored text themselves, unless results have to be filled in.
-      const args = results.length === 0 ? job.args : (decode(job.args, results) as readonly unknown[]);
+      if (slots.place !== "loop" && results.length === 0) {
+        running.attempt = this.#host.pools.start(slots.place, definition, job.args, this.#optionsOf(running), end);
+        return;
+      }
+      const stored = decode(job.args, results) as readonly unknown[];
+      const args = results.length === 0 ? stored : checkInput(definition, stored);
+      if (slots.place === "loop") return this.#startOnLoop(running, args, end);
       running.attempt = this.#host.pools.start(slots.place, definition, args, this.#optionsOf(running), end);
     } catch (error) {
       this.#end(running, { kind: "failed", error });

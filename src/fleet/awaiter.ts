@@ -1,6 +1,7 @@
 // Waits, for this program, for jobs to end. Jobs ended by a worker of this program are told directly; for the others the
 // store is asked when it says that something ended. Asking is cheap but not free, so with very many jobs waited for, the
 // oldest are asked first and the whole list only now and then: see `#scan`.
+import { StoreError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import type { Ended } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
@@ -9,10 +10,13 @@ import type { Store } from "../store/store.ts";
 export interface Waiter {
   ended(ended: Ended): void;
   lost(error: unknown): void;
+  /** False while the store has not acknowledged the job. */
+  isStored(): boolean;
 }
 
 const windowSize = 500;
 const fullScanMs = 100;
+const missingCheckMs = 2000;
 
 /** The jobs this program waits for. */
 export class Awaiter {
@@ -23,6 +27,7 @@ export class Awaiter {
   /** Whoever awaits a result wants the program to go on until it is there. */
   #hold: Timer | undefined;
   #scanning = false;
+  #missingCheck: Timer | undefined;
   #dirty = false;
   #fullScan: Timer | undefined;
   #closed: Error | undefined;
@@ -39,6 +44,7 @@ export class Awaiter {
     if (waiters) waiters.push(waiter);
     else this.#waiters.set(id, [waiter]);
     this.#hold ??= this.#runtime.hold();
+    this.#missingCheck ??= this.#lookForMissingLater();
     // What ended by this program's own doing, `tell` is told of.
     this.#unwatch ??= this.#store.watch((event, elsewhere) => {
       if (event === "ended" && elsewhere) this.#wake();
@@ -51,9 +57,11 @@ export class Awaiter {
     return this.#waiters.has(id);
   }
 
-  /** Waits no more for a job that was never stored. */
-  forget(id: string): void {
-    this.#waiters.delete(id);
+  /** Waits no more for a job that was never stored; others who wait for it go on. */
+  forget(id: string, waiter: Waiter): void {
+    const left = this.#waiters.get(id)?.filter((each) => each !== waiter) ?? [];
+    if (left.length > 0) this.#waiters.set(id, left);
+    else this.#waiters.delete(id);
     if (this.#waiters.size === 0) this.#stopWatching();
   }
 
@@ -76,6 +84,11 @@ export class Awaiter {
   /** Ends all waiting with `error`. */
   close(error: Error): void {
     this.#closed = error;
+    this.#fail(error);
+  }
+
+  /** A store that fails now may work later: only those who wait now hear of it. */
+  #fail(error: Error): void {
     this.#stopWatching();
     const all = [...this.#waiters.values()].flat();
     this.#waiters.clear();
@@ -85,6 +98,8 @@ export class Awaiter {
   #stopWatching(): void {
     this.#hold?.cancel();
     this.#hold = undefined;
+    this.#missingCheck?.cancel();
+    this.#missingCheck = undefined;
     this.#unwatch?.();
     this.#unwatch = undefined;
     this.#fullScan?.cancel();
@@ -105,7 +120,7 @@ export class Awaiter {
         await this.#scan(false);
       }
     } catch (error) {
-      this.close(error as Error);
+      this.#fail(error as Error);
     } finally {
       this.#scanning = false;
     }
@@ -121,12 +136,43 @@ export class Awaiter {
     }
   }
 
+  /** A job that was removed or pruned unseen ends no more: now and then, some of those waited for longest are looked up. */
+  #lookForMissingLater(): Timer {
+    const look = (): void => {
+      this.#missingCheck = undefined;
+      this.#lookForMissing().catch((error: unknown) => this.#fail(error as Error));
+    };
+    return this.#runtime.after(missingCheckMs, look, { background: true });
+  }
+
+  async #lookForMissing(): Promise<void> {
+    const acknowledged = [...this.#waiters].filter(([, waiters]) => waiters.some((waiter) => waiter.isStored()));
+    const ids = acknowledged.slice(0, windowSize).map(([id]) => id);
+    this.tell(await this.#store.endings(ids));
+    const stored = new Set((await this.#store.get(ids)).map(({ id }) => id));
+    for (const id of ids) {
+      const waiters = stored.has(id) ? [] : (this.#waiters.get(id) ?? []);
+      for (const waiter of waiters) {
+        this.forget(id, waiter);
+        waiter.lost(
+          new StoreError(`Job ${id} is no longer stored, so its result cannot be known. It was removed, or its "keep" was over.`),
+        );
+      }
+    }
+    // Those looked up go to the end, so that the next look is at others.
+    for (const id of ids) {
+      const waiters = this.#waiters.get(id);
+      if (waiters && this.#waiters.size > windowSize && this.#waiters.delete(id)) this.#waiters.set(id, waiters);
+    }
+    if (this.#waiters.size > 0) this.#missingCheck ??= this.#lookForMissingLater();
+  }
+
   #scanFullyLater(): void {
     this.#fullScan ??= this.#runtime.after(
       fullScanMs,
       () => {
         this.#fullScan = undefined;
-        this.#scan(true).catch((error: unknown) => this.close(error as Error));
+        this.#scan(true).catch((error: unknown) => this.#fail(error as Error));
       },
       { background: true },
     );

@@ -1,6 +1,6 @@
 // The fleet's client: an executor whose calls become durable jobs in a store, done by workers in this program or elsewhere.
 // It holds no job's state; the store does. What it holds: the submits of this turn, and the futures someone awaits.
-import { ClosedError, DuplicateJobError, UsageError } from "../core/errors.ts";
+import { ClosedError, UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
@@ -23,7 +23,7 @@ import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
 import { JobStream } from "./job-stream.ts";
-import { plan } from "./plan.ts";
+import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
@@ -123,7 +123,8 @@ export class Hands implements Executor {
   /** The future of a job submitted earlier, here or elsewhere. It rejects with UsageError if there is no such job. */
   job(id: string): Future<unknown> {
     this.#checkOpen("job()");
-    const submitted = this.#store.get([id]).then(([found]) => {
+    const submitted = this.#submitter.idle().then(async () => {
+      const [found] = await this.#store.get([id]);
       if (found) return id;
       throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
     });
@@ -204,7 +205,8 @@ export class Hands implements Executor {
   async #close(): Promise<void> {
     try {
       await this.#submitter.idle();
-      await Promise.all([...this.#workers].map((worker) => worker.stop()));
+      const stops = await Promise.allSettled([...this.#workers].map((worker) => worker.stop()));
+      for (const stop of stops) if (stop.status === "rejected") throw stop.reason;
     } finally {
       this.#awaiter.close(closedWhileWaiting());
       await this.#store.close();
@@ -236,6 +238,7 @@ export class Hands implements Executor {
       submitter: this.#submitter,
       access: this.#access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
+      dueAt: (at: number): void => this.#dueAt(at),
     };
     const terms = { task: task as Task<unknown[], unknown>, inputs, window, isTuple };
     return new Results<Result>({
@@ -248,11 +251,11 @@ export class Hands implements Executor {
 
   #submitPlan(planned: Plan): Future<unknown> {
     const submission = this.#submitter.submit(planned);
-    const { root, onConflict } = planned;
-    const submitted = submission.added.then(({ id, existing }) => {
-      if (root.dueAt !== null) for (const worker of this.#workers) worker.dueIn(root.dueAt - this.#runtime.now());
-      if (existing === null || onConflict === "existing") return existing ?? id;
-      throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
+    const { root } = planned;
+    const submitted = submission.added.then((added) => {
+      const id = acknowledgedId(planned, added);
+      if (root.dueAt !== null) this.#dueAt(root.dueAt);
+      return id;
     });
     return jobFuture(this.#access, {
       id: root.id,
@@ -261,6 +264,10 @@ export class Hands implements Executor {
       // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
       fresh: () => root.unique === null && !submission.sent,
     });
+  }
+
+  #dueAt(at: number): void {
+    for (const worker of this.#workers) worker.dueIn(at - this.#runtime.now());
   }
 
   async #tellEnded(ids: readonly string[]): Promise<void> {

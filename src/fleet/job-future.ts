@@ -8,7 +8,7 @@ import type { Ended, Job } from "../store/job.ts";
 import { decode } from "../task/codec.ts";
 import type { FinalState, JobState } from "../task/state.ts";
 import { isFinal } from "../task/state.ts";
-import type { Awaiter } from "./awaiter.ts";
+import type { Awaiter, Waiter } from "./awaiter.ts";
 import { errorOf } from "./ending.ts";
 import { readProgress } from "./job-info.ts";
 
@@ -42,6 +42,8 @@ class JobHandle<Result> implements Handle {
   #state: JobState;
   #progress: Progress | undefined;
   #isLooking = false;
+  #waiter: Waiter | undefined;
+  #isStored = false;
   #observed = false;
   #submittedAsked = false;
 
@@ -71,9 +73,10 @@ class JobHandle<Result> implements Handle {
     this.#origin.submitted.then(
       (id) => {
         this.id = id;
+        this.#isStored = true;
       },
       (error: unknown) => {
-        this.#access.awaiter.forget(this.id);
+        if (this.#waiter) this.#access.awaiter.forget(this.id, this.#waiter);
         if (this.#observed || !this.#submittedAsked) this.reject(error);
       },
     );
@@ -99,23 +102,25 @@ class JobHandle<Result> implements Handle {
     this.#isLooking = true;
     this.#origin.submitted
       .then((id) => this.#access.look(id))
-      .then(
-        (job) => {
-          this.#isLooking = false;
-          if (!job || isFinal(this.#state)) return;
-          this.#state = job.state;
-          this.#progress = readProgress(job.progress);
-        },
-        // The store's failure is told to whoever awaits the result; what was known stays.
-        () => {
-          this.#isLooking = false;
-        },
-      );
+      .then((job) => {
+        if (!job || isFinal(this.#state)) return;
+        this.#state = job.state;
+        this.#progress = readProgress(job.progress);
+      })
+      // The store's failure is told to whoever awaits the result; what was known stays.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isLooking = false;
+      });
   }
 
   #wait(id: string, fresh: boolean): void {
-    const waiter = { ended: (ended: Ended): void => this.#end(ended), lost: (error: unknown): void => this.reject(error) };
-    this.#access.awaiter.wait(id, waiter, fresh);
+    this.#waiter = {
+      ended: (ended) => this.#end(ended),
+      lost: (error) => this.reject(error),
+      isStored: () => this.#isStored,
+    };
+    this.#access.awaiter.wait(id, this.#waiter, fresh);
   }
 
   #end(ended: Ended): void {

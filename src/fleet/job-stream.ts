@@ -5,13 +5,14 @@ import { UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { CancelReceipt } from "../pool/future.ts";
 import type { Production, Sink } from "../pool/results.ts";
-import type { Ended } from "../store/job.ts";
 import type { JobFilter } from "../store/store.ts";
 import { call } from "../task/call.ts";
+import type { FinalState } from "../task/state.ts";
 import type { Task } from "../task/task.ts";
 import { tellResult } from "./job-future.ts";
+import type { Waiter } from "./awaiter.ts";
 import type { JobAccess } from "./job-future.ts";
-import { plan } from "./plan.ts";
+import { acknowledgedId, plan } from "./plan.ts";
 import type { Submitter } from "./submitter.ts";
 
 /** What a map needs of its fleet. */
@@ -20,6 +21,8 @@ export interface StreamHost {
   readonly submitter: Submitter;
   readonly access: JobAccess;
   cancel(filter: JobFilter, reason: string | undefined): Promise<CancelReceipt>;
+  /** A job is due at this time. */
+  dueAt(at: number): void;
 }
 
 /** How a map was asked for. */
@@ -138,29 +141,37 @@ export class JobStream implements Production {
     const args = isTuple ? (input as unknown[]) : [input];
     const planned = plan(call(task, ...args), this.#host.runtime);
     const { access } = this.#host;
-    const { id, unique } = planned.root;
+    const { id, unique, dueAt } = planned.root;
     const submission = this.#host.submitter.submit(planned);
-    const waiter = {
-      ended: (ended: Ended): void => {
-        this.#live.delete(ended.id);
-        tellResult(ended, access, (state, outcome) => this.#tell(index, state, outcome));
-      },
-      lost: (error: unknown): void => this.#tell(index, "failed", error),
+    let isStored = false;
+    let isOver = false;
+    const once = (state: FinalState, outcome: unknown): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#live.delete(id);
+      this.#tell(index, state, outcome);
+    };
+    const waiter: Waiter = {
+      ended: (ended) => tellResult(ended, access, once),
+      lost: (error) => once("failed", error),
+      isStored: () => isStored,
     };
     this.#live.add(id);
     if (unique === null) access.awaiter.wait(id, waiter, true);
-    submission.added.then(
-      ({ existing }) => {
-        if (unique !== null) access.awaiter.wait(existing ?? id, waiter);
-      },
-      (error: unknown) => {
-        access.awaiter.forget(id);
-        this.#tell(index, "failed", error);
-      },
-    );
+    submission.added
+      .then((added) => {
+        isStored = true;
+        const real = acknowledgedId(planned, added);
+        if (dueAt !== null) this.#host.dueAt(dueAt);
+        if (unique !== null) access.awaiter.wait(real, waiter);
+      })
+      .catch((error: unknown) => {
+        access.awaiter.forget(id, waiter);
+        once("failed", error);
+      });
   }
 
-  #tell(index: number, state: Ended["state"], outcome: unknown): void {
+  #tell(index: number, state: FinalState, outcome: unknown): void {
     this.#ended += 1;
     this.#sink.outcome(index, state, outcome);
     this.#checkEnd();

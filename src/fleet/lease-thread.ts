@@ -72,11 +72,16 @@ function stackOfMainThread(): Promise<string> {
   });
 }
 
-function main(
-  data: LeaseThreadData,
-  send: (message: LeaseThreadMessage) => void,
-  stopped: () => void,
-): { check(): void; stop(): void } {
+/** Standard error may have been closed by whoever read it; the lease matters more than the line. */
+function warn(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // Nobody reads it.
+  }
+}
+
+function main(data: LeaseThreadData, send: (message: LeaseThreadMessage) => void, stopped: () => void): { stop(): void } {
   const lease = openLease(data.leaseUrl, data.worker);
   const { shared } = data;
   let timer: Timer | undefined;
@@ -98,8 +103,7 @@ function main(
     const task = data.tasks[Atomics.load(shared, 1)];
     const stack = await stackOfMainThread();
     const where = [task ? `task "${task}"` : "", stack].filter(Boolean).join(", in ") || "code outside any task";
-    writeSync(
-      2,
+    warn(
       `manyhands: the worker's event loop has been blocked for ${showMs(ms)} by ${where}. Nothing is lost, but its other jobs wait: give the task { on: "thread" }.\n`,
     );
     send({ kind: "blocked", ms, where });
@@ -117,7 +121,7 @@ function main(
     unansweredSince ??= now - data.renewMs;
     if (reported || now - unansweredSince < blockedMs) return;
     reported = true;
-    void reportBlock(now - unansweredSince);
+    reportBlock(now - unansweredSince).catch((error: unknown) => send({ kind: "failed", message: String(error) }));
   };
 
   const tick = (): void => {
@@ -127,7 +131,6 @@ function main(
   };
   tick();
   return {
-    check: renew,
     stop: () => {
       timer?.cancel();
       lease.close();
@@ -142,5 +145,5 @@ if (port) {
     (message) => port.postMessage(message),
     () => port.close(),
   );
-  port.on("message", (message: unknown) => (message === "stop" ? running.stop() : running.check()));
+  port.on("message", (message: unknown) => message === "stop" && running.stop());
 }

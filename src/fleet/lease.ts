@@ -22,8 +22,8 @@ export interface LeaseListener {
 export interface Lease {
   /** Says which task runs on the event loop now, by its number; -1 for none. */
   running(task: number): void;
-  /** Asks for cancellations now instead of at the next renewal. */
-  check(): void;
+  /** Sees to it that the lease is renewed before anyone tends the store; a thread does so by itself. */
+  refresh(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -66,9 +66,10 @@ function timerLease({ store, runtime, worker, leaseMs, renewMs }: LeaseOptions, 
   arm();
   return {
     running: () => undefined,
-    check: () => {
+    refresh: async () => {
       timer?.cancel();
-      renewing = renew();
+      await renewing;
+      if (!stopped) await (renewing = renew());
     },
     stop: async () => {
       stopped = true;
@@ -90,7 +91,9 @@ function threadLease(options: LeaseOptions, leaseUrl: string, listener: LeaseLis
   const ended = new Promise<void>((resolve) => {
     thread.once("exit", () => {
       resolve();
-      if (!stopped) listener.failed(new Error("The thread that renews the lease ended."));
+      if (stopped) return;
+      listener.failed(new Error("The thread that renews the lease ended; the worker joins again."));
+      listener.lost();
     });
   });
   thread.on("error", (error) => {
@@ -108,7 +111,7 @@ function threadLease(options: LeaseOptions, leaseUrl: string, listener: LeaseLis
     running: (task) => {
       shared[1] = task;
     },
-    check: () => thread.postMessage("check"),
+    refresh: () => Promise.resolve(),
     stop: async () => {
       stopped = true;
       // While it is waited for, it must keep the program alive.

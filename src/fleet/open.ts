@@ -40,7 +40,7 @@ export async function openStore(url: string, options: OpenOptions): Promise<Stor
     if (path === "") throw new UsageError('A SQLite store needs a file: "sqlite:path/to/file.db".');
     return sqliteStore(resolve(path), { runtime, ...(durability && { durability }) });
   }
-  if (scheme !== undefined && later[scheme]) {
+  if (scheme !== undefined && Object.hasOwn(later, scheme)) {
     throw new UsageError(
       `This version of manyhands has no ${later[scheme]} store. Use "sqlite:path" for one machine, or "memory:" for one program.`,
     );

@@ -1,15 +1,16 @@
 // From a graph of calls to rows: each call becomes one job with an id of its own, dependencies named by id. Everything that
 // can be wrong with a submit (a schema, a value that cannot be sent, no importable module) is found here, before anything is stored.
 import type { Runtime } from "../core/runtime.ts";
-import { UsageError } from "../core/errors.ts";
+import { DuplicateJobError, UsageError } from "../core/errors.ts";
+import { checkInput } from "../pool/input.ts";
 import { show } from "../core/show.ts";
 import type { NewJob } from "../store/job.ts";
+import type { Added } from "../store/store.ts";
 import { currentContext } from "../task/context.ts";
 import type { Call, Node } from "../task/call.ts";
 import { flatten } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
-import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { encodePolicy } from "./policy.ts";
@@ -21,18 +22,10 @@ export interface Plan {
   readonly onConflict: "existing" | "reject";
 }
 
-function checkedArgs(definition: Definition, node: Node): readonly unknown[] {
-  const { input } = definition.options;
-  // Arguments that wait for other calls are checked by the worker, when they are known.
-  if (!input || node.dependsOn.length > 0) return node.args;
-  const single = definition.fn.length <= 1 && node.args.length <= 1;
-  const checked = validate(input, single ? node.args[0] : node.args, `The input of task "${definition.name}"`);
-  if (checked instanceof Promise) {
-    throw new UsageError(
-      `The input schema of task "${definition.name}" is asynchronous. A schema checked at submit must be synchronous.`,
-    );
-  }
-  return single ? [checked] : (checked as readonly unknown[]);
+/** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
+export function acknowledgedId({ root, onConflict }: Plan, { id, existing }: Added): string {
+  if (existing === null || onConflict === "existing") return existing ?? id;
+  throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
 }
 
 function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
@@ -53,7 +46,8 @@ function dueAt(policy: Policy, now: number): number | null {
 function planNode(node: Node, ids: readonly string[], id: string, root: string, now: number): NewJob {
   const definition = definitionOf(node.call.task);
   const { policy } = definition;
-  const args = checkedArgs(definition, node);
+  // Arguments that wait for other calls are checked by the worker, when they are known.
+  const args = node.dependsOn.length === 0 ? checkInput(definition, node.args) : node.args;
   const encoded = encode(args, "args");
   return {
     id,

@@ -1,23 +1,21 @@
 // The part of a task's policy that travels with its job, so that options given at submit hold on every worker. Only what
 // differs from the defaults is stored, as readable JSON; most jobs store null. `retryIf` is code and stays with the worker.
 import { decode } from "../task/codec.ts";
-import type { Place, Policy } from "../task/options.ts";
+import type { Policy } from "../task/options.ts";
 import { defaultBackoff } from "../task/options.ts";
 
 /** How a worker makes the attempts of one job. */
 export interface AttemptPolicy {
-  readonly on: Place | undefined;
   readonly retries: number;
   readonly backoff: Policy["backoff"];
   readonly timeoutMs: number | undefined;
 }
 
-const defaults: AttemptPolicy = { on: undefined, retries: 0, backoff: defaultBackoff, timeoutMs: undefined };
+const defaults: AttemptPolicy = { retries: 0, backoff: defaultBackoff, timeoutMs: undefined };
 
 /** The stored form of a policy, or null when it is the default one. */
 export function encodePolicy(policy: Policy): string | null {
   const differing: Record<string, unknown> = {};
-  if (policy.on !== "loop") differing["on"] = policy.on;
   if (policy.retries !== 0) differing["retries"] = policy.retries;
   if (policy.backoff !== defaultBackoff) differing["backoff"] = policy.backoff;
   if (policy.timeoutMs !== undefined) differing["timeoutMs"] = policy.timeoutMs;
@@ -40,15 +38,22 @@ function readBackoff(value: unknown): Policy["backoff"] {
   };
 }
 
+function readable(text: string): unknown {
+  try {
+    return decode(text);
+  } catch {
+    // Damaged or foreign: the defaults must do.
+    return undefined;
+  }
+}
+
 /** Reads a stored policy; fields that make no sense fall back to the defaults, since another program may have written them. */
 export function decodePolicy(text: string | null): AttemptPolicy {
   if (text === null) return defaults;
-  const value = decode(text);
+  const value = readable(text);
   if (typeof value !== "object" || value === null) return defaults;
   const given = value as Record<string, unknown>;
-  const on = given["on"];
   return {
-    on: on === "thread" || on === "process" ? on : undefined,
     retries: positive(given["retries"], 0),
     backoff: readBackoff(given["backoff"]),
     timeoutMs: typeof given["timeoutMs"] === "number" ? positive(given["timeoutMs"], 0) : undefined,

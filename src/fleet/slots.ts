@@ -58,13 +58,10 @@ export class Slots {
     this.#measure(elapsed);
     const rooms: Room[] = [];
     const idle = this.capacity - this.#running - this.held;
-    const isShort = (task: string): boolean => this.#rates.has(task);
-    const long = this.#rates.size === 0 ? this.#tasks : this.#tasks.filter((task) => !isShort(task));
-    if (idle > 0 && long.length > 0) rooms.push({ tasks: long, limit: idle });
+    if (idle > 0) rooms.push({ tasks: this.#tasks, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
-    const room = idle + this.#ahead;
-    const isWorthwhile = idle > 0 || room * 2 >= this.#ahead;
-    if (this.#rates.size > 0 && room > 0 && isWorthwhile) rooms.push({ tasks: [...this.#rates.keys()], limit: room });
+    const ahead = this.#ahead + Math.min(0, idle);
+    if (ahead > 0 && (idle > 0 || ahead * 2 >= this.#ahead)) rooms.push({ tasks: [...this.#rates.keys()], limit: ahead });
     return rooms;
   }
 

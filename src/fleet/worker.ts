@@ -5,8 +5,9 @@
 import { hostname } from "node:os";
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
-import { CancelledError, ClosedError } from "../core/errors.ts";
+import { CancelledError, ClosedError, UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
+import { sleep } from "../core/runtime.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store, Want } from "../store/store.ts";
@@ -45,6 +46,7 @@ const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
 const storeRetryMs = 500;
+const lastTries = 5;
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -82,6 +84,8 @@ export class Worker implements AsyncDisposable {
   #isPumpDeferred = false;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
+  #isHurried = false;
+  #rejoining: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
   /** Made by `hands.work()`. */
@@ -92,6 +96,8 @@ export class Worker implements AsyncDisposable {
     this.#leaseMs = toMs(options.lease ?? "10s", "work() lease");
     this.#graceMs = toMs(options.grace ?? "10s", "work() grace");
     checkInteger(options.concurrency ?? 50, "work() concurrency", 1);
+    if (this.#leaseMs < 100) throw new UsageError(`work() lease must be at least 100 ms, found ${this.#leaseMs} ms.`);
+    if (options.queues?.length === 0) throw new UsageError("work() queues is empty: the worker would never get a job.");
     options.queues?.forEach(checkQueueName);
     this.ready = this.#start();
   }
@@ -117,13 +123,16 @@ export class Worker implements AsyncDisposable {
    */
   stop(options: { readonly grace?: Duration } = {}): Promise<void> {
     const graceMs = options.grace === undefined ? this.#graceMs : toMs(options.grace, "stop() grace");
-    if (this.#stopping && graceMs === 0) this.#drained?.();
+    if (graceMs === 0) this.#isHurried = true;
+    if (this.#isHurried) this.#drained?.();
     this.#stopping ??= this.#stop(graceMs);
     return this.#stopping;
   }
 
   /** Stops running jobs of this worker now, if it runs them; used by a `cancel` in the same program. */
   cancel(ids: readonly string[]): void {
+    const wanted = new Set(ids);
+    this.#release(this.#attempts?.drop(({ job }) => wanted.has(job.id)) ?? []);
     this.#attempts?.cancel(ids);
   }
 
@@ -183,13 +192,19 @@ export class Worker implements AsyncDisposable {
     };
     this.#lease = keepLease(options, {
       cancels: (ids) => this.cancel(ids),
-      lost: () => void this.#rejoin(),
+      lost: () => this.#rejoin(),
       failed: (error) => this.#report({ kind: "store-failed", error }),
       blocked: (ms, where) => this.#options.report?.({ kind: "blocked", ms, where }),
     });
   }
 
-  async #rejoin(): Promise<void> {
+  #rejoin(): void {
+    this.#rejoining ??= this.#joinAgain().finally(() => {
+      this.#rejoining = undefined;
+    });
+  }
+
+  async #joinAgain(): Promise<void> {
     if (this.#state !== "working") return;
     this.#report({ kind: "lease-lost", worker: this.#id });
     const lease = this.#lease;
@@ -205,7 +220,7 @@ export class Worker implements AsyncDisposable {
       this.#wake();
     } catch (error) {
       this.#report({ kind: "store-failed", error: error as Error });
-      this.#host.runtime.after(storeRetryMs, () => void this.#rejoin());
+      this.#host.runtime.after(storeRetryMs, () => this.#rejoin());
     }
   }
 
@@ -335,21 +350,23 @@ export class Worker implements AsyncDisposable {
 
   #ended(job: ClaimedJob, outcome: Outcome): void {
     this.#outcomes.push(outcome);
-    this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
     // A freed slot may be filled by the very settle that records this outcome.
     this.#isHungry = true;
     this.#pumpSoon();
     if (this.running === 0) this.#drained?.();
+    this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
   #startTending(): Tending {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
+        await this.#lease?.refresh();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.#id, notes);
       },
-      tended: ({ ended, promoted, recovered }) => {
+      tended: ({ ended, promoted, recovered, lost }) => {
+        if (lost.includes(this.#id)) this.#rejoin();
         if (ended.length > 0) this.#host.ended(ended);
         if (promoted + recovered > 0) this.#wake();
       },
@@ -375,8 +392,9 @@ export class Worker implements AsyncDisposable {
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
     await this.#tending?.stop();
+    await this.#rejoining;
     this.#release(this.#attempts?.drop(() => true) ?? []);
-    if (this.running > 0 && graceMs > 0) await this.#drain(graceMs);
+    if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
     this.#release(this.#attempts?.abandon(stopped) ?? []);
     try {
@@ -398,8 +416,18 @@ export class Worker implements AsyncDisposable {
     timer.cancel();
   }
 
+  /** What has ended must be told, also when the store fails just now: it is tried again before the worker gives up. */
   async #settleRest(): Promise<void> {
-    const batch = this.#outcomes.splice(0);
-    this.#tellEnded(batch, await this.#host.store.settle(this.#id, batch, [], this.#host.runtime.now()));
+    for (let tries = 1; ; tries++) {
+      const batch = this.#outcomes;
+      this.#outcomes = [];
+      try {
+        return this.#tellEnded(batch, await this.#host.store.settle(this.#id, batch, [], this.#host.runtime.now()));
+      } catch (error) {
+        this.#outcomes = [...batch, ...this.#outcomes];
+        if (tries === lastTries || error instanceof ClosedError) throw error;
+        await sleep(this.#host.runtime, storeRetryMs);
+      }
+    }
   }
 }

@@ -1,7 +1,7 @@
 // From entries to the message that gives them to a worker: one column for each property, short where all entries agree.
 import type { Entry } from "./entry.ts";
 import type { Shape } from "./flat.ts";
-import { argsFrom } from "./flat.ts";
+import { argsFrom, listOf, widthOf } from "./flat.ts";
 import { flat, structured } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
 import type { Column, GiveMessage, Ids, Introduction } from "./wire.ts";
@@ -43,15 +43,16 @@ function shapeOf(entries: readonly Entry[]): Shape | undefined {
 }
 
 /** What the entries of one shape are made of. */
-function columnOf(entries: readonly Entry[]): unknown[] {
+function columnOf(entries: readonly Entry[], shape: Shape): unknown[] {
   const values: unknown[] = [];
-  for (const { data } of entries) for (const value of data as unknown[]) values.push(value);
+  if (widthOf(shape) === 1) for (const { data } of entries) values.push(data);
+  else for (const { data } of entries) for (const value of data as unknown[]) values.push(value);
   return values;
 }
 
 /** The arguments of an entry by themselves. Flat ones go as what they are: a list for a structured clone. */
-function itemOf({ shape, data }: Entry): unknown {
-  return shape === undefined ? data : argsFrom(shape, data as unknown[], 0);
+function itemOf(entry: Entry): unknown {
+  return entry.shape === undefined ? entry.data : argsFrom(entry.shape, listOf(entry), 0);
 }
 
 /** The message that gives `entries` to a worker that knows the tasks of `known`; these are added to. */
@@ -64,7 +65,7 @@ export function compose(slot: number, entries: readonly Entry[], known: Set<Task
     column(entries, (entry) => entry.record.number),
     shape === undefined ? column(entries, (entry) => (entry.kind === flat ? structured : entry.kind)) : flat,
     shape,
-    shape === undefined ? entries.map(itemOf) : columnOf(entries),
+    shape === undefined ? entries.map(itemOf) : columnOf(entries, shape),
     idsOf(entries),
     column(entries, (entry) => entry.attempt),
     introductions(entries, known),

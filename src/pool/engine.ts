@@ -20,9 +20,9 @@ import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
 import type { Lane, LaneHost } from "./lane.ts";
 import type { Death, OpenLink } from "./link.ts";
-import { Flattener } from "./flat.ts";
-import type { Crossing, Packed, PayloadKind } from "./payload.ts";
-import { failed, pack, packFlat, refused, textOf, valueOf } from "./payload.ts";
+import { flatten, flattenOne, Flattener } from "./flat.ts";
+import type { Crossing, PayloadKind } from "./payload.ts";
+import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
@@ -99,14 +99,19 @@ export class Engine implements LaneHost {
     return record;
   }
 
-  /** Copies arguments as this pool sends them. Throws {@link CodecError} with the path of what cannot be sent. */
-  pack(args: readonly unknown[]): Packed {
-    return pack(args, this.crew.crossing, this.#flattener);
+  /** Gives an entry a copy of its arguments. Throws {@link CodecError} with the path of what cannot be sent. */
+  setArgs(entry: Entry, args: readonly unknown[]): void {
+    if (!this.setFlatArgs(entry, args)) entry.setArgs(pack(args, this.crew.crossing));
   }
 
-  /** The same for arguments that are small and flat, and so hold no calls; undefined for any other. */
-  packFlat(args: readonly unknown[]): Packed | undefined {
-    return packFlat(args, this.#flattener);
+  /** The same for a task's only argument. */
+  setArg(entry: Entry, arg: unknown): void {
+    if (!flattenOne(arg, entry, this.#flattener)) entry.setArgs(pack([arg], this.crew.crossing));
+  }
+
+  /** The same for arguments that are small and flat, and so hold no calls; false for any other. */
+  setFlatArgs(entry: Entry, args: readonly unknown[]): boolean {
+    return flatten(args, entry, this.#flattener);
   }
 
   /** The number of the next entry. */
@@ -130,12 +135,12 @@ export class Engine implements LaneHost {
   begin(entry: Entry, parent: Context | undefined): void {
     this.#live += 1;
     if (parent) {
-      entry.parent = parent;
+      entry.extra.parent = parent;
       this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
     }
     const { expiresMs } = entry.definition.policy;
     if (expiresMs === undefined || entry.terms) return;
-    entry.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
+    entry.extra.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
   }
 
   /** Nothing blocks the entry any more: it starts when it is due. */
@@ -232,7 +237,7 @@ export class Engine implements LaneHost {
   #schedule(entry: Entry, ms: number): void {
     entry.phase = "scheduled";
     this.#scheduled.add(entry);
-    entry.wait = this.runtime.after(ms, () => {
+    entry.extra.wait = this.runtime.after(ms, () => {
       this.#unschedule(entry);
       entry.phase = "ready";
       this.#queue.push(entry);
@@ -249,7 +254,7 @@ export class Engine implements LaneHost {
   #unschedule(entry: Entry): void {
     if (!entry.wait) return;
     entry.wait.cancel();
-    entry.wait = undefined;
+    entry.extra.wait = undefined;
     this.#scheduled.delete(entry);
   }
 
@@ -359,7 +364,7 @@ export class Engine implements LaneHost {
     const limit = entry.terms ? 0 : entry.definition.policy.crashes;
     if (entry.crashes >= limit) return this.end(entry, "failed", died(entry, id, crew.noun, death));
     if (entry.isSpent) return this.end(entry, "failed", spent(entry, id, crew.noun, death));
-    entry.crashes += 1;
+    entry.extra.crashes += 1;
     entry.attempt += 1;
     this.#queue.putBack([entry]);
     this.#dispatcher.wake();
@@ -384,7 +389,7 @@ export class Engine implements LaneHost {
       return;
     }
     const [, , , fraction, note] = message;
-    entry.progress = { fraction, note };
+    entry.extra.progress = { fraction, note };
     entry.terms?.onProgress?.(fraction, note);
   }
 

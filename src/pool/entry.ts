@@ -10,7 +10,7 @@ import type { Context } from "../task/context.ts";
 import type { FinalState, JobState } from "../task/state.ts";
 import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
-import type { Progress } from "./future.ts";
+import type { CancelReceipt, Progress } from "./future.ts";
 import type { Shape } from "./flat.ts";
 import type { Packed, PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
@@ -45,21 +45,9 @@ export function isSoft(wish: Wish): boolean {
   return wish.kind === "expire" || wish.kind === "drop";
 }
 
-export abstract class Entry {
-  readonly definition: Definition;
-  readonly record: TaskRecord;
-  /** Counts the calls of a pool; what its id is made of. */
-  readonly number: number;
-  kind: PayloadKind = flat;
-  shape: Shape | undefined = undefined;
-  data: unknown = undefined;
+/** What only few entries need: kept apart, because every word of an entry counts a hundred thousand times. */
+class Extra {
   moves: readonly ArrayBuffer[] | undefined = undefined;
-  /** As the pool sees it; `state` tells more. */
-  phase: Exclude<JobState, "running" | "waiting"> = "ready";
-  /** While given to a worker: the batch, and the place in it. */
-  batch: Batch | undefined = undefined;
-  index = 0;
-  attempt = 1;
   crashes = 0;
   /** It goes alone: it may have killed a worker, or its arguments are moved and cannot be taken back. */
   alone = false;
@@ -71,11 +59,76 @@ export abstract class Entry {
   terms: AttemptTerms | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
+  cancelling: Promise<CancelReceipt> | undefined = undefined;
+}
+
+export abstract class Entry {
+  readonly definition: Definition;
+  readonly record: TaskRecord;
+  /** Counts the calls of a pool; what its id is made of. */
+  readonly number: number;
+  kind: PayloadKind = flat;
+  /** Of flat arguments; then `data` is the only primitive there is, or the list of all. */
+  shape: Shape | undefined = undefined;
+  data: unknown = undefined;
+  /** As the pool sees it; `state` tells more. */
+  phase: Exclude<JobState, "running" | "waiting"> = "ready";
+  /** While given to a worker: the batch, and the place in it. */
+  batch: Batch | undefined = undefined;
+  index = 0;
+  attempt = 1;
+  #extra: Extra | undefined = undefined;
 
   constructor(definition: Definition, record: TaskRecord, number: number) {
     this.definition = definition;
     this.record = record;
     this.number = number;
+  }
+
+  /** Where what few entries need is written. */
+  get extra(): Extra {
+    this.#extra ??= new Extra();
+    return this.#extra;
+  }
+
+  get moves(): readonly ArrayBuffer[] | undefined {
+    return this.#extra?.moves;
+  }
+
+  get crashes(): number {
+    return this.#extra?.crashes ?? 0;
+  }
+
+  get alone(): boolean {
+    return this.#extra?.alone ?? false;
+  }
+
+  get wish(): Wish | undefined {
+    return this.#extra?.wish;
+  }
+
+  set wish(wish: Wish | undefined) {
+    if (wish || this.#extra) this.extra.wish = wish;
+  }
+
+  get wait(): Timer | undefined {
+    return this.#extra?.wait;
+  }
+
+  get expiry(): Timer | undefined {
+    return this.#extra?.expiry;
+  }
+
+  get progress(): Progress | undefined {
+    return this.#extra?.progress;
+  }
+
+  get terms(): AttemptTerms | undefined {
+    return this.#extra?.terms;
+  }
+
+  get parent(): Context | undefined {
+    return this.#extra?.parent;
   }
 
   /** The state as the submitter sees it: what was given to a worker and is next there counts as running. */
@@ -85,13 +138,13 @@ export abstract class Entry {
     return this.index <= Math.max(batch.reported, batch.seen) && batch.lane.isNext(batch) ? "running" : "ready";
   }
 
-  /** Sets the arguments. */
-  setArgs(packed: Packed): void {
-    this.kind = packed.kind;
-    this.shape = packed.shape;
-    this.data = packed.data;
-    this.moves = packed.moves;
-    if (packed.moves) this.alone = true;
+  /** Sets arguments that are not flat. */
+  setArgs({ kind, data, moves }: Packed): void {
+    this.kind = kind;
+    this.data = data;
+    if (!moves) return;
+    this.extra.moves = moves;
+    this.extra.alone = true;
   }
 
   get priority(): number {
@@ -108,7 +161,8 @@ export abstract class Entry {
   }
 
   get timeoutMs(): number | undefined {
-    return this.terms ? this.terms.timeoutMs : this.definition.policy.timeoutMs;
+    const { terms } = this;
+    return terms ? terms.timeoutMs : this.definition.policy.timeoutMs;
   }
 
   /** Called once, when it has ended; `outcome` is the result, or for every other state than `done` the error. */

@@ -81,3 +81,40 @@ export function argsFrom(shape: Shape, values: readonly unknown[], from: number)
   if (typeof shape === "number") return values.slice(from, from + shape);
   return [objectFrom(shape, values, from)];
 }
+
+/** Where flat arguments are put: the only primitive there is, or the list of all. */
+export interface FlatArgs {
+  shape: Shape | undefined;
+  data: unknown;
+}
+
+const scratch: unknown[] = [];
+
+/** Copies the only argument into `target`; false, with nothing changed, when it is not flat. */
+export function flattenOne(arg: unknown, target: FlatArgs, flattener: Flattener): boolean {
+  if (isPrimitive(arg)) {
+    target.shape = 1;
+    target.data = arg;
+    return true;
+  }
+  scratch.length = 0;
+  const shape = flattener.add(arg, scratch);
+  if (shape === undefined) return false;
+  target.shape = shape;
+  target.data = scratch.length === 1 ? scratch[0] : scratch.slice();
+  return true;
+}
+
+/** Copies flat arguments into `target`; false, with nothing changed, when they are not flat. */
+export function flatten(args: readonly unknown[], target: FlatArgs, flattener: Flattener): boolean {
+  if (args.length === 1) return flattenOne(args[0], target, flattener);
+  if (!args.every(isPrimitive)) return false;
+  target.shape = args.length;
+  target.data = args.slice();
+  return true;
+}
+
+/** The list of the primitives in flat arguments. */
+export function listOf({ shape = 0, data }: FlatArgs): readonly unknown[] {
+  return widthOf(shape) === 1 ? [data] : (data as readonly unknown[]);
+}

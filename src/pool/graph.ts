@@ -8,8 +8,8 @@ import { definitionOf } from "../task/task.ts";
 import { dependencyFailed, notNeeded } from "./endings.ts";
 import type { Engine } from "./engine.ts";
 import { Entry } from "./entry.ts";
-import type { CancelReceipt, Handle, Progress } from "./future.ts";
-import { Future } from "./future.ts";
+import type { CancelReceipt, Future, Handle, Progress } from "./future.ts";
+import { PromptFuture } from "./prompt-future.ts";
 import { checkInput } from "./input.ts";
 
 class NodeEntry extends Entry {
@@ -28,7 +28,7 @@ class NodeEntry extends Entry {
     this.node = node;
     this.pending = node.dependsOn.length;
     if (this.pending > 0) this.phase = "blocked";
-    else this.setArgs(engine.pack(checkInput(definition, node.args)));
+    else engine.setArgs(this, checkInput(definition, node.args));
   }
 
   ended(state: FinalState, outcome: unknown): void {
@@ -53,7 +53,7 @@ export class Graph implements Handle {
     this.#entries = nodes.map((node) => new NodeEntry(this, engine, node));
     this.#root = this.#entries[this.#entries.length - 1] as NodeEntry;
     for (const entry of this.#entries) for (const below of entry.node.dependsOn) this.#entries[below]?.above.push(entry);
-    this.future = new Future<unknown>((resolve, reject) => {
+    this.future = new PromptFuture<unknown>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     }, this);
@@ -120,7 +120,7 @@ export class Graph implements Handle {
     const results = entry.node.dependsOn.map((below) => this.#entries[below]?.result);
     try {
       const args = checkInput(entry.definition, fill(entry.node.args, results));
-      entry.setArgs(this.#engine.pack(args));
+      this.#engine.setArgs(entry, args);
     } catch (error) {
       return this.#engine.end(entry, "failed", error);
     }

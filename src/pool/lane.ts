@@ -218,7 +218,7 @@ export class Lane implements Keeper, LinkEvents {
     const entries = this.entries();
     const culprit = wasKilled ? this.#condemned : culpritOf(this.#batches, death);
     // Nobody can say which one it was: each goes alone from now on, and the next time it is clear.
-    if (!wasKilled && culprit === undefined && death.begun === undefined) for (const entry of entries) entry.alone = true;
+    if (!wasKilled && culprit === undefined && death.begun === undefined) for (const entry of entries) entry.extra.alone = true;
     this.#batches.length = 0;
     for (const entry of entries) entry.batch = undefined;
     this.#host.returned(entries.filter((entry) => entry !== culprit));

@@ -11,7 +11,6 @@ import { CodecError } from "../core/errors.ts";
 import { decode, encode, inspect } from "../task/codec.ts";
 import { isJson } from "../task/codec/fast.ts";
 import { transfersIn } from "../task/transfer.ts";
-import type { Flattener, Shape } from "./flat.ts";
 import { isPrimitive } from "./flat.ts";
 
 export const flat = 0;
@@ -32,9 +31,7 @@ export type Crossing = "thread" | "process";
 /** Arguments, copied and ready to be sent any number of times; only once when they hold moved buffers. */
 export interface Packed {
   readonly kind: PayloadKind;
-  /** Of flat ones. */
-  readonly shape: Shape | undefined;
-  /** The primitives of flat ones; the JSON, the codec's text, or the copied arguments. */
+  /** The JSON, the codec's text, or the copied arguments. */
   readonly data: unknown;
   /** Buffers within `data` that the caller gave away with `transfer()`. */
   readonly moves: readonly ArrayBuffer[] | undefined;
@@ -86,30 +83,16 @@ export function copy(value: unknown, moves: readonly ArrayBuffer[], where: strin
   }
 }
 
-function packAny(args: readonly unknown[], crossing: Crossing): Packed {
+/** Copies arguments that are not flat. Throws {@link CodecError} with the path of what cannot be sent. */
+export function pack(args: readonly unknown[], crossing: Crossing): Packed {
   const isLong = args.some(isLongList) && args.every((arg) => isPrimitive(arg) || isLongList(arg));
   const kind = isLong ? structured : kindOf(args, "args", crossing);
-  if (kind !== structured) return { kind, shape: undefined, data: dataOf(kind, args, "args"), moves: undefined };
+  if (kind !== structured) return { kind, data: dataOf(kind, args, "args"), moves: undefined };
   const [data, moves] = copy(args, transfersIn(args), "args");
-  return { kind, shape: undefined, data, moves: moves.length > 0 ? moves : undefined };
-}
-
-/** Copies flat arguments; undefined when they are not. */
-export function packFlat(args: readonly unknown[], flattener: Flattener): Packed | undefined {
-  if (args.length !== 1) {
-    return args.every(isPrimitive) ? { kind: flat, shape: args.length, data: args.slice(), moves: undefined } : undefined;
-  }
-  const data: unknown[] = [];
-  const shape = flattener.add(args[0], data);
-  return shape === undefined ? undefined : { kind: flat, shape, data, moves: undefined };
-}
-
-/** Copies arguments. Throws {@link CodecError} with the path of what cannot be sent. */
-export function pack(args: readonly unknown[], crossing: Crossing, flattener: Flattener): Packed {
-  return packFlat(args, flattener) ?? packAny(args, crossing);
+  return { kind, data, moves: moves.length > 0 ? moves : undefined };
 }
 
 /** Arguments that have travelled as the codec's text all the way. */
 export function packedText(args: string): Packed {
-  return { kind: text, shape: undefined, data: args, moves: undefined };
+  return { kind: text, data: args, moves: undefined };
 }

@@ -11,7 +11,7 @@ import type { Call, CallArgs } from "../task/call.ts";
 import { call, flatten, isCall } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
-import type { AnyTask, Definition, Task } from "../task/task.ts";
+import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
@@ -20,7 +20,6 @@ import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
 import { checkInput } from "./input.ts";
-import type { Packed } from "./payload.ts";
 import { packedText } from "./payload.ts";
 import { Results } from "./results.ts";
 import { Stream } from "./stream.ts";
@@ -71,18 +70,21 @@ export abstract class Pool implements Executor {
    */
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
+    const engine = this.#engine;
     if (!isCall(what)) {
       const definition = definitionOf(what);
-      const packed = definition.options.input ? undefined : this.#engine.packFlat(args);
-      if (packed) return this.#submitPacked(definition, packed);
+      const entry = new Submitted(engine, definition);
+      if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
     }
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
     const nodes = flatten(asked);
     if (nodes.length === 1) {
       const definition = definitionOf(asked.task);
-      return this.#submitPacked(definition, this.#engine.pack(checkInput(definition, asked.args)));
+      const entry = new Submitted(engine, definition);
+      engine.setArgs(entry, checkInput(definition, asked.args));
+      return submitted(engine, entry);
     }
-    const graph = new Graph(this.#engine, nodes);
+    const graph = new Graph(engine, nodes);
     graph.start();
     return graph.future;
   }
@@ -120,15 +122,6 @@ export abstract class Pool implements Executor {
     return this.close();
   }
 
-  #submitPacked(definition: Definition, packed: Packed): Future<unknown> {
-    const engine = this.#engine;
-    const entry = new Submitted(engine, definition);
-    entry.setArgs(packed);
-    engine.begin(entry, engine.caller());
-    engine.start(entry);
-    return entry.future;
-  }
-
   #map(what: string, task: AnyTask, inputs: Inputs, options: MapOptions | undefined, isTuple: boolean): Results<unknown> {
     this.#checkOpen(what);
     const where = `${this.#kind} ${what}`;
@@ -149,6 +142,14 @@ export abstract class Pool implements Executor {
     if (isWorker() && !currentContext()) throw unguardedEntry(`${this.#kind} ${what}`);
     if (this.#closing) throw new ClosedError(`${what} was called on a ${this.#kind} that has been closed. Make a new one.`);
   }
+}
+
+/** Sets an entry with its arguments on its way. */
+function submitted(engine: Engine, entry: Submitted): Future<unknown> {
+  const future = entry.makeFuture();
+  engine.begin(entry, engine.caller());
+  engine.start(entry);
+  return future;
 }
 
 function checkInputs(inputs: unknown, where: string): asserts inputs is Inputs {
@@ -197,13 +198,15 @@ export function runAttempt(
   const { id, timeoutMs, asText = false, onProgress, onLog } = options;
   const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
   const entry = new Submitted(engine, definitionOf(task));
-  entry.terms = terms;
+  entry.extra.terms = terms;
   entry.attempt = options.attempt;
-  entry.setArgs(typeof args === "string" ? packedText(args) : engine.pack(args));
+  if (typeof args === "string") entry.setArgs(packedText(args));
+  else engine.setArgs(entry, args);
+  const result = entry.makeFuture();
   engine.begin(entry, undefined);
   engine.start(entry);
   return {
-    result: entry.future,
+    result,
     stop: (reason) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, () => undefined)),
     retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
   };

@@ -184,11 +184,12 @@ export class Stream implements Source, Production {
   }
 
   #setArgs(element: Element, input: unknown): void {
+    if (!this.#isTuple && !this.definition.options.input) return this.#engine.setArg(element, input);
     if (this.#isTuple && !Array.isArray(input)) {
       throw new UsageError(`starmap() takes lists of arguments for task "${this.definition.name}", found ${show(input)}.`);
     }
     const args = checkInput(this.definition, this.#isTuple ? (input as unknown[]) : [input]);
-    element.setArgs(this.#engine.pack(args));
+    this.#engine.setArgs(element, args);
   }
 
   #fillAhead(into: Entry[], most: number): void {

@@ -3,23 +3,35 @@ import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { Engine } from "./engine.ts";
 import { Entry } from "./entry.ts";
-import type { CancelReceipt, Handle } from "./future.ts";
-import { Future } from "./future.ts";
+import type { CancelReceipt, Future, Handle } from "./future.ts";
+import { PromptFuture } from "./prompt-future.ts";
+
+type Settle = (outcome: unknown) => void;
+
+// A promise hands out its two functions while it is made. Leaving them here for a moment spares a closure for each submit.
+let lastResolve: Settle | undefined;
+let lastReject: Settle | undefined;
+const capture = (resolve: Settle, reject: Settle): void => {
+  lastResolve = resolve;
+  lastReject = reject;
+};
 
 export class Submitted extends Entry implements Handle {
-  readonly future: Future<unknown>;
   readonly #engine: Engine;
-  #resolve: ((result: unknown) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
-  #cancelling: Promise<CancelReceipt> | undefined;
+  #resolve: Settle | undefined;
+  #reject: Settle | undefined;
 
   constructor(engine: Engine, definition: Definition) {
     super(definition, engine.recordOf(definition), engine.nextNumber());
     this.#engine = engine;
-    this.future = new Future<unknown>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    }, this);
+  }
+
+  /** The future of this call; asked for once. */
+  makeFuture(): Future<unknown> {
+    const future = new PromptFuture<unknown>(capture, this);
+    this.#resolve = lastResolve;
+    this.#reject = lastReject;
+    return future;
   }
 
   get id(): string {
@@ -31,8 +43,8 @@ export class Submitted extends Entry implements Handle {
   }
 
   cancel(reason: string | undefined): Promise<CancelReceipt> {
-    this.#cancelling ??= this.#engine.cancelAll(this.hasEnded ? [] : [this], reason);
-    return this.#cancelling;
+    this.extra.cancelling ??= this.#engine.cancelAll(this.hasEnded ? [] : [this], reason);
+    return this.extra.cancelling;
   }
 
   ended(state: FinalState, outcome: unknown): void {

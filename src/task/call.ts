@@ -147,7 +147,10 @@ function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, numb
     if (!made) {
       made = new Hole(dependsOn.length);
       holes.set(found, made);
-      dependsOn.push(position.get(found) ?? -1);
+      const at = position.get(found);
+      if (at === undefined)
+        throw new UsageError(`A call of task "${found.task.name}" depends on itself: its arguments hold the call that holds it.`);
+      dependsOn.push(at);
     }
     return made;
   };

@@ -34,7 +34,7 @@ export interface Unique<Args extends readonly unknown[] = readonly unknown[]> {
 
 /** Options of a task. All optional; durations are ms or texts such as `"30s"`. */
 export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
-  /** Where a fleet worker runs it. CPU-bound work says `"thread"`. Default `"loop"`. A pool runs every task its own way. */
+  /** Where a fleet worker runs it. CPU-bound work says `"thread"`. Default `"loop"`. A pool runs every task its own way; so that a worker knows before it claims, its own definition holds, not `.with()` at submit. */
   readonly on?: Place;
   /** The queue it waits in. Default `"default"`. Letters, digits and `_ - . : /`, at most 128. */
   readonly queue?: string;

@@ -125,7 +125,7 @@ export class TestClock implements Runtime {
     await this.settle();
     const until = this.#elapsed + toMs(duration, "advance()");
     while ((this.next ?? Infinity) <= until - this.#elapsed) await this.step();
-    this.#elapsed = until;
+    this.#elapsed = Math.max(this.#elapsed, until);
     await this.settle();
   }
 

@@ -1,5 +1,5 @@
-// Outcomes on their way back. They are sent together, at the end of a batch or when some 200 microseconds have passed
-// since the last were sent: a message for each would cost more than most tasks. What is sent is already a copy, or is sent
+// Outcomes on their way back. They are sent together, at the end of a batch or when a ms has passed since the last were sent:
+// a message for each would cost more than most tasks. What is sent is already a copy, or is sent
 // before the next task can change it.
 import type { Shape } from "../flat.ts";
 import { Flattener, valueFrom, widthOf } from "../flat.ts";
@@ -11,7 +11,7 @@ import type { ResultsMessage } from "../wire.ts";
 import { results } from "../wire.ts";
 import type { RunnerPort } from "./port.ts";
 
-const holdMs = 0.2;
+const holdMs = 1;
 
 export class Outbox {
   readonly #port: RunnerPort;
