@@ -240,7 +240,8 @@ export class Hands implements Executor {
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
       dueAt: (at: number): void => this.#dueAt(at),
     };
-    const terms = { task: task as Task<unknown[], unknown>, inputs, window, isTuple };
+    const source = typeof inputs === "string" ? Array.from(inputs) : inputs;
+    const terms = { task: task as Task<unknown[], unknown>, inputs: source, window, isTuple };
     return new Results<Result>({
       task: name,
       ordered: options.ordered ?? true,

@@ -1,7 +1,7 @@
 // A map over the fleet: each input becomes a durable job, never more than `window` ahead of the results that were consumed.
 // The inputs taken in one turn of the event loop are one commit. An input costs a row and a waiter, no future.
 import { show } from "../core/show.ts";
-import { UsageError } from "../core/errors.ts";
+import { CodecError, UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { CancelReceipt } from "../pool/future.ts";
 import type { Production, Sink } from "../pool/results.ts";
@@ -140,6 +140,12 @@ export class JobStream implements Production {
     }
     const args = isTuple ? (input as unknown[]) : [input];
     const planned = plan(call(task, ...args), this.#host.runtime);
+    if (planned.jobs.length > 1) {
+      throw new CodecError(
+        "args holds a call, which is not a value. Submit it, or pass it as an argument of call() or submit().",
+        "args",
+      );
+    }
     const { access } = this.#host;
     const { id, unique, dueAt } = planned.root;
     const submission = this.#host.submitter.submit(planned);

@@ -44,7 +44,7 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
 function wantsRetry(retryIf: OutcomeFacts["retryIf"], error: unknown): boolean | Error {
   if (!retryIf) return true;
   try {
-    return retryIf(error);
+    return Boolean(retryIf(error));
   } catch (thrown) {
     return thrown instanceof Error ? thrown : new Error("retryIf threw a value that is not an Error.", { cause: thrown });
   }

@@ -8,6 +8,7 @@ import type { Duration } from "../core/durations.ts";
 import { CancelledError, ClosedError, UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
+import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store, Want } from "../store/store.ts";
@@ -98,6 +99,11 @@ export class Worker implements AsyncDisposable {
     checkInteger(options.concurrency ?? 50, "work() concurrency", 1);
     if (this.#leaseMs < 100) throw new UsageError(`work() lease must be at least 100 ms, found ${this.#leaseMs} ms.`);
     if (options.queues?.length === 0) throw new UsageError("work() queues is empty: the worker would never get a job.");
+    for (const key of ["tasks", "queues"] as const) {
+      if (options[key] !== undefined && !Array.isArray(options[key])) {
+        throw new UsageError(`work() ${key} must be a list, found ${show(options[key])}.`);
+      }
+    }
     options.queues?.forEach(checkQueueName);
     this.ready = this.#start();
   }

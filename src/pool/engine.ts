@@ -407,7 +407,7 @@ export class Engine implements LaneHost {
 function wantsRetry(retryIf: ((error: unknown) => boolean) | undefined, error: unknown): boolean | { readonly thrown: unknown } {
   if (!retryIf) return true;
   try {
-    return retryIf(error);
+    return Boolean(retryIf(error));
   } catch (thrown) {
     return { thrown };
   }

@@ -130,11 +130,12 @@ export abstract class Pool implements Executor {
     const definition = definitionOf(task);
     checkInputs(inputs, where);
     const engine = this.#engine;
+    const source = typeof inputs === "string" ? Array.from(inputs) : inputs;
     return new Results<unknown>({
       task: definition.name,
       ordered: options?.ordered ?? true,
       defer: (run) => engine.runtime.defer(run),
-      produce: (sink) => new Stream(engine, { definition, inputs, window, isTuple }, sink),
+      produce: (sink) => new Stream(engine, { definition, inputs: source, window, isTuple }, sink),
     });
   }
 

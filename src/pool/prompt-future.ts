@@ -5,4 +5,4 @@ import { Future } from "./future.ts";
 
 export class PromptFuture<Result> extends Future<Result> {}
 
-Object.defineProperty(PromptFuture.prototype, "constructor", { value: Promise, writable: true, configurable: true });
+void Object.defineProperty(PromptFuture.prototype, "constructor", { value: Promise, writable: true, configurable: true });

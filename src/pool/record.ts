@@ -4,7 +4,7 @@
 import type { Definition } from "../task/task.ts";
 import type { Introduction } from "./wire.ts";
 
-const batchMs = 1;
+const batchMs = 2;
 const mostInBatch = 2048;
 
 /** The share of the newest measurement in the average. */

@@ -44,7 +44,7 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly retries?: number;
   /** The wait before each further attempt. */
   readonly backoff?: Backoff;
-  /** Asked with the error before each further attempt; `false` fails the job at once. */
+  /** Asked with the error before each further attempt; a falsy answer fails the job at once. It must answer at once, without a promise. */
   readonly retryIf?: (error: unknown) => boolean;
   /** How often the job is given out again after its worker, thread or process died. Default 3. */
   readonly crashes?: number;

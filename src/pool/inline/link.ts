@@ -12,7 +12,12 @@ import { Runner } from "../worker/runner.ts";
 import { Turn } from "../worker/turn.ts";
 
 /** What a thread's messages do to the values in them. */
-function copied(kinds: GiveMessage[4], data: readonly unknown[], moves: readonly ArrayBuffer[], where: string): readonly unknown[] {
+function copied(
+  kinds: GiveMessage[4],
+  data: readonly unknown[],
+  moves: readonly ArrayBuffer[],
+  where: string,
+): readonly unknown[] {
   if (typeof kinds === "number" && kinds !== structured) return data;
   return data.map((item, i) => (at(kinds, i) === structured ? copy(item, moves, where)[0] : item));
 }

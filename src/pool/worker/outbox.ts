@@ -3,8 +3,8 @@
 // before the next task can change it.
 import type { Shape } from "../flat.ts";
 import { Flattener, valueFrom, widthOf } from "../flat.ts";
-import { dataOf, failed, flat, kindOf, refused, structured, text } from "../payload.ts";
-import type { Crossing, PayloadKind } from "../payload.ts";
+import { dataOf, flat, kindOf, refused, structured, text } from "../payload.ts";
+import type { Crossing, PayloadKind, failed } from "../payload.ts";
 import { encodeThrown } from "../../task/thrown.ts";
 import { transfersIn } from "../../task/transfer.ts";
 import type { ResultsMessage } from "../wire.ts";
