@@ -20,6 +20,11 @@ export interface ProcessTerms {
   readonly name: string | undefined;
 }
 
+/** Where the program's stream goes: a program may have its standard output answer elsewhere, and its tasks' prints go with it. */
+function descriptor(stream: { readonly fd?: number }, otherwise: number): number {
+  return typeof stream.fd === "number" ? stream.fd : otherwise;
+}
+
 /** How long the pipe may stay open after the process has ended, because a process that it started holds it. */
 const drainMs = 1000;
 
@@ -43,7 +48,7 @@ class ProcessLink implements Link {
     this.#events = events;
     this.#child = spawn(process.execPath, [...terms.execArgv, entry, idPrefix, terms.name ?? ""], {
       // The program's own output, by number: in a worker thread process.stdout has no descriptor.
-      stdio: ["ignore", 1, 2, "pipe"],
+      stdio: ["ignore", descriptor(process.stdout, 1), descriptor(process.stderr, 2), "pipe"],
       ...(terms.env && { env: terms.env }),
     });
     this.#socket = this.#child.stdio[3] as Socket;
