@@ -49,11 +49,12 @@ async function hintWithoutWorker(cli: Cli, hands: Hands, task: LoadedTask, modul
   cli.output.note(`No worker takes "${task.name}" from queue "${queue}" now; it waits for one: manyhands worker ${module}`);
 }
 
+interface Stopped {
+  readonly signal: NodeJS.Signals;
+}
+
 /** Prints how the job ends. A signal ends the waiting, not the job. */
-async function waitFor(cli: Cli, hands: Hands, id: string): Promise<number> {
-  const { output, runtime } = cli;
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<{ readonly signal: NodeJS.Signals }>();
-  const forget = onStopSignal(runtime, (signal) => stop({ signal }));
+async function waitFor({ output }: Cli, hands: Hands, id: string, stopped: Promise<Stopped>): Promise<number> {
   try {
     const ended = hands.job(id).then((result) => ({ result }));
     const first = await Promise.race([ended, stopped]);
@@ -68,6 +69,15 @@ async function waitFor(cli: Cli, hands: Hands, id: string): Promise<number> {
     if (output.json) output.line(toJson({ id, error: errorJson(error) }));
     else output.warn(`Job ${id} did not succeed: ${describeError(error)}`);
     return exitCode.failed;
+  }
+}
+
+/** Submits and waits. Signals are listened to before the job exists: it may run at once, and a signal come with it. */
+async function submitAndWait(cli: Cli, hands: Hands, submit: () => Promise<string>): Promise<number> {
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<Stopped>();
+  const forget = onStopSignal(cli.runtime, (signal) => stop({ signal }));
+  try {
+    return await waitFor(cli, hands, await submit(), stopped);
   } finally {
     forget();
   }
@@ -91,13 +101,14 @@ export function addSubmit(program: Command, run: Run): void {
         const { path, task: found } = await loadTask(given);
         const task = withSubmitOptions(found, options);
         await using hands = await openHands(cli);
-        const id = await hands.submit(call(task, ...args.map(readArgument))).submitted;
-        if (!options.wait) {
-          cli.output.line(cli.output.json ? toJson({ id }) : id);
-          return exitCode.done;
+        const submit = (): Promise<string> => hands.submit(call(task, ...args.map(readArgument))).submitted;
+        if (options.wait) {
+          await hintWithoutWorker(cli, hands, task, path);
+          return await submitAndWait(cli, hands, submit);
         }
-        await hintWithoutWorker(cli, hands, task, path);
-        return await waitFor(cli, hands, id);
+        const id = await submit();
+        cli.output.line(cli.output.json ? toJson({ id }) : id);
+        return exitCode.done;
       }),
     );
 }
