@@ -12,10 +12,10 @@ const defaultProcessLimitMs = 120_000;
 /** Called after each process, with what there is to say. */
 export type Tell = (message: string) => void;
 
-function readFigures(printed: string): Figures | undefined {
+function readFigures<T>(printed: string): T | undefined {
   const line = printed.trimEnd().split("\n").at(-1) ?? "";
   if (!line.startsWith('{"figures":')) return undefined;
-  return (JSON.parse(line) as { figures: Figures }).figures;
+  return (JSON.parse(line) as { figures: T }).figures;
 }
 
 /** Ends the process that is being measured now, with its children. */
@@ -23,7 +23,11 @@ let stopCurrent: () => void = () => undefined;
 process.on("exit", () => stopCurrent());
 
 /** The figures of one process, or a sentence saying why there are none. */
-function runOnce(entry: Entry, peers: Peers, limitMs: number): Promise<Figures | string> {
+function runOnce<T = Figures>(
+  entry: Pick<Entry, "script" | "told" | "runtime">,
+  peers: Peers,
+  limitMs: number,
+): Promise<T | string> {
   const program = entry.runtime === "bun" ? (peers.bun ?? "bun") : process.execPath;
   const script = fileURLToPath(new URL(entry.script, import.meta.url));
   // A group of its own: a contender's children end with it, also when it has to be stopped.
@@ -47,7 +51,7 @@ function runOnce(entry: Entry, peers: Peers, limitMs: number): Promise<Figures |
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       stop();
-      const figures = readFigures(printed);
+      const figures = readFigures<T>(printed);
       if (figures && code === 0) return resolve(figures);
       // Where this copy of the project lies is nobody's business.
       const said =
@@ -107,10 +111,25 @@ function judge(target: Target, row: Row, measured: readonly Measured[]): Judged 
   };
 }
 
-/** Measures a row. A contender that fails is told and left out of the further rounds; the others go on. */
-export async function measure(row: Row, rounds: number, peers: Peers, tell: Tell): Promise<Outcome> {
-  const found = row.entries.map((entry) => ({ entry, rounds: [] as (Figures | undefined)[], skipped: why(entry, peers) }));
-  for (const { entry, skipped } of found) if (skipped) tell(`${entry.name}: skipped, ${skipped}`);
+interface Found {
+  readonly entry: Entry;
+  readonly rounds: (Figures | undefined)[];
+  skipped: string | undefined;
+}
+
+/** Measures the contenders of a row in one process. */
+async function measureTogether(row: Row, script: string, found: readonly Found[], rounds: number, peers: Peers): Promise<void> {
+  const present = found.filter(({ skipped }) => !skipped);
+  const told = { contenders: present.map(({ entry }) => entry.told), rounds, ...row.sizes };
+  const given = await runOnce<readonly (readonly Figures[])[]>({ script, told }, peers, row.limitMs);
+  for (const [i, one] of present.entries()) {
+    if (typeof given === "string") one.skipped = given;
+    else one.rounds.push(...(given[i] ?? []));
+  }
+}
+
+/** Measures each contender in a process of its own, round by round. */
+async function measureApart(row: Row, found: readonly Found[], rounds: number, peers: Peers, tell: Tell): Promise<void> {
   const began = performance.now();
   for (let round = 0; round < rounds; round++) {
     if (round > 0 && performance.now() - began > row.limitMs) break;
@@ -129,5 +148,13 @@ export async function measure(row: Row, rounds: number, peers: Peers, tell: Tell
       tell(`round ${round + 1} of ${rounds} · ${one.entry.name}: ${shown}`);
     }
   }
+}
+
+/** Measures a row. A contender that fails is told and left out of the further rounds; the others go on. */
+export async function measure(row: Row, rounds: number, peers: Peers, tell: Tell): Promise<Outcome> {
+  const found = row.entries.map((entry): Found => ({ entry, rounds: [], skipped: why(entry, peers) }));
+  for (const { entry, skipped } of found) if (skipped) tell(`${entry.name}: skipped, ${skipped}`);
+  if (row.together) await measureTogether(row, row.together, found, rounds, peers);
+  else await measureApart(row, found, rounds, peers, tell);
   return { row, measured: found, judged: row.targets.map((target) => judge(target, row, found)) };
 }

@@ -52,6 +52,10 @@ export interface Row {
   /** The first column is the one that ratios are printed for. */
   readonly columns: readonly [Column, ...Column[]];
   readonly entries: readonly Entry[];
+  /** The program that measures all contenders in turns, where they are too close for a process each. */
+  readonly together?: string;
+  /** What that program is told besides. */
+  readonly sizes?: Readonly<Record<string, number>>;
   readonly targets: readonly Target[];
 }
 

@@ -1,6 +1,7 @@
 // The rows about pools on one machine: two workers each, the same functions, every result checked.
 import type { Column, Entry, Row } from "../row.ts";
-import type { Contender, Work } from "./child.ts";
+import type { Work } from "./child.ts";
+import type { Contender } from "./opener.ts";
 
 interface Peer extends Contender {
   readonly name: string;
@@ -104,14 +105,12 @@ const bareFork: Peer = {
 };
 const inline: Peer = { name: "one thread, a plain loop", from: "node", settings: "no pool", contender: "inline" };
 
+function entryOf({ name, from, settings, ...contender }: Peer): Entry {
+  return { name, from, settings, script: "pools/child.ts", told: contender };
+}
+
 function entries(peers: readonly Peer[], work: Work): Entry[] {
-  return peers.map(({ name, from, settings, ...contender }) => ({
-    name,
-    from,
-    settings,
-    script: "pools/child.ts",
-    told: { ...contender, ...work },
-  }));
+  return peers.map(entryOf).map((entry) => ({ ...entry, told: { ...entry.told, ...work } }));
 }
 
 /** The same contender doing its work another way, under another name. */
@@ -285,11 +284,13 @@ function computeRow(count: number): Row {
     id: "fib",
     group: "pools",
     title: `fib(27) × ${count} on 2 threads`,
-    work: "Submitted at once; the median of three passes after a warm one.",
-    rounds: 15,
-    limitMs: 90_000,
+    work: "Submitted at once. All contenders are in one process and take turns, pass by pass.",
+    rounds: 31,
+    limitMs: 300_000,
+    together: "pools/together.ts",
+    sizes: { count },
     columns: [rate],
-    entries: entries([threads, bareFed, bareFedTwo, ...pools, inline], { work: "compute", count, form: "integer" }),
+    entries: [threads, bareFed, bareFedTwo, ...pools, inline].map(entryOf),
     targets: [
       {
         text: "98 % of bare worker_threads fed by hand",

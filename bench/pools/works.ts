@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import type { Figures } from "../row.ts";
 import { median, quantile } from "../statistics.ts";
 import type { OpenPool, Pool } from "./contract.ts";
-import { fib } from "./functions.ts";
 
 /** How much of it; a quick run does less. */
 export interface Sizes {
@@ -114,24 +113,6 @@ export async function roundTrip(open: OpenPool, { count, form }: Sizes): Promise
   }
   await pool.close();
   return { p50Us: quantile(tripsUs, 0.5), p99Us: quantile(tripsUs, 0.99) };
-}
-
-/** fib(27) many times over, submitted at once: the median of a few passes. */
-export async function compute(open: OpenPool, { count }: Sizes): Promise<Figures> {
-  const pool = await open("fib", workers);
-  const expected = fib(27);
-  const pass = async (tasks: number): Promise<number> => {
-    const began = performance.now();
-    const results = await Promise.all(Array.from({ length: tasks }, () => pool.run(27)));
-    const ms = performance.now() - began;
-    for (const result of results) assert.equal(result, expected);
-    return ms;
-  };
-  await pass(Math.ceil(count / 10));
-  const passesMs: number[] = [];
-  for (let i = 0; i < 3; i++) passesMs.push(await pass(count));
-  await pool.close();
-  return { perSecond: (count / median(passesMs)) * 1000 };
 }
 
 /** How an array is handed over. */

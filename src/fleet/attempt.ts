@@ -4,7 +4,7 @@
 import { TimeoutError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
-import { withContext } from "../task/context.ts";
+import { withFrame } from "../task/context.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
 
@@ -79,7 +79,7 @@ export class LoopAttempt implements Attempt, Context {
       this.#timer = runtime.after(timeoutMs, () => this.abort(new TimeoutError(this.#tooLong(timeoutMs), timeoutMs)));
     }
     try {
-      const returned = withContext(this, () => definition.fn(...args));
+      const returned = withFrame({ current: this }, () => definition.fn(...args));
       if (isThenable(returned)) this.#follow(definition, returned);
       else this.#finish(definition, returned);
     } catch (error) {

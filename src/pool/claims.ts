@@ -6,6 +6,8 @@
 // Beside the slots stands the time at which the current element began, on the worker's clock. It is written before the
 // claim: a reader that sees the claim sees this time or a later one, and so never takes an element for older than it is.
 //
+// A bell beside them wakes a worker that waits for its next message without going through its event loop.
+//
 // A slot is opened again only after the worker has said that it is done with it; so words are never confused.
 
 /** Batches that may be outstanding with one worker: one being run, one waiting, so that the worker never stands idle between. */
@@ -14,7 +16,11 @@ export const slotCount = 2;
 /** The largest batch: `next` and `end` are 15 bits each. */
 export const largestBatch = 0x7fff;
 
-const stampAt = 8;
+const bell = slotCount;
+const listening = slotCount + 1;
+const stampAt = 16;
+/** Bytes that the words and the time take. */
+export const claimBytes = 24;
 
 /** Where a worker stands in a batch. */
 export interface Standing {
@@ -34,10 +40,30 @@ export class Claims {
   readonly #stamp: Float64Array;
 
   /** `memory` from the other side, or none to make it. */
-  constructor(memory: ArrayBufferLike = new SharedArrayBuffer(16)) {
+  constructor(memory: ArrayBufferLike = new SharedArrayBuffer(claimBytes)) {
     this.memory = memory;
-    this.#words = new Int32Array(memory, 0, slotCount);
+    this.#words = new Int32Array(memory, 0, slotCount + 2);
     this.#stamp = new Float64Array(memory, stampAt, 1);
+  }
+
+  /** How often the bell was rung. */
+  get rings(): number {
+    return Atomics.load(this.#words, bell);
+  }
+
+  /** Wakes the worker, if it listens. */
+  ring(): void {
+    Atomics.add(this.#words, bell, 1);
+    // Waking costs a call of the system, even where nobody sleeps.
+    if (Atomics.load(this.#words, listening) === 1) Atomics.notify(this.#words, bell, 1);
+  }
+
+  /** The worker waits, at most `ms`, until the bell has been rung more than `rings` times. Gives false when it was not. */
+  listen(rings: number, ms: number): boolean {
+    Atomics.store(this.#words, listening, 1);
+    const found = Atomics.wait(this.#words, bell, rings, ms);
+    Atomics.store(this.#words, listening, 0);
+    return found !== "timed-out";
   }
 
   /** Begins a batch of `count` elements in a slot. */

@@ -10,7 +10,7 @@ import type { Queue } from "./queue.ts";
 const mostStartDeaths = 3;
 
 /** In a run of submits without a pause, how many go by between two looks. */
-const submitsPerLook = 1024;
+const submitsPerLook = 4096;
 
 /** What a dispatcher needs to know. */
 export interface DispatcherParts {
@@ -45,6 +45,7 @@ export class Dispatcher {
     } else if (++this.#unseen >= submitsPerLook) {
       // A long run of submits: the workers need not wait for its end.
       this.#unseen = 0;
+      for (const lane of this.#lanes) lane.poll();
       this.#giveAll();
     }
   }

@@ -184,7 +184,8 @@ export class Engine implements LaneHost {
         const { abandoned: requested, ...others } = counts;
         if (left === 0) resolve({ ...others, requested });
       };
-      for (const entry of entries) {
+      // The last first: what has not begun is taken back before what runs is asked to stop, and so cannot begin meanwhile.
+      for (const entry of entries.toReversed()) {
         // One may end in consequence of another.
         if (entry.hasEnded) left -= 1;
         else {

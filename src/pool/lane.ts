@@ -109,6 +109,11 @@ export class Lane implements Keeper, LinkEvents {
     this.#deadline.watch(batch);
   }
 
+  /** Hears outcomes that have arrived, before the event loop tells of them. */
+  poll(): void {
+    this.#link.poll?.();
+  }
+
   /** Takes over what has not begun, leaving the worker the share `keep`. */
   takeOver(keep: number): void {
     const most = this.#batches.findLast((batch, place) => !batch.isAlone && batch.left > (place === 0 ? 1 : 0));

@@ -1,4 +1,4 @@
-// The contract between a pool and what runs its tasks: six methods, implemented inline, over threads and over processes.
+// The contract between a pool and what runs its tasks: a few methods, implemented inline, over threads and over processes.
 // A link is one worker as its pool sees it. It carries batches there and outcomes back; every policy is above it.
 //
 // What a link guarantees: outcomes arrive in the order in which they were sent; `died` is called exactly once, after every
@@ -50,6 +50,8 @@ export interface Link {
    * `from` beyond the batch only looks. `then` may be called at once, later, or, when the worker dies first, never.
    */
   take(slot: number, from: number, keep: number, then: (place: Place) => void): void;
+  /** Receives what has arrived without waiting for the event loop, where that can be done. */
+  poll?(): void;
   /** Aborts the signal of an element, if it is the one running. */
   abort(message: AbortMessage): void;
   /** Asks an idle worker to end itself. */

@@ -4,8 +4,10 @@
 import type { Definition } from "../task/task.ts";
 import type { Introduction } from "./wire.ts";
 
-const batchMs = 2;
+const batchMs = 4;
 const mostInBatch = 2048;
+/** Outcomes come at least once a ms, unless one of the tasks takes longer; from here on it is taken for a surprise. */
+const surprisingMs = 10;
 
 /** The share of the newest measurement in the average. */
 const weight = 0.25;
@@ -42,8 +44,8 @@ export class TaskRecord {
     const each = tookMs / count;
     const average = this.averageMs;
     this.averageMs = average === undefined ? each : average + (each - average) * weight;
-    // A batch that took much longer than it should tells that durations differ: begin again with single ones.
-    if (tookMs > 10 * batchMs) this.#limit = 1;
+    // Durations differ: begin again with single ones.
+    if (tookMs > surprisingMs) this.#limit = 1;
     else if (count * 2 > this.#limit) this.#limit = Math.min(mostInBatch, this.#limit * 2);
   }
 }

@@ -6,20 +6,17 @@ import { Entry } from "./entry.ts";
 import type { CancelReceipt, Future, Handle } from "./future.ts";
 import { PromptFuture } from "./prompt-future.ts";
 
-type Settle = (outcome: unknown) => void;
+type Resolve = (result: unknown) => void;
 
-// A promise hands out its two functions while it is made. Leaving them here for a moment spares a closure for each submit.
-let lastResolve: Settle | undefined;
-let lastReject: Settle | undefined;
-const capture = (resolve: Settle, reject: Settle): void => {
+// A promise hands out its function while it is made. Leaving it here for a moment spares a closure for each submit.
+let lastResolve: Resolve | undefined;
+const capture = (resolve: Resolve): void => {
   lastResolve = resolve;
-  lastReject = reject;
 };
 
 export class Submitted extends Entry implements Handle {
   readonly #engine: Engine;
-  #resolve: Settle | undefined;
-  #reject: Settle | undefined;
+  #resolve: Resolve | undefined;
 
   constructor(engine: Engine, definition: Definition) {
     super(definition, engine.recordOf(definition), engine.nextNumber());
@@ -30,7 +27,6 @@ export class Submitted extends Entry implements Handle {
   makeFuture(): Future<unknown> {
     const future = new PromptFuture<unknown>(capture, this);
     this.#resolve = lastResolve;
-    this.#reject = lastReject;
     return future;
   }
 
@@ -48,7 +44,7 @@ export class Submitted extends Entry implements Handle {
   }
 
   ended(state: FinalState, outcome: unknown): void {
-    if (state === "done") this.#resolve?.(outcome);
-    else this.#reject?.(outcome);
+    // The function that rejects is not kept, for every future would keep one and few need it: the future becomes a rejected promise.
+    this.#resolve?.(state === "done" ? outcome : Promise.reject(outcome));
   }
 }

@@ -18,24 +18,32 @@ export interface Context {
   progress(fraction: number, note?: string): void;
 }
 
+/**
+ * What runs at the moment. A worker that runs short tasks one after the other enters one frame for all of them, because entering
+ * costs more than such a task; a task that goes on later keeps the frame it began in.
+ */
+export interface Frame {
+  current: Context | undefined;
+}
+
 // One storage for the process, whatever the number of copies of manyhands loaded: a worker of one copy runs tasks of another.
 const storageKey = Symbol.for("manyhands.context");
-const holder = globalThis as unknown as Record<symbol, AsyncLocalStorage<Context> | undefined>;
-const storage: AsyncLocalStorage<Context> = (holder[storageKey] ??= new AsyncLocalStorage<Context>());
+const holder = globalThis as unknown as Record<symbol, AsyncLocalStorage<Frame> | undefined>;
+const storage: AsyncLocalStorage<Frame> = (holder[storageKey] ??= new AsyncLocalStorage<Frame>());
 
 /** The context of the running task. Throws {@link UsageError} outside a task. */
 export function context(): Context {
-  const current = storage.getStore();
+  const current = currentContext();
   if (current) return current;
   throw new UsageError("context() was called outside a running task. It has a value only while an executor runs a task.");
 }
 
 /** The context of the running task, or undefined outside one. */
 export function currentContext(): Context | undefined {
-  return storage.getStore();
+  return storage.getStore()?.current;
 }
 
-/** Runs `run` with `current` as its context, also across its awaits. */
-export function withContext<T>(current: Context, run: () => T): T {
-  return storage.run(current, run);
+/** Runs `run` in a frame: what `frame.current` says is the context, also across awaits. */
+export function withFrame<T>(frame: Frame, run: () => T): T {
+  return storage.run(frame, run);
 }

@@ -11,15 +11,7 @@ import { abort, double, hoard, killSelf, pid, spin, stay, title } from "./tasks.
 import { echo } from "../../src/testing/executor-suite/tasks.ts";
 
 executorConformance("ProcessPool", (wish) => new ProcessPool(wish), {
-  skip: [
-    { reason: "Processes share no memory.", tests: ["shared memory passes by reference"] },
-    {
-      reason:
-        "Known fault: on a machine with several times more load than cores, the last words of a dying process can come too late, " +
-        "and then what it had run since it last reported runs again (at least once, not exactly once).",
-      tests: ["the neighbours of a task that ends its worker run exactly once"],
-    },
-  ],
+  skip: [{ reason: "Processes share no memory.", tests: ["shared memory passes by reference"] }],
 });
 workerCases("process", (options) => new ProcessPool(options));
 

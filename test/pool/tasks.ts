@@ -82,3 +82,22 @@ export const markAndWait = task("pool.markAndWait", async (mine: string, other: 
 export const fail = task("pool.fail", (): number => {
   throw new RangeError("failed");
 });
+
+/** Behaves as it is told, and gives `n` where it ends well. */
+export const behave = task("pool.behave", (n: number, how: string): number | Promise<number> => {
+  switch (how) {
+    case "throw":
+      throw new RangeError(`told to throw by ${n}`);
+    case "exit":
+      return process.exit(n % 5);
+    case "spin":
+      for (;;);
+    case "never":
+      return new Promise(() => undefined);
+    case "wait":
+      return delay(n % 10, n);
+    default:
+      return n;
+  }
+});
+export const join = task("pool.join", (all: readonly number[]) => all);

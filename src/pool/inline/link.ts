@@ -2,7 +2,7 @@
 // would copy them, so a program finds out here what will not work there. Nothing can end it: a task that does not stop is
 // abandoned, which means that its runner is left alone and whatever it still sends is not heard.
 import type { Runtime } from "../../core/runtime.ts";
-import { Claims } from "../claims.ts";
+import { claimBytes, Claims } from "../claims.ts";
 import type { Link, LinkEvents, OpenLink, Place } from "../link.ts";
 import { copy, structured } from "../payload.ts";
 import type { AbortMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
@@ -25,7 +25,7 @@ function copied(
 class InlineLink implements Link, RunnerPort {
   readonly #runtime: Runtime;
   readonly #events: LinkEvents;
-  readonly #claims = new Claims(new ArrayBuffer(16));
+  readonly #claims = new Claims(new ArrayBuffer(claimBytes));
   readonly #runner: Runner;
   #isDead = false;
 

@@ -3,13 +3,14 @@
 //
 // SIGINT and SIGTERM are ignored: a Ctrl-C or a service manager reaches the whole group of processes, and it is the pool's program
 // that decides what becomes of running tasks. When that program is gone, so is this process.
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { systemRuntime } from "../../core/runtime.ts";
 import { becomeWorker } from "../../task/load.ts";
 import { encodeThrown } from "../../task/thrown.ts";
-import { Claims, largestBatch, slotCount } from "../claims.ts";
-import type { FromWorker, ToWorker } from "../wire.ts";
+import { Claims } from "../claims.ts";
+import type { AbortMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
 import { end, hello, results, unguarded } from "../wire.ts";
+import { Linger } from "../worker/linger.ts";
 import { Runner } from "../worker/runner.ts";
 import { Turn } from "../worker/turn.ts";
 import type { Header } from "./frames.ts";
@@ -17,8 +18,8 @@ import { exitFrame, messageFrame } from "./frames.ts";
 import type { FromMain, RelayData } from "./relay-data.ts";
 import { deserialize, serialize } from "./serialize.ts";
 
-/** The longest wait for the last frame to be written. */
-const lastWordsMs = 1000;
+/** The longest wait for the last frame to be written. The relay needs a moment, and on a machine that is overloaded a long one. */
+const lastWordsMs = 15_000;
 
 const [, , idPrefix = "", title = ""] = process.argv;
 const { port1: port, port2 } = new MessageChannel();
@@ -51,17 +52,25 @@ function send(message: FromWorker): void {
 /** Says what was running, and waits until it has been written. */
 function lastWords(): void {
   runner.flush();
-  const standings = Array.from({ length: slotCount }, (_, slot) => claims.take(slot, largestBatch, 0));
-  const [first, second] = standings.map(({ next }) => next);
-  const importing = standings.some(({ next, since }) => next > 0 && since === 0) ? 1 : 0;
-  write({ op: exitFrame, a: first ?? 0, b: second ?? 0, value: importing }, uncaught, -1, true);
+  const header = { op: exitFrame, a: runner.begunIn(0), b: runner.begunIn(1), value: runner.isImporting ? 1 : 0 };
+  write(header, uncaught, -1, true);
   Atomics.wait(left, 0, 0, lastWordsMs);
 }
 
 startRelay();
 if (title !== "") process.title = title;
+function read(bytes: ArrayBuffer): GiveMessage | AbortMessage {
+  const message = deserialize(new Uint8Array(bytes)) as ToWorker;
+  if (message[0] === end) process.exit(0);
+  return message;
+}
+
+const linger = new Linger(claims, systemRuntime, () => {
+  const received = receiveMessageOnPort(port);
+  return received && read(received.message as ArrayBuffer);
+});
 const runner = new Runner({
-  port: { results: send, report: send },
+  port: { results: send, report: send, next: () => linger.next() },
   claims,
   runtime: systemRuntime,
   turn: new Turn(systemRuntime),
@@ -83,8 +92,7 @@ process.on("SIGTERM", () => undefined);
 
 becomeWorker((error) => send([unguarded, encodeThrown(error)]));
 port.on("message", (bytes: ArrayBuffer) => {
-  const message = deserialize(new Uint8Array(bytes)) as ToWorker;
-  if (message[0] === end) process.exit(0);
-  runner.receive(message);
+  linger.woken();
+  runner.receive(read(bytes));
 });
 send([hello, systemRuntime.elapsed()]);

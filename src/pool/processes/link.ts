@@ -26,7 +26,7 @@ function descriptor(stream: { readonly fd?: number }, otherwise: number): number
 }
 
 /** How long the pipe may stay open after the process has ended, because a process that it started holds it. */
-const drainMs = 1000;
+const drainMs = 5000;
 
 // The extension is that of this very file: .ts in the sources, .js in the package.
 const entry = fileURLToPath(new URL(`./child${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url));

@@ -53,6 +53,7 @@ class Relay {
     }
     const bytes = payload.buffer as ArrayBuffer;
     this.#port.postMessage(bytes, [bytes]);
+    this.#claims.ring();
   }
 
   #take({ slot, a, value, tag }: Required<Header>): void {

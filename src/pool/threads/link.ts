@@ -61,6 +61,12 @@ class ThreadLink implements Link {
     then({ next, end, runningMs: this.#clock.age(since, this.#runtime.elapsed()) });
   }
 
+  poll(): void {
+    for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port)) {
+      this.#receive(next.message as FromWorker);
+    }
+  }
+
   abort(message: AbortMessage): void {
     this.#send(message, []);
   }
@@ -80,6 +86,7 @@ class ThreadLink implements Link {
 
   #send(message: ToWorker, moves: readonly ArrayBuffer[]): void {
     this.#port.postMessage(message, moves as ArrayBuffer[]);
+    this.#claims.ring();
   }
 
   #receive(message: FromWorker): void {
@@ -100,9 +107,7 @@ class ThreadLink implements Link {
 
   #exited(code: number): void {
     // What the thread sent before it ended is still there, though no event will bring it any more.
-    for (let left = receiveMessageOnPort(this.#port); left; left = receiveMessageOnPort(this.#port)) {
-      this.#receive(left.message as FromWorker);
-    }
+    this.poll();
     this.#port.close();
     this.#events.died(this.#deathBy(code));
   }

@@ -7,12 +7,14 @@
 // It is a loop, not an async function for each element: a synchronous task costs no promise and no turn of the event loop.
 // It knows nothing of retries, time-outs or other workers; an element taken back by the parent is simply not claimed.
 import type { Runtime } from "../../core/runtime.ts";
-import { withContext } from "../../task/context.ts";
+import type { Frame } from "../../task/context.ts";
+import { withFrame } from "../../task/context.ts";
 import { loadTask } from "../../task/load.ts";
 import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import type { Claims } from "../claims.ts";
+import { largestBatch } from "../claims.ts";
 import { argsFrom, valueFrom, widthOf } from "../flat.ts";
 import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
@@ -58,6 +60,7 @@ export class Runner implements Host {
   readonly #batches: GiveMessage[] = [];
   #batch: GiveMessage | undefined;
   #running: Running | undefined;
+  #frame: Frame = { current: undefined };
   /** True while something will call `#run` by itself. */
   #active = false;
   /** The element whose module is being imported, and the abort that came meanwhile. */
@@ -85,6 +88,16 @@ export class Runner implements Host {
     if (!this.#outbox.isEmpty) this.#outbox.send(this.#parts.runtime.elapsed(), false);
   }
 
+  /** How many elements of a slot's batch have begun. The claim of a slot whose batch has not arrived is still the last one's. */
+  begunIn(slot: number): number {
+    return this.#batch?.[1] === slot ? this.#parts.claims.take(slot, largestBatch, 0).next : 0;
+  }
+
+  /** True while the module of the element that has begun last is being imported. */
+  get isImporting(): boolean {
+    return this.#importing !== undefined;
+  }
+
   log(running: Running, message: string): void {
     this.#parts.port.report([log, running.slot, running.index, message]);
   }
@@ -106,14 +119,20 @@ export class Runner implements Host {
     else if (this.#batch?.[1] === slot && this.#importing === index) this.#aborted = message;
   }
 
+  /** Runs elements until there is none, or one ends later. That one keeps the frame: the others have left it by then. */
   #run(): void {
-    const { claims, runtime, turn } = this.#parts;
     this.#active = true;
+    this.#frame = { current: undefined };
+    withFrame(this.#frame, () => this.#loop());
+  }
+
+  #loop(): void {
+    const { claims, runtime, turn } = this.#parts;
     for (;;) {
       const now = runtime.elapsed();
       const batch = this.#batch;
       if (!batch) {
-        if (this.#batches.length > 0 && turn.isOver(now)) return turn.next(() => this.#run());
+        if (turn.isOver(now)) return this.#rest();
         if (!this.#nextBatch(now)) return;
         continue;
       }
@@ -126,11 +145,23 @@ export class Runner implements Host {
     }
   }
 
+  /** Gives the event loop its turn, then goes on. */
+  #rest(): void {
+    this.#active = this.#batches.length > 0;
+    if (this.#active) this.#parts.turn.next(() => this.#run());
+  }
+
   #nextBatch(now: number): boolean {
+    if (this.#batches.length === 0) this.#linger();
     this.#batch = this.#batches.shift();
     this.#active = this.#batch !== undefined;
     if (this.#batch) this.#outbox.open(this.#batch[1], now);
     return this.#active;
+  }
+
+  #linger(): void {
+    const message = this.#parts.port.next?.();
+    if (message) this.receive(message);
   }
 
   #endBatch(now: number): void {
@@ -150,7 +181,8 @@ export class Runner implements Host {
     const number = at(batch[3], index);
     const [, name = "", module = ""] = this.#introduced.get(number) ?? [];
     this.#importing = index;
-    loadTask(module, name).then(
+    // What a module leaves behind, such as a timer, is nothing of this element's.
+    withFrame({ current: undefined }, () => loadTask(module, name)).then(
       (definition) => {
         this.#importing = undefined;
         this.#definitions.set(number, definition);
@@ -178,14 +210,17 @@ export class Runner implements Host {
     }
     const kind = at(batch[4], index);
     try {
-      const returned = withContext(running, () => call(definition, batch, index));
+      this.#frame.current = running;
+      const returned = call(definition, batch, index);
       if (definition.options.output === undefined && !isThenable(returned)) {
+        this.#frame.current = undefined;
         this.#value(returned, kind === text);
         return true;
       }
       this.#follow(definition, returned, kind === text);
       return false;
     } catch (error) {
+      this.#frame.current = undefined;
       this.#error(error);
       return true;
     }
