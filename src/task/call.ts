@@ -16,6 +16,18 @@ export interface Call<Result> {
   readonly "~result"?: Result;
 }
 
+class Made implements Call<unknown> {
+  readonly task: AnyTask;
+  readonly args: readonly unknown[];
+
+  constructor(task: AnyTask, args: readonly unknown[]) {
+    this.task = task;
+    this.args = args;
+  }
+}
+
+void Object.defineProperty(Made.prototype, brand, { value: true });
+
 type Leaf =
   | string
   | number
@@ -49,9 +61,7 @@ export type CallArgs<Args extends readonly unknown[]> = { readonly [K in keyof A
  */
 export function call<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Call<Result> {
   if (!isTask(task)) throw new UsageError(`call() takes a task, found ${show(task)}. Define it with task("name", fn).`);
-  const made = { task: task as AnyTask, args: args as readonly unknown[] };
-  Object.defineProperty(made, brand, { value: true });
-  return made;
+  return new Made(task, args);
 }
 
 /** True for a value made by {@link call}, also by another copy of manyhands. */
@@ -82,6 +92,17 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
+}
+
+/** True for what certainly holds no call: primitives, and plain objects of primitives. Most arguments are. */
+function isSimple(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (isCall(value) || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    if (typeof item === "object" && item !== null) return false;
+  }
+  return true;
 }
 
 /** Calls found directly inside `value`, not inside other calls. Stops at values that cannot hold calls. */
@@ -163,6 +184,7 @@ function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, numb
  * A call object used twice is one node: it runs once.
  */
 export function flatten(root: Call<unknown>): Node[] {
+  if (root.args.every(isSimple)) return [{ call: root, args: root.args, dependsOn: [] }];
   const nodes: Node[] = [];
   const position = new Map<Call<unknown>, number>();
   const opened = new Map<Call<unknown>, Call<unknown>[]>();

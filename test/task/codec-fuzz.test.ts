@@ -78,7 +78,7 @@ test("what JSON gives back unchanged is plain JSON text", () => {
       if (Object.is(value, -0) || /-0\b/.test(JSON.stringify(value, (_, each: unknown) => (Object.is(each, -0) ? "-0" : each))))
         return;
       // A key that needs an escape is kept out of JSON, because engines misread it.
-      if (/"(?:[^"\\]|\\.)*\\(?:[^"\\]|\\.)*":/.test(json)) return;
+      if (/"(?:[^"\\]|\\.)*\\.(?:[^"\\]|\\.)*":/.test(json)) return;
       assert.equal(encode(value, "args"), json);
       assert.deepStrictEqual(decode(json), value);
     }),

@@ -60,7 +60,7 @@ class Backlog {
     this.#task = task;
     this.#now = now;
     this.#pageRows = pageRows;
-    this.#show(db.all<ClaimRow>(firstPage, queue, task, now, pageRows));
+    this.#show(db.lists<ClaimRow>(firstPage, queue, task, now, pageRows));
   }
 
   get head(): ClaimRow | undefined {
@@ -72,7 +72,7 @@ class Backlog {
     this.#at += 1;
     if (!passed || this.#at < this.#page.length || this.#isOver) return;
     this.#pageRows *= 2;
-    this.#show(this.#db.all<ClaimRow>(nextPage, this.#queue, this.#task, passed.rank, passed.seq, this.#now, this.#pageRows));
+    this.#show(this.#db.lists<ClaimRow>(nextPage, this.#queue, this.#task, passed[1], passed[0], this.#now, this.#pageRows));
   }
 
   #show(page: ClaimRow[]): void {
@@ -83,7 +83,7 @@ class Backlog {
 }
 
 function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
-  return b === undefined || a.rank < b.rank || (a.rank === b.rank && a.seq < b.seq);
+  return b === undefined || a[1] < b[1] || (a[1] === b[1] && a[0] < b[0]);
 }
 
 function choose(db: Connection, { queue, tasks, limit }: Want, now: number): ClaimRow[] {
@@ -102,8 +102,10 @@ function choose(db: Connection, { queue, tasks, limit }: Want, now: number): Cla
   return chosen;
 }
 
-const start =
-  "UPDATE job SET state = 'running', worker = ?, attempt = attempt + 1, fence = fence + 1, started_at = ? WHERE seq = ?";
+const start = `
+  UPDATE job SET state = 'running', worker = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?
+  WHERE seq IN (SELECT value FROM json_each(?))`;
+const letGo = "UPDATE job SET unique_held = 0 WHERE seq = ?";
 
 function isLeased(db: Connection, worker: string, now: number): boolean {
   return db.get("SELECT 1 FROM worker WHERE id = ? AND lease_until > ?", worker, now) !== undefined;
@@ -114,10 +116,12 @@ export function claim(db: Connection, seqs: Seqs, worker: string, wants: readonl
   const claimed: ClaimedJob[] = [];
   if (!isLeased(db, worker, now)) return claimed;
   for (const want of wants) {
-    for (const row of choose(db, want, now)) {
-      db.run(start, worker, now, row.seq);
-      if (row.uniqueHeld === 1 && row.uniqueUntil === "started") db.run("UPDATE job SET unique_held = 0 WHERE seq = ?", row.seq);
-      seqs.remember(row.id, row.seq);
+    const rows = choose(db, want, now);
+    if (rows.length > 0) db.run(start, worker, now, JSON.stringify(rows.map(([seq]) => seq)));
+    for (const row of rows) {
+      const [seq, , uniqueHeld, uniqueUntil, id] = row;
+      if (uniqueHeld === 1 && uniqueUntil === "started") db.run(letGo, seq);
+      seqs.remember(id, seq);
       claimed.push(toClaimed(row));
     }
   }

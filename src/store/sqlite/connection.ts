@@ -24,6 +24,7 @@ export class Connection {
   readonly path: string;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #listStatements = new Map<string, StatementSync>();
 
   constructor(path: string) {
     this.path = path;
@@ -37,6 +38,17 @@ export class Connection {
   /** All rows; the caller says what the SQL gives. */
   all<T>(sql: string, ...params: SQLInputValue[]): T[] {
     return this.#statement(sql).all(...params) as unknown as T[];
+  }
+
+  /** All rows, each as the list of its columns; the caller says what the SQL gives. */
+  lists<T extends readonly unknown[]>(sql: string, ...params: SQLInputValue[]): T[] {
+    let statement = this.#listStatements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#listStatements.set(sql, statement);
+    }
+    return statement.all(...params) as unknown as T[];
   }
 
   /** The first row; the caller says what the SQL gives. */
@@ -85,6 +97,7 @@ export class Connection {
 
   close(): void {
     this.#statements.clear();
+    this.#listStatements.clear();
     this.#db.close();
   }
 

@@ -65,7 +65,8 @@ function isDetached(value: object): boolean {
 export function kindOf(value: object): Kind | Refusal {
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (Array.isArray(value)) return isBuiltin(prototype, Array.prototype) ? "array" : refuseInstance(value);
-  if (isPlainPrototype(prototype)) return isCall(value) ? refuseCall() : "object";
+  if (isCall(value)) return refuseCall();
+  if (isPlainPrototype(prototype)) return "object";
   if (types.isNativeError(value) || value instanceof Error) return "error";
   if (value instanceof Hole) return "hole";
   const brand = brandOf(value);
