@@ -37,6 +37,7 @@ export {
   ExpiredError,
   ManyhandsError,
   StoreError,
+  StoreLostError,
   TimeoutError,
   UsageError,
   WorkerDiedError,

@@ -17,6 +17,7 @@ test("the names of manyhands", () => {
     "Hands",
     "ManyhandsError",
     "StoreError",
+    "StoreLostError",
     "TimeoutError",
     "UsageError",
     "Worker",

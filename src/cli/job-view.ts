@@ -20,7 +20,9 @@ export function jobJson(job: JobInfo): Record<string, unknown> {
     endedAt: iso(job.endedAt),
     cancelAt: iso(job.cancelAt),
   };
-  return { ...job, ...times, error: job.error === undefined ? undefined : errorJson(job.error) };
+  // A task without a result has the result null; a job that is not done has none.
+  const result = job.state === "done" && job.problem === undefined ? (job.result ?? null) : undefined;
+  return { ...job, ...times, result, error: job.error === undefined ? undefined : errorJson(job.error) };
 }
 
 /** How long the last attempt took, or has been running. */

@@ -1,12 +1,13 @@
 // From what a user types, `path/to/tasks.ts#name`, to a task. Modules are imported by path from the current folder; Node runs
 // TypeScript as it is. Every way this can go wrong ends in one line that names the file, the place in it and what to do.
 import { readdirSync, statSync } from "node:fs";
-import { basename, dirname, relative, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { UsageError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { Task } from "../task/task.ts";
 import { isTask } from "../task/task.ts";
+import { placeOf } from "./place.ts";
 
 /** A task of any type, as it is exported by a module. */
 export type LoadedTask = Task<readonly unknown[], unknown>;
@@ -38,15 +39,6 @@ function checkFile(given: string): string {
   return path;
 }
 
-/** `file:line` of the first place outside Node that an import's error names, or "". */
-function placeOf(error: Error): string {
-  const stack = error.stack ?? "";
-  const found = /^(file:\/\/\S+?|\/\S+?):(\d+)$/m.exec(stack) ?? /at .*?(file:\/\/[^\s)]+?):(\d+):\d+\)?$/m.exec(stack);
-  if (found?.[1] === undefined) return "";
-  const path = found[1].startsWith("file:") ? fileURLToPath(found[1]) : found[1];
-  return ` at ${relative(process.cwd(), path) || path}:${found[2]}`;
-}
-
 function importFailed(given: string, thrown: unknown): UsageError {
   if (!(thrown instanceof Error)) return new UsageError(`"${given}" could not be imported: it threw ${String(thrown)}.`);
   const reason = thrown.message.trim().replaceAll(/\s*\n\s*/g, " ");
@@ -54,6 +46,16 @@ function importFailed(given: string, thrown: unknown): UsageError {
   return new UsageError(`"${given}" could not be imported: ${thrown.name}${placeOf(thrown)}: ${reason}${hint}`, {
     cause: thrown,
   });
+}
+
+/** A job names its task by name alone. */
+function checkNames(given: string, tasks: Iterable<LoadedTask>): void {
+  const seen = new Set<string>();
+  for (const { name } of tasks) {
+    if (seen.has(name))
+      throw new UsageError(`"${given}" has two tasks with the name "${name}". Give each task a name of its own.`);
+    seen.add(name);
+  }
 }
 
 /** Imports a module of tasks. Rejects with UsageError when there is none, it cannot be imported, or it exports no task. */
@@ -67,6 +69,7 @@ export async function loadModule(given: string): Promise<TaskModule> {
   }
   const tasks = new Map<string, LoadedTask>();
   for (const [name, value] of Object.entries(exports)) if (isTask(value)) tasks.set(name, value as LoadedTask);
+  checkNames(given, new Set(tasks.values()));
   if (tasks.size > 0) return { path, exports, tasks };
   throw new UsageError(`"${given}" exports no tasks. Define one with: export const name = task("name", fn).`);
 }

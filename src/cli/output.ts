@@ -4,9 +4,10 @@
 // While a command runs, `process.stdout` is standard error: what a task module prints must never mix with results.
 import type { WriteStream } from "node:tty";
 import { isatty } from "node:tty";
-import { styleText } from "node:util";
+import { inspect, styleText } from "node:util";
 import type { Runtime } from "../core/runtime.ts";
 import { errorJson } from "./json.ts";
+import { oneLine } from "./table.ts";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -91,8 +92,10 @@ export class Output {
   /** Why the command ends without having done its work, in one line; with `--json` as `{"error": {name, message, code}}`. */
   error(thrown: unknown): void {
     const facts = errorJson(thrown);
-    this.#tell(this.json ? JSON.stringify({ error: facts }) : `${this.paint("red", "manyhands:", "stderr")} ${facts.message}`);
-    if (process.env["MANYHANDS_DEBUG"] && thrown instanceof Error) this.#tell(thrown.stack ?? String(thrown));
+    this.#tell(
+      this.json ? JSON.stringify({ error: facts }) : `${this.paint("red", "manyhands:", "stderr")} ${oneLine(facts.message)}`,
+    );
+    if (process.env["MANYHANDS_DEBUG"] && thrown instanceof Error) this.#tell(inspect(thrown));
   }
 
   /** Shows a line at the bottom of the terminal in place of the one before; "" takes it away. */

@@ -15,6 +15,7 @@ import { addRetry } from "./commands/retry.ts";
 import { addShow } from "./commands/show.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
+import { leave, onForeignEnd } from "./end.ts";
 import { exitCode } from "./exit-code.ts";
 import { Output } from "./output.ts";
 
@@ -67,7 +68,11 @@ function keepAlive(runtime: Runtime): void {
 export async function main(args: readonly string[]): Promise<void> {
   const runtime = systemRuntime;
   const output = new Output(runtime, wantsJson(args));
-  output.onBroken(() => process.exit(exitCode.brokenPipe));
+  output.onBroken(() => leave(exitCode.brokenPipe));
+  onForeignEnd((error) => {
+    output.status("");
+    output.error(error);
+  });
   keepAlive(runtime);
   let code: number = exitCode.done;
   const program = makeProgram(async ({ store }, body) => {
@@ -90,7 +95,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (output.failure) {
     output.error(new Error(`Standard output could not be written: ${output.failure.message}`, { cause: output.failure }));
     code = exitCode.usage;
-  }
+  } else if (output.broken) code = exitCode.brokenPipe;
   // A task module may have left a timer or a connection open; the command is over all the same.
-  process.exit(code);
+  leave(code);
 }

@@ -1,6 +1,7 @@
 // Ctrl-C and SIGTERM: the first asks the command to stop in good order, the second ends the process at once. A runner such as
 // npx passes on the signal that the terminal has sent to the whole group already, so a repetition within a moment is the same one.
 import type { Runtime } from "../core/runtime.ts";
+import { leave } from "./end.ts";
 import { signalled } from "./exit-code.ts";
 
 const echoMs = 250;
@@ -12,7 +13,7 @@ export function onStopSignal(runtime: Runtime, stop: (signal: NodeJS.Signals) =>
     if (firstAt === undefined) {
       firstAt = runtime.elapsed();
       stop(signal);
-    } else if (runtime.elapsed() - firstAt > echoMs) process.exit(signalled(signal));
+    } else if (runtime.elapsed() - firstAt > echoMs) leave(signalled(signal));
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, listener);

@@ -1,6 +1,6 @@
 // Opening the store a command works on. A command that only looks at jobs, or changes those there are, must not make an empty
 // store because it was started in the wrong folder; `memory:` lives in one program, so only `map` can use it.
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { StoreError, UsageError } from "../core/errors.ts";
 import { connect, defaultUrl } from "../fleet/connect.ts";
@@ -26,6 +26,11 @@ export function storeFile(url: string): string | undefined {
   return path === undefined ? undefined : resolve(path);
 }
 
+/** True when there is no such file; throws when that cannot be known, for want of permission. */
+export function isMissing(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false }) === undefined;
+}
+
 /** Opens the store. Rejects with UsageError or StoreError. */
 export async function openHands(cli: Cli, { existing = false, memory = false }: StoreNeeds = {}): Promise<Hands> {
   const url = storeUrl(cli);
@@ -35,7 +40,7 @@ export async function openHands(cli: Cli, { existing = false, memory = false }: 
     );
   }
   const file = storeFile(url);
-  if (existing && file !== undefined && !existsSync(file)) {
+  if (existing && file !== undefined && isMissing(file)) {
     throw new StoreError(
       `There is no store at ${file}. Name one with --store sqlite:path or MANYHANDS_URL, or change to its folder.`,
     );

@@ -98,7 +98,14 @@ export class ClosedError extends ManyhandsError {
 
 /** The store refused or could not do what was asked (a full disk, a foreign or newer file, no permission). */
 export class StoreError extends ManyhandsError {
+  constructor(message: string, options?: ErrorOptions, code: string = "STORE") {
+    super(code, message, options);
+  }
+}
+
+/** The store that was opened cannot be used any more, and trying again is of no use: deleted, replaced, damaged, or of a newer layout. */
+export class StoreLostError extends StoreError {
   constructor(message: string, options?: ErrorOptions) {
-    super("STORE", message, options);
+    super(message, options, "STORE_LOST");
   }
 }

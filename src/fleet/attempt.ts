@@ -64,13 +64,12 @@ export class LoopAttempt implements Attempt, Context {
     return this.#controller.signal;
   }
 
-  log(message: string): void {
-    this.#options.log(message);
-  }
+  // Properties, so that a task may take them out of its context.
+  readonly log = (message: string): void => this.#options.log(message);
 
-  progress(fraction: number, note?: string): void {
+  readonly progress = (fraction: number, note?: string): void => {
     if (!this.#ended) this.#options.progress(fraction, note);
-  }
+  };
 
   /** Runs the task. A task that is not asynchronous has ended when this returns. */
   start(definition: Definition, args: readonly unknown[]): void {

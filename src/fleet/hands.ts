@@ -37,6 +37,9 @@ export interface JobQuery extends JobFilter {
   readonly before?: string;
 }
 
+/** How many late or due rows are seen to along with a dismissed worker. */
+const dismissRows = 5000;
+
 const filterKeys = ["ids", "states", "queue", "task", "root"];
 
 function checkFilter(filter: JobFilter, where: string, more: readonly string[] = []): JobFilter {
@@ -117,6 +120,8 @@ export class Hands implements Executor {
     };
     const worker = new Worker(host, options);
     this.#workers.add(worker);
+    const forget = (): void => void this.#workers.delete(worker);
+    worker.stopped.then(forget, forget);
     return worker;
   }
 
@@ -175,11 +180,14 @@ export class Hands implements Executor {
   }
 
   /**
-   * Takes the jobs of a worker that is known to be dead back at once, without waiting for its lease to run out. If it lives after all,
-   * the outcomes it reports are refused and it joins again.
+   * Takes the jobs of a worker that is known to be dead back at once, without waiting for its lease to run out; for each of them that
+   * is a crash. If it lives after all, the outcomes it reports are refused and it joins again.
    */
-  dismiss(worker: string): Promise<void> {
-    return this.#store.leave(worker, this.#runtime.now()).then(() => this.#awaiter.look());
+  async dismiss(worker: string): Promise<void> {
+    const now = this.#runtime.now();
+    const { alive } = await this.#store.renew(worker, now);
+    if (alive) await this.#store.tend(now, dismissRows);
+    this.#awaiter.look();
   }
 
   /** The workers of the fleet whose lease holds. */

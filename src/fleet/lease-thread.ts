@@ -91,7 +91,7 @@ function main(data: LeaseThreadData, send: (message: LeaseThreadMessage) => void
 
   const renew = (): void => {
     try {
-      const { alive, cancels } = lease.renew(systemRuntime.now() + data.leaseMs);
+      const { alive, cancels } = lease.renew(() => systemRuntime.now() + data.leaseMs);
       if (!alive) send({ kind: "lost" });
       else if (cancels.length > 0) send({ kind: "cancels", ids: cancels });
     } catch (error) {

@@ -34,10 +34,18 @@ export async function openStore(url: string, options: OpenOptions): Promise<Stor
     throw new UsageError(`durability must be "full" or "normal", found ${show(durability)}.`);
   }
   const scheme = /^([a-z]+):/.exec(url)?.[1];
-  if (scheme === "memory") return memoryStore({ runtime });
+  if (scheme === "memory") {
+    if (url === "memory:") return memoryStore({ runtime });
+    throw new UsageError(`A memory store has no name and is this program's own: use "memory:", not ${show(url)}.`);
+  }
   if (scheme === "sqlite") {
     const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
     if (path === "") throw new UsageError('A SQLite store needs a file: "sqlite:path/to/file.db".');
+    const parameters = /\?\w+=.*$/.exec(path)?.[0];
+    if (parameters)
+      throw new UsageError(
+        `The URL of a SQLite store takes no parameters, found ${show(parameters)}. Use connect(url, options).`,
+      );
     return sqliteStore(resolve(path), { runtime, ...(durability && { durability }) });
   }
   if (scheme !== undefined && Object.hasOwn(later, scheme)) {

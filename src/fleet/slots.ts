@@ -66,7 +66,9 @@ export class Slots {
   }
 
   hold(held: Held): void {
-    this.#held.push(held);
+    // What was with a worker that died goes first: while it waits, another job's crash would count as its own.
+    if (held.job.crashes > 0) this.#held.splice(this.#next, 0, held);
+    else this.#held.push(held);
   }
 
   /**

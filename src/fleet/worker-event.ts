@@ -9,6 +9,8 @@ export type WorkerEvent =
   /** An outcome came too late: the job had been given to another worker. */
   | { readonly kind: "refused"; readonly id: string }
   | { readonly kind: "store-failed"; readonly error: Error }
+  /** The store cannot be used any more; the worker has ended. */
+  | { readonly kind: "store-lost"; readonly error: Error }
   /** `context().log()` */
   | { readonly kind: "log"; readonly id: string; readonly task: string; readonly message: string }
   /** An attempt ended here. */
@@ -30,5 +32,6 @@ export function printEvent(event: WorkerEvent): void {
     console.error(
       `manyhands: the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`,
     );
-  } else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
+  } else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
+  else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
 }

@@ -5,7 +5,7 @@
 import { hostname } from "node:os";
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
-import { CancelledError, ClosedError, UsageError } from "../core/errors.ts";
+import { CancelledError, ClosedError, StoreLostError, UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
@@ -64,6 +64,9 @@ export interface WorkerHost {
 export class Worker implements AsyncDisposable {
   /** Resolves when the worker has joined; rejects when it cannot work at all. */
   readonly ready: Promise<void>;
+  /** Resolves when the worker has stopped; rejects with a StoreLostError when it ended because its store cannot be used any more. */
+  readonly stopped: Promise<void>;
+  readonly #hasStopped: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #host: WorkerHost;
   readonly #options: WorkOptions;
   readonly #leaseMs: number;
@@ -72,7 +75,7 @@ export class Worker implements AsyncDisposable {
   #tasks: readonly string[] = [];
   #queues: readonly string[] = [];
   #attempts: Attempts | undefined;
-  #pools: WorkerPools | undefined;
+  readonly #pools: WorkerPools;
   #lease: Lease | undefined;
   #tending: Tending | undefined;
   #unwatch: () => void = () => undefined;
@@ -105,6 +108,10 @@ export class Worker implements AsyncDisposable {
       }
     }
     options.queues?.forEach(checkQueueName);
+    this.#pools = new WorkerPools(options, host.runtime, abortGraceMs);
+    this.stopped = this.#hasStopped.promise;
+    // Whoever does not ask has been told by a report.
+    this.stopped.catch(() => undefined);
     this.ready = this.#start();
   }
 
@@ -131,7 +138,10 @@ export class Worker implements AsyncDisposable {
     const graceMs = options.grace === undefined ? this.#graceMs : toMs(options.grace, "stop() grace");
     if (graceMs === 0) this.#isHurried = true;
     if (this.#isHurried) this.#drained?.();
-    this.#stopping ??= this.#stop(graceMs);
+    if (!this.#stopping) {
+      this.#stopping = this.#stop(graceMs);
+      this.#stopping.then(this.#hasStopped.resolve, this.#hasStopped.reject);
+    }
     return this.#stopping;
   }
 
@@ -150,14 +160,12 @@ export class Worker implements AsyncDisposable {
   async #start(): Promise<void> {
     const { store, runtime } = this.#host;
     const tasks = await roster(this.#options.tasks);
-    const pools = new WorkerPools(this.#options, runtime, abortGraceMs);
     this.#tasks = [...tasks.keys()];
     this.#queues = [...new Set(this.#options.queues ?? [...tasks.values()].map((definition) => definition.policy.queue))];
-    this.#pools = pools;
     this.#attempts = new Attempts({
       runtime,
       tasks,
-      pools,
+      pools: this.#pools,
       concurrency: this.#options.concurrency ?? 50,
       graceMs: abortGraceMs,
       ended: (job, outcome) => this.#ended(job, outcome),
@@ -199,7 +207,7 @@ export class Worker implements AsyncDisposable {
     this.#lease = keepLease(options, {
       cancels: (ids) => this.cancel(ids),
       lost: () => this.#rejoin(),
-      failed: (error) => this.#report({ kind: "store-failed", error }),
+      failed: (error) => this.#storeFailed(error),
       blocked: (ms, where) => this.#options.report?.({ kind: "blocked", ms, where }),
     });
   }
@@ -225,13 +233,35 @@ export class Worker implements AsyncDisposable {
       await this.#join();
       this.#wake();
     } catch (error) {
-      this.#report({ kind: "store-failed", error: error as Error });
+      this.#storeFailed(error as Error);
       this.#host.runtime.after(storeRetryMs, () => this.#rejoin());
     }
   }
 
   #report(event: WorkerEvent): void {
     (this.#options.report ?? printEvent)(event);
+  }
+
+  #storeFailed(error: Error): void {
+    if (error instanceof StoreLostError) this.#giveUp(error);
+    else this.#report({ kind: "store-failed", error });
+  }
+
+  /** Ends at once: nothing can be recorded any more. A stop under way fails by itself. */
+  #giveUp(error: StoreLostError): void {
+    if (this.#state !== "working") return;
+    this.#state = "stopped";
+    this.#report({ kind: "store-lost", error });
+    this.#stopping ??= this.#free(error);
+    this.#hasStopped.reject(error);
+  }
+
+  async #free(error: StoreLostError): Promise<void> {
+    this.#unwatch();
+    this.#outcomes = [];
+    this.#attempts?.drop(() => true);
+    this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
+    await Promise.all([this.#pools.close(), this.#lease?.stop(), this.#tending?.stop()]);
   }
 
   #wake(): void {
@@ -278,7 +308,7 @@ export class Worker implements AsyncDisposable {
         // What has ended must be told; nothing is dropped because the store failed once.
         if (worker === this.#id) this.#outcomes = [...batch, ...this.#outcomes];
         this.#isHungry = true;
-        this.#report({ kind: "store-failed", error: error as Error });
+        this.#storeFailed(error as Error);
         this.#host.runtime.after(storeRetryMs, () => this.#pumpSoon(), { background: true });
         this.#pumpAgain = false;
         return;
@@ -287,16 +317,15 @@ export class Worker implements AsyncDisposable {
     }
   }
 
-  /** What there is room for. A worker with several queues divides its room among them; what one leaves the next claim fills. */
+  /** What there is room for. The queues take turns in being named first, because an odd place goes to the first. */
   #wants(): Want[] {
     if (this.#state !== "working" || !this.#isHungry || !this.#lease) return [];
-    const wants: Want[] = [];
-    for (const slots of this.#attempts?.slots ?? []) {
-      for (const { tasks, limit } of slots.rooms(this.#host.runtime.elapsed())) {
-        for (const queue of this.#queues) wants.push({ queue, tasks, limit: Math.ceil(limit / this.#queues.length) });
-      }
-    }
-    return wants;
+    const elapsed = this.#host.runtime.elapsed();
+    const [first, ...others] = this.#queues;
+    if (first !== undefined) this.#queues = [...others, first];
+    return (this.#attempts?.slots ?? []).flatMap((slots) =>
+      slots.rooms(elapsed).map((room) => ({ queues: this.#queues, ...room })),
+    );
   }
 
   async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
@@ -376,7 +405,7 @@ export class Worker implements AsyncDisposable {
         if (ended.length > 0) this.#host.ended(ended);
         if (promoted + recovered > 0) this.#wake();
       },
-      failed: (error) => this.#report({ kind: "store-failed", error }),
+      failed: (error) => this.#storeFailed(error),
     });
   }
 
@@ -406,7 +435,7 @@ export class Worker implements AsyncDisposable {
     try {
       while (this.#pumping || this.#outcomes.length > 0) await (this.#pumping ?? this.#settleRest());
     } finally {
-      await this.#pools?.close();
+      await this.#pools.close();
       await this.#lease?.stop();
       if (this.#id !== "") await this.#host.store.leave(this.#id, this.#host.runtime.now());
       this.#host.look();
@@ -431,7 +460,7 @@ export class Worker implements AsyncDisposable {
         return this.#tellEnded(batch, await this.#host.store.settle(this.#id, batch, [], this.#host.runtime.now()));
       } catch (error) {
         this.#outcomes = [...batch, ...this.#outcomes];
-        if (tries === lastTries || error instanceof ClosedError) throw error;
+        if (tries === lastTries || error instanceof ClosedError || error instanceof StoreLostError) throw error;
         await sleep(this.#host.runtime, storeRetryMs);
       }
     }

@@ -78,6 +78,11 @@ export function afterAttempt(job: RunningJob, end: AttemptEnd, now: number): Aft
   };
 }
 
+/** True for a job whose next crash is one too many. It has been with workers that died, through its own fault or another's. */
+export function isSuspect({ crashes, crashLimit }: Pick<Job, "crashes" | "crashLimit">): boolean {
+  return crashes > 0 && crashes >= crashLimit;
+}
+
 /** True when the end of an attempt is what its worker said, so that whoever said it need not be told. */
 export function asReported(kind: AttemptEnd["kind"], state: JobState): boolean {
   return kind === state;

@@ -19,9 +19,10 @@ export interface JobFilter {
 
 /** One kind of work a worker has room for. */
 export interface Want {
-  readonly queue: string;
+  /** The room is divided evenly among them; what one cannot fill goes to the others. An odd one goes to the first. */
+  readonly queues: readonly string[];
   readonly tasks: readonly string[];
-  /** At most this many jobs. */
+  /** At most this many jobs in all. */
   readonly limit: number;
 }
 
@@ -134,12 +135,12 @@ export interface Store {
    */
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]>;
   /**
-   * Takes ready jobs for a worker: per want, higher priority first, then oldest first. A job whose `expiresAt` has come
-   * before its first start is never given out. Empty when the worker has not joined or its lease has run out.
-   */
-  claim(worker: string, wants: readonly Want[], now: number): Promise<readonly ClaimedJob[]>;
-  /**
-   * Records outcomes and, in the same step, claims again. An outcome counts only if the job is running with this worker
+   * Records outcomes and, in the same step, claims: takes ready jobs for the worker, in each queue higher priority first, then
+   * oldest first. None when the worker has not joined or its lease has run out. A job whose `expiresAt` has come before its first
+   * start is never given out. Of jobs whose next crash is one too many, a worker has at most one at a time: when it dies,
+   * one of them at most is set aside for another's fault.
+   *
+   * An outcome counts only if the job is running with this worker
    * and this fence. Done jobs release those that wait for them; a job whose dependency ends otherwise fails at once, and so on up.
    * A `retry`, `crashed` or `released` job with a recorded wish to cancel ends as `cancelled`; a `done` one is done. A job
    * failed by several dependencies names the first. An outcome counts even when the lease has run out, while nobody took the job back.

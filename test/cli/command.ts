@@ -12,7 +12,8 @@ import { folder, until } from "../fixtures/support.ts";
 const compiled = mkdtempSync(join(tmpdir(), "manyhands-test-compiled-"));
 after(() => rmSync(compiled, { recursive: true, force: true }));
 
-const main = join(import.meta.dirname, "../../src/cli/main.ts");
+/** The command line's entry. */
+export const main = join(import.meta.dirname, "../../src/cli/main.ts");
 const library = new URL("../../src/index.ts", import.meta.url).href;
 
 const tasks = `
@@ -32,7 +33,6 @@ export const picky = task("picky", (text: string) => {
   return text.length;
 });
 export const quiet = task("quiet", (_text: string) => {});
-export const rich = task("rich", () => ({ big: 2n ** 64n, at: new Date(0), set: new Set([1]), map: new Map([["a", NaN]]), bytes: new Uint8Array([1, 2]) }));
 /** Leaves a mark for each run; a text that begins with "hold" then waits until the file "release" is there. */
 export const mark = task("mark", async (text: string) => {
   appendFileSync("ran", text + "\\n");

@@ -115,7 +115,7 @@ test("options of submit reach the job; jobs lists by filter and page", async (t)
 test("cancel and retry, by id and by filter, never all without --all", async (t) => {
   const place = new Place(t);
   const good = await submit(place, "tasks.ts#upper", "a");
-  const bad = await submit(place, "tasks.ts#picky", "bad");
+  const bad = await submit(place, "tasks.ts#picky", "bad\u001b[31m");
   for (const command of ["cancel", "retry"]) {
     const { code, err } = await place.run(command);
     assert.equal(code, 2);
@@ -128,6 +128,9 @@ test("cancel and retry, by id and by filter, never all without --all", async (t)
 
   assert.equal((await place.run("cancel", good, "--reason", "not needed")).out, "Cancelled 1 job.\n");
   assert.match((await place.run("show", good)).out, /^cancel reason +not needed$/m);
+  await place.run("retry", good);
+  await place.run("cancel", good, "--reason", "\u001b[31mred\u0007\nalert");
+  assert.match((await place.run("show", good)).out, /^cancel reason {2} \[31mred alert$/m);
   assert.equal((await place.run("cancel", good)).out, "Nothing to cancel: all of them have ended.\n");
   assert.deepEqual(json((await place.run("retry", good, "--json")).out), [{ retried: 1, ids: [good] }]);
   const refused = await place.run("retry", good);
@@ -138,9 +141,9 @@ test("cancel and retry, by id and by filter, never all without --all", async (t)
   const worker = await startWorker(place, "--verbose");
   await worker.says(`failed picky ${bad}`);
   const shown = await place.run("show", bad);
-  assert.match(shown.out, /^error +RangeError: bad is not good\n +at /m);
+  assert.match(shown.out, /^error +RangeError: bad \[31m is not good\n +at /m);
   assert.match(shown.err, new RegExp(`manyhands retry ${bad}`));
-  assert.match((await place.run("jobs", "--state", "failed")).out, /RangeError: bad is not good$/m);
+  assert.match((await place.run("jobs", "--state", "failed")).out, /RangeError: bad \[31m is not good$/m);
   assert.equal((await place.run("retry", "--all-failed")).out, "1 job will run again.\n");
   await until("it has failed again", () => linesOf(worker.out).filter((line) => line === `failed picky ${bad}`).length === 2);
   const hold = await submit(place, "tasks.ts#mark", "hold");

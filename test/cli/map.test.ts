@@ -1,8 +1,9 @@
 // `manyhands map` from start to end: where inputs come from, what is printed, how failures are told.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { until } from "../fixtures/support.ts";
 import { errorOf, json, linesOf, Place, results } from "./command.ts";
 
 test("arguments give JSON lines in the order of the inputs, and nothing is left in the store", async (t) => {
@@ -96,13 +97,6 @@ test("--unordered prints as they come, --json makes notes JSON too", async (t) =
   assert.match(String(json(notes.join("\n"))[0]?.["note"]), /^2 done in /);
 });
 
-test("results that JSON does not know have a fixed form", async (t) => {
-  const { out } = await new Place(t).run("map", "tasks.ts#rich", "x");
-  assert.deepEqual(results(out), [
-    { big: "18446744073709551616", at: "1970-01-01T00:00:00.000Z", set: [1], map: { a: null }, bytes: [1, 2] },
-  ]);
-});
-
 test("--retries, --timeout and tasks found by their export", async (t) => {
   const place = new Place(t);
   const [retried, late, byExport] = await Promise.all([
@@ -131,4 +125,30 @@ test("a reader that goes away ends the command quietly, and what is recorded is 
   assert.equal(linesOf(again.out).length, 3000);
   const ran = place.lines("ran");
   assert.equal(new Set(ran).size, 3000);
+});
+
+test("a reader that leaves before the last line is written ends the command with 141 and keeps the record", async (t) => {
+  const place = new Place(t);
+  const long = "x".repeat(4_000_000);
+  place.write("long.jsonl", JSON.stringify(long));
+  const command = place.start("map", "tasks.ts#mark", "--jsonl", "long.jsonl");
+  command.child.stdout?.once("data", () => command.child.stdout?.destroy());
+  assert.equal((await command.ended).code, 141);
+  const again = await place.run("map", "tasks.ts#mark", "--jsonl", "long.jsonl");
+  assert.deepEqual([again.code, results(again.out)], [0, [long]]);
+  assert.equal(place.lines("ran").length, 1);
+});
+
+test("a store that is deleted ends a map and a worker with one line", async (t) => {
+  const place = new Place(t);
+  const commands = [place.start("map", "tasks.ts#mark", "hold"), place.start("worker", "tasks.ts")];
+  await until("the map runs", () => place.lines("ran").length === 1);
+  await commands[1]?.says("joined");
+  rmSync(join(place.path, ".manyhands"), { recursive: true });
+  for (const { ended } of commands) {
+    const { code, err } = await ended;
+    assert.equal(code, 2, err);
+    assert.match(err, /^manyhands: The store .* was deleted/m);
+    assert.doesNotMatch(err, /^ +at /m);
+  }
 });

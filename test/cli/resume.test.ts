@@ -1,6 +1,9 @@
 // A map that was interrupted goes on where it stopped. The task leaves a mark in a file for every run, so that what ran twice shows.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import { systemRuntime } from "../../src/core/runtime.ts";
+import { connect, task } from "../../src/index.ts";
 import { until } from "../fixtures/support.ts";
 import { errorOf, json, linesOf, Place, results } from "./command.ts";
 
@@ -24,7 +27,7 @@ async function checkSecondRun(place: Place, heldRuns: number): Promise<void> {
   place.write("release", "");
   const { code, out, err } = await place.feed(all.join("\n"), ...map);
   assert.equal(code, 0, err);
-  assert.match(err, /resuming: \d+ already done/);
+  assert.match(err, /resuming: up to \d+ already done/);
   assert.deepEqual(results(out), all);
   for (const name of first) assert.equal(timesRun(place, name), 1, name);
   assert.equal(timesRun(place, "hold"), heldRuns);
@@ -66,17 +69,90 @@ test("the second Ctrl-C ends at once", async (t) => {
 
 test("failed inputs are tried again, done ones are not; left-overs are dropped; order and number of inputs may change", async (t) => {
   const place = new Place(t);
-  const task = ["map", "tasks.ts#repairable"];
-  const one = await place.run(...task, "a", "b", "broken", "twice", "twice");
+  const task = ["map", "tasks.ts#repairable", "--jsonl", "inputs.jsonl"];
+  const give = (...inputs: string[]): void => place.write("inputs.jsonl", inputs.map((each) => JSON.stringify(each)).join("\n"));
+  give("a", "b", "broken", "twice", "twice");
+  const one = await place.run(...task);
   assert.equal(one.code, 1);
   place.write("repaired", "");
-  const two = await place.run(...task, "twice", "broken", "new", "twice", "a", "twice");
+  give("twice", "broken", "new", "twice", "a", "twice");
+  // What does not change a result does not make it another map.
+  const two = await place.run(...task, "--workers", "1", "--on", "process", "--unordered", "--json", "--retries", "1");
   assert.equal(two.code, 0, two.err);
   assert.match(two.err, /resuming: 4 of 6 already done/);
   assert.match(two.err, /dropped 1 recorded result of inputs that were not given this time/);
-  assert.deepEqual(results(two.out), ["twice", "broken", "new", "twice", "a", "twice"]);
+  assert.deepEqual(results(two.out).map(String).sort(), ["a", "broken", "new", "twice", "twice", "twice"]);
   assert.deepEqual(place.lines("ran").sort(), ["a", "b", "broken", "broken", "new", "twice", "twice", "twice"]);
   assert.deepEqual(json((await place.run("queues", "--json")).out), []);
+});
+
+test("maps of one task over other inputs leave each other's record alone, and run at the same time", async (t) => {
+  const place = new Place(t);
+  place.write("a.jsonl", '"a"\n"broken"\n');
+  const runs = [
+    ["a", "broken"],
+    ["b", "broken"],
+    ["a", "broken", "--literal"],
+    ["--jsonl", "a.jsonl"],
+  ];
+  for (const inputs of runs) {
+    const { code, err } = await place.run("map", "tasks.ts#repairable", ...inputs);
+    assert.equal(code, 1);
+    assert.doesNotMatch(err, /resuming|dropped/);
+  }
+  const held = place.start("map", "tasks.ts#mark", "hold");
+  await until("the first one runs", () => timesRun(place, "hold") === 1);
+  const other = await place.run("map", "tasks.ts#mark", "other");
+  assert.deepEqual([other.code, results(other.out)], [0, ["other"]]);
+  place.write("release", "");
+  assert.equal((await held.ended).code, 0);
+  for (const inputs of runs) {
+    const { err } = await place.run("map", "tasks.ts#repairable", ...inputs);
+    assert.match(err, /resuming: 1 of 2 already done/);
+  }
+});
+
+test("maps of standard input share a record: what other lines have recorded stays until those lines succeed", async (t) => {
+  const place = new Place(t);
+  const task = ["map", "tasks.ts#repairable", "-"];
+  assert.equal((await place.feed("a\nbroken\n", ...task)).code, 1);
+  const other = await place.feed("b\nc\n", ...task);
+  assert.equal(other.code, 0, other.err);
+  assert.doesNotMatch(other.err, /dropped/);
+  place.write("repaired", "");
+  const again = await place.feed("a\nbroken\n", ...task);
+  assert.match(again.err, /resuming: up to 1 already done/);
+  assert.deepEqual([again.code, results(again.out)], [0, ["a", "broken"]]);
+  assert.deepEqual(place.lines("ran").sort(), ["a", "b", "broken", "broken", "c"]);
+  assert.deepEqual(json((await place.run("queues", "--json")).out), []);
+  const held = place.start("map", "tasks.ts#mark", "-");
+  held.child.stdin?.end("hold\n");
+  await until("the first one runs", () => timesRun(place, "hold") === 1);
+  const refused = await place.feed("other\n", "map", "tasks.ts#mark", "-");
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /running already.*given with --jsonl <file>/);
+});
+
+test("what an interrupted map left waiting is dropped a month later by any other map, never earlier", async (t) => {
+  const place = new Place(t);
+  const left = task("left", () => 1);
+  const queues = { old: "map:00000000000000aa", young: "map:00000000000000bb", other: "mine" };
+  for (const [queue, days] of [
+    [queues.old, 31],
+    [queues.young, 29],
+    [queues.other, 31],
+  ] as const) {
+    const then = { ...systemRuntime, now: () => systemRuntime.now() - days * 864e5 };
+    await using hands = await connect(`sqlite:${join(place.path, ".manyhands/hands.db")}`, { runtime: then });
+    await hands.submit(left.with({ queue })).submitted;
+  }
+  assert.match(
+    (await place.run("doctor")).out,
+    /Queue "map:0{14}bb" has 1 job waiting and no worker\. It belongs to an interrupted map/,
+  );
+  assert.equal((await place.run("map", "tasks.ts#upper", "a")).code, 0);
+  const stay = json((await place.run("queues", "--json")).out).map(({ queue }) => queue);
+  assert.deepEqual(stay, [queues.young, queues.other]);
 });
 
 test("--fresh forgets what is recorded", async (t) => {
@@ -91,12 +167,13 @@ test("more than one page of records is matched, in the same order and in another
   const place = new Place(t);
   const inputs = Array.from({ length: 2500 }, (_, i) => ({ n: i % 2400, deep: [{ list: ["ä", null, 1.5] }] }));
   const lines = inputs.map((input) => JSON.stringify(input));
-  place.write("inputs.jsonl", [...lines, '"broken"'].join("\n"));
-  place.write("reversed.jsonl", ['"broken"', ...lines.toReversed()].join("\n"));
-  const task = ["map", "tasks.ts#repairable"];
-  assert.equal((await place.run(...task, "--jsonl", "inputs.jsonl")).code, 1);
-  for (const file of ["inputs.jsonl", "reversed.jsonl"]) {
-    const { out, err } = await place.run(...task, "--jsonl", file);
+  const given = [...lines, '"broken"'];
+  place.write("inputs.jsonl", given.join("\n"));
+  const task = ["map", "tasks.ts#repairable", "--jsonl", "inputs.jsonl"];
+  assert.equal((await place.run(...task)).code, 1);
+  for (const order of [given, given.toReversed()]) {
+    place.write("inputs.jsonl", order.join("\n"));
+    const { out, err } = await place.run(...task);
     assert.match(err, /resuming: 2,500 of 2,501 already done/);
     assert.doesNotMatch(err, /dropped/);
     assert.equal(linesOf(out).length, 2501);
@@ -114,6 +191,7 @@ test("a second command of the same map is refused while the first one runs, anot
     two.err,
     new RegExp(`This map is running already: process ${one.child.pid}, since .*the same command then goes on`),
   );
+  assert.doesNotMatch(two.err, /--jsonl/);
   assert.equal((await place.run("map", "tasks.ts#upper", "b")).code, 0);
   place.write("release", "");
   const { code, out } = await one.ended;

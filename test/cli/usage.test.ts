@@ -1,9 +1,10 @@
 // Mistakes of all kinds end with exit code 2 and one clear line on standard error; help is on standard output.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { test } from "node:test";
-import { errorOf, json, linesOf, Place } from "./command.ts";
+import { errorOf, json, linesOf, main, Place } from "./command.ts";
 
 const commands = ["map", "worker", "submit", "jobs", "show", "retry", "cancel", "queues", "doctor"];
 
@@ -57,6 +58,14 @@ const mistakes: readonly (readonly [what: string, args: readonly string[], messa
   ["a store that cannot be opened", ["submit", "tasks.ts#echo", "--store", "sqlite:tasks.ts/hands.db"], /tasks\.ts/],
   ["a file that is no store", ["jobs", "--store", "sqlite:tasks.ts"], /tasks\.ts/],
   ["a store of memory only", ["jobs", "--store", "memory:"], /"memory:" store ends with the program/],
+  ["two tasks of one name", ["map", "twins.ts#twin", "a"], /"twins\.ts" has two tasks with the name "twin"/],
+  ["a module that exits", ["worker", "exits.ts"], /A module or a task called process\.exit\(0\)/],
+  ["a module that throws later", ["map", "later.ts#later", "a"], /thrown where nobody catches it.*Error at later\.ts:2: late$/],
+  ["a module as inputs", ["map", "tasks.ts#upper", "--jsonl", "."], /"\." is a folder/],
+  ["no room in a file name", ["map", "tasks.ts#upper", "a", "--store", "sqlite:."], /is not a file, so it cannot be a store/],
+  ["no workers", ["map", "tasks.ts#upper", "a", "--workers", "0"], /--workers.*'0' is invalid.*at least 1/],
+  ["a path that cannot be looked at", ["jobs", "--store", `sqlite:${"x".repeat(5000)}`], /ENAMETOOLONG/],
+  ["a name of two lines", ["map", "no\nsuch.ts#x", "a"], /no module "no such\.ts"/],
   ["an unknown state", ["jobs", "--state", "dnoe"], /no state "dnoe"\. Did you mean "done"\?/],
 ];
 
@@ -66,6 +75,14 @@ test("mistakes end with exit code 2 and one line that says what to do", async (t
   place.write("throws.ts", 'export const x = 1;\nthrow new Error("not today");\n');
   place.write("lonely.ts", 'import { task } from "manyhands";\nexport const x = task("x", () => 1);\n');
   place.write("empty.ts", "export const nothing = 1;\n");
+  const library = JSON.stringify(new URL("../../src/index.ts", import.meta.url).href);
+  place.write("twins.ts", `import { task } from ${library};\nexport const a = task("twin", () => 1), b = task("twin", () => 2);`);
+  place.write("exits.ts", "process.exit(0);\n");
+  const throwing = 'setTimeout(() => {\n throw new Error("late");\n}, 50);';
+  place.write(
+    "later.ts",
+    `${throwing}\nimport { task } from ${library};\nexport const later = task("later", () => new Promise(() => {}));`,
+  );
   place.write("bad.jsonl", '"a"\noops\n');
   const waiting = [...mistakes];
   const next = async (): Promise<void> => {
@@ -80,6 +97,20 @@ test("mistakes end with exit code 2 and one line that says what to do", async (t
     }
   };
   await Promise.all([next(), next(), next()]);
+});
+
+test("a folder as standard input is refused", (t) => {
+  const place = new Place(t);
+  const stdin = openSync(place.path, "r");
+  t.after(() => closeSync(stdin));
+  const args = [main, "map", "tasks.ts#upper", "-"];
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    cwd: place.path,
+    stdio: [stdin, "pipe", "pipe"],
+    encoding: "utf8",
+  });
+  assert.equal(status, 2);
+  assert.match(stderr, /^manyhands: Standard input is a folder; inputs are read from a file\.$/m);
 });
 
 test("with --json errors are JSON, and MANYHANDS_DEBUG shows the stack", async (t) => {

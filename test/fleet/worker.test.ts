@@ -1,7 +1,8 @@
 // One worker in this program, or one in another, on a real SQLite file.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import {
@@ -11,6 +12,7 @@ import {
   DependencyFailedError,
   DuplicateJobError,
   ExpiredError,
+  StoreLostError,
   TimeoutError,
   UsageError,
   WorkerDiedError,
@@ -219,6 +221,60 @@ test("a job that kills its worker again and again is set aside", async (t) => {
   );
 });
 
+test("the neighbours of a job that kills its worker are done all the same", { timeout: 60_000 }, async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const file = join(path, "marks");
+  const texts = Array.from({ length: 20 }, (_, i) => `line ${i}`);
+  const neighbours = texts.map((line) => hands.submit(jobs.slowMark.with({ crashes: 1 }), file, line, 20));
+  const dying = assert.rejects(Promise.resolve(hands.submit(jobs.die)), WorkerDiedError);
+  const later = hands.submit(jobs.slowMark.with({ crashes: 1 }), file, "later", 20);
+  for (let i = 0; i < 2; i++) {
+    const worker = new Program(t, workerProgram, [url, JSON.stringify({ lease: 300 })]);
+    assert.equal(await worker.exited, 7);
+  }
+  const last = new Program(t, workerProgram, [url, JSON.stringify({ lease: 300 })]);
+  await last.says("ready");
+  await dying;
+  assert.deepEqual(await Promise.all([...neighbours, later]), [...texts, "later"]);
+  assert.deepEqual(
+    (await hands.jobs({ states: ["failed"] })).map(({ task }) => task),
+    ["jobs.die"],
+  );
+});
+
+test("a worker whose store is deleted ends, and says why", async (t) => {
+  const { hands, path } = await fleet(t);
+  const events: WorkerEvent[] = [];
+  const worker = hands.work({ tasks: [jobs], report: (event) => events.push(event) });
+  await worker.ready;
+  for (const name of readdirSync(path)) rmSync(join(path, name));
+  await assert.rejects(worker.stopped, (error) => error instanceof StoreLostError && /was deleted/.test(error.message));
+  assert.deepEqual(
+    events.map(({ kind }) => kind).filter((kind) => kind !== "store-failed"),
+    ["store-lost"],
+  );
+  await worker.stop();
+  await hands.close();
+  assert.deepEqual(readdirSync(path), [], "nothing was made in its place");
+});
+
+test("a lock that is held for longer than the lease costs no worker its jobs", { timeout: 60_000 }, async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url, JSON.stringify({ lease: 600 })]);
+  await worker.says("ready");
+  const future = hands.submit(jobs.slowMark, join(path, "marks"), "once", 3000);
+  await future.submitted;
+  await until("it runs", async () => (await hands.count({ states: ["running"] })) === 1);
+  const other = new DatabaseSync(join(path, "hands.db"));
+  other.exec("BEGIN IMMEDIATE");
+  const began = performance.now();
+  await until("the lock was held for long", () => performance.now() - began > 1800);
+  other.exec("COMMIT");
+  other.close();
+  assert.equal(await future, "once");
+  assert.deepEqual([(await hands.jobs())[0]?.crashes, worker.errors], [0, ""]);
+});
+
 test("process.exit() in a process task crashes that job only", async (t) => {
   const { hands } = await fleet(t);
   hands.work({ tasks: [jobs], processes: 1 });
@@ -319,4 +375,19 @@ test("URLs that name no store are refused with what to do", async () => {
   await assert.rejects(connect("postgres://localhost/x"), /no PostgreSQL store/);
   await assert.rejects(connect("sqlite:"), /needs a file/);
   await assert.rejects(connect("hands.db"), /names no store/);
+  await assert.rejects(connect("memory:mine"), /has no name/);
+  await assert.rejects(connect("sqlite:hands.db?mode=ro"), /takes no parameters, found "\?mode=ro"/);
+  await assert.rejects(connect("sqlite:/proc/none/hands.db"), /cannot be opened/);
+});
+
+test("wrong options of work() are refused at once", async (t) => {
+  const { hands } = await fleet(t);
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ threads: -1 }, /threads/],
+    [{ processes: "many" }, /processes/],
+    [{ concurrency: 0 }, /concurrency/],
+    [{ lease: 5 }, /lease/],
+    [{ queue: ["a"] }, /Did you mean "queues"/],
+  ];
+  for (const [options, message] of wrong) assert.throws(() => hands.work({ tasks: [jobs], ...options }), message);
 });

@@ -1,13 +1,13 @@
-// A program that uses a store directly, started by tests that kill it or run several of it at once: `node child.ts PATH ROLE NAME`.
+// A program that uses a store directly, started by tests that kill it or run several of it at once: `node child.ts PATH ROLE NAME [MS]`.
 // It says on standard output what has been acknowledged, one line for each batch, only after the store's promise resolved.
 // (A pipe's write is synchronous: what a killed child said, it had said.)
 import { writeSync } from "node:fs";
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { ClaimedJob, NewJob, Outcome, Store } from "../../src/store/index.ts";
 import { openLease, sqliteStore } from "../../src/store/index.ts";
-import { newJob, newWorker, wants } from "../../src/testing/store-suite/bench.ts";
+import { claim, newJob, newWorker, wants } from "../../src/testing/store-suite/bench.ts";
 
-const [path = "", role = "", name = ""] = process.argv.slice(2);
+const [path = "", role = "", name = "", ms = "1500"] = process.argv.slice(2);
 const leaseMs = 500;
 let count = 0;
 
@@ -62,7 +62,7 @@ async function live(store: Store, worker: string): Promise<void> {
   await store.join(newWorker(worker), Date.now() + leaseMs);
   const lease = openLease(store.leaseUrl ?? "", worker);
   let claimed: readonly ClaimedJob[] = [];
-  while (lease.renew(Date.now() + leaseMs).alive) {
+  while (lease.renew(() => Date.now() + leaseMs).alive) {
     await store.tend(Date.now(), 100);
     const inputs = await store.inputs(claimed.map(({ id }) => id));
     const outcomes = claimed.map((job, i) => outcomeOf(job, inputs[i] ?? []));
@@ -77,7 +77,7 @@ async function live(store: Store, worker: string): Promise<void> {
 
 /** Adds, claims and settles as fast as it can, and says how often at the end. */
 async function compete(store: Store): Promise<void> {
-  const stopAt = Date.now() + Number(process.env["COMPETE_MS"] ?? 1500);
+  const stopAt = Date.now() + Number(ms);
   await store.join(newWorker(name), Date.now() + 60_000);
   let rounds = 0;
   for (; Date.now() < stopAt; rounds++) {
@@ -86,7 +86,7 @@ async function compete(store: Store): Promise<void> {
       ids.map((id) => newJob({ id })),
       Date.now(),
     );
-    const claimed = await store.claim(name, wants(20), Date.now());
+    const claimed = await claim(store, name, wants(20), Date.now());
     await store.settle(
       name,
       claimed.map(({ id, fence }) => ({ id, fence, kind: "done", result: "1" })),

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { sqliteStore } from "../../src/store/index.ts";
-import { done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { claim, done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
 
 /** A runtime that counts the turns on which something was to be done. */
@@ -27,7 +27,7 @@ test("verbs called on one turn are one commit", async () => {
   const store = await sqliteStore(newPath(), { runtime: counter.runtime });
   const adds = Array.from({ length: 500 }, (_, i) => store.add([newJob({ id: `a${i}` })], start));
   const joined = store.join(newWorker("w"), start + leaseMs);
-  const claimed = store.claim("w", wants(100), start);
+  const claimed = claim(store, "w", wants(100), start);
   await Promise.all([...adds, joined]);
   assert.equal((await claimed).length, 100);
   assert.equal(counter.turns, 1);
@@ -49,7 +49,7 @@ test("progress and leases do not wait for the disk, everything else does", async
   await store.add([newJob({ id: "a" })], start);
   assert.equal(await level(), 2);
   await store.join(newWorker("w"), start + leaseMs);
-  const [job] = await store.claim("w", wants(1), start);
+  const [job] = await claim(store, "w", wants(1), start);
   assert.ok(job);
   await Promise.all([store.note("w", [["a", job.fence, "[1]"]]), store.renew("w", start + leaseMs)]);
   assert.equal(await level(), 1);

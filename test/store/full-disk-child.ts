@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../../src/core/errors.ts";
 import { sqliteStore } from "../../src/store/index.ts";
-import { done, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { claim, done, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 
 const path = process.argv[2] ?? "";
 const ballast = `${path}.ballast`;
@@ -41,7 +41,7 @@ await add("after");
 
 const ended = new Map<string, string>();
 const settles = await untilFull(async (i) => {
-  const [job] = await store.claim("w", wants(1), start);
+  const [job] = await claim(store, "w", wants(1), start);
   assert.ok(job, "there are jobs left to fill the disk with");
   const result = `"${i}${"y".repeat(4000)}"`;
   await store.settle("w", [done(job, result)], [], start);

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
 import { memoryStore, sqliteStore } from "../../src/store/index.ts";
 import { jobStates } from "../../src/task/state.ts";
-import { newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
+import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
 
 /** What the generated verbs may refer to: how far the reference has come. */
@@ -101,7 +101,7 @@ function toFilter({ ids, states, queue, task, rootAt }: Drawn<typeof filter>, kn
 
 const wants: fc.Arbitrary<Want[]> = fc.array(
   fc.record({
-    queue: fc.constantFrom(...queues),
+    queues: fc.shuffledSubarray([...queues], { minLength: 1 }),
     tasks: fc.subarray(tasks, { minLength: 1 }),
     limit: fc.integer({ min: 0, max: 4 }),
   }),
@@ -148,7 +148,7 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
       ([by, wanted]): Verb =>
         ({ now }) =>
         (store) =>
-          store.claim(by, wanted, now),
+          claim(store, by, wanted, now),
     ),
   },
   {

@@ -15,7 +15,7 @@ import { StoreError, UsageError } from "../../src/core/errors.ts";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { openLease, sqliteStore } from "../../src/store/index.ts";
-import { done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { claim, done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
 
 function child(t: TestContext, ...args: string[]): ChildProcess {
@@ -32,6 +32,14 @@ async function output(of: ChildProcess): Promise<string> {
   await once(of, "close");
   return text;
 }
+
+test("several processes may make one new store at once", { timeout: 60_000 }, async (t) => {
+  for (let round = 0; round < 4; round++) {
+    const path = newPath();
+    const said = await Promise.all(["a", "b", "c", "d"].map((name) => output(child(t, path, "compete", name, "1"))));
+    for (const text of said) assert.match(text, /rounds \d+/);
+  }
+});
 
 test("no process is starved by others that write all the time", { timeout: 60_000 }, async (t) => {
   const path = newPath();
@@ -117,7 +125,7 @@ test("endings are seen through another connection, also when very many commits l
   assert.deepEqual(await b.endings(["first", "last"]), []);
   await a.join(newWorker("w"), start + leaseMs);
   const one = async (): Promise<void> => {
-    const [job] = await a.claim("w", wants(1), start);
+    const [job] = await claim(a, "w", wants(1), start);
     assert.ok(job);
     await a.settle("w", [done(job)], [], start);
   };
@@ -144,14 +152,23 @@ test("a lease is renewed through its URL, and says what the worker must know", a
   const url = store.leaseUrl ?? "";
   await store.add([newJob({ id: "a" }), newJob({ id: "b" })], start);
   await store.join(newWorker("w"), start + leaseMs);
-  await store.claim("w", wants(2), start);
+  await claim(store, "w", wants(2), start);
   const lease = openLease(url, "w");
-  assert.deepEqual(lease.renew(start + 2 * leaseMs), { alive: true, cancels: [] });
+  assert.deepEqual(
+    lease.renew(() => start + 2 * leaseMs),
+    { alive: true, cancels: [] },
+  );
   assert.deepEqual((await store.tend(start + leaseMs, 10)).lost, []);
   await store.cancel({ ids: ["b"] }, null, start);
-  assert.deepEqual(lease.renew(start + 2 * leaseMs), { alive: true, cancels: ["b"] });
+  assert.deepEqual(
+    lease.renew(() => start + 2 * leaseMs),
+    { alive: true, cancels: ["b"] },
+  );
   assert.deepEqual((await store.tend(start + 2 * leaseMs, 10)).lost, ["w"]);
-  assert.deepEqual(lease.renew(start + 9 * leaseMs), { alive: false, cancels: [] });
+  assert.deepEqual(
+    lease.renew(() => start + 9 * leaseMs),
+    { alive: false, cancels: [] },
+  );
   lease.close();
   await store.close();
   assert.throws(() => openLease("redis://host", "w"), UsageError);
@@ -169,7 +186,7 @@ test("a lease is renewed from a thread while this one is blocked", { timeout: 60
     import(${JSON.stringify(module)}).then(({ openLease }) => {
       const lease = openLease(url, "w");
       while (Atomics.load(shared, 0) === 0) {
-        lease.renew(${start} + Atomics.add(shared, 1, 1) + 1);
+        lease.renew(() => ${start} + Atomics.add(shared, 1, 1) + 1);
         Atomics.wait(shared, 0, 0, 20);
       }
       lease.close();

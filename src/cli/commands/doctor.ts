@@ -1,6 +1,5 @@
 // `manyhands doctor`: looks at everything a fleet on this machine depends on and says what is wrong. It changes nothing. A problem is
 // something a person has to act on; what is merely worth knowing is a hint.
-import { existsSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import type { Command } from "commander";
 import { showMs } from "../../core/durations.ts";
@@ -11,8 +10,9 @@ import { withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { iso } from "../job-view.ts";
 import { errorJson, toJson } from "../json.ts";
+import { isRecordQueue } from "../map/record-queue.ts";
 import { isDead } from "../process.ts";
-import { openHands, storeFile, storeUrl } from "../store.ts";
+import { isMissing, openHands, storeFile, storeUrl } from "../store.ts";
 import { plural, printFacts, showBytes, showCount } from "../table.ts";
 
 /** A clock that is this far ahead of the store's times, or behind them, makes leases and delays wrong. */
@@ -85,7 +85,8 @@ async function lookAtQueues(findings: Findings, hands: Hands, workers: readonly 
   const served = new Set(workers.flatMap(({ queues }) => queues));
   for (const { queue, counts } of await hands.queues()) {
     if (counts.ready === 0 || served.has(queue)) continue;
-    findings.hints.push(`Queue "${queue}" has ${plural(counts.ready, "job")} waiting and no worker.`);
+    const what = isRecordQueue(queue) ? " It belongs to an interrupted map: the same command goes on with it." : "";
+    findings.hints.push(`Queue "${queue}" has ${plural(counts.ready, "job")} waiting and no worker.${what}`);
   }
 }
 
@@ -101,7 +102,7 @@ async function lookAtClock(findings: Findings, hands: Hands, now: number): Promi
 async function lookAtStore(findings: Findings, cli: Cli): Promise<void> {
   const url = storeUrl(cli);
   const file = storeFile(url);
-  if (file !== undefined && !existsSync(file)) {
+  if (file !== undefined && isMissing(file)) {
     findings.facts.push(["store", `none yet at ${file}`]);
     findings.json["store"] = null;
     findings.hints.push(`There is no store at ${file}. It is made when a job is first submitted.`);

@@ -5,7 +5,7 @@ import type { CommonOptions, Run } from "../command.ts";
 import { wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { jobJson, ranMs, remark, showAgo } from "../job-view.ts";
-import { toJson } from "../json.ts";
+import { recordJson } from "../json.ts";
 import type { FilterOptions } from "../selection.ts";
 import { filterOf, withFilterOptions } from "../selection.ts";
 import { openHands } from "../store.ts";
@@ -41,7 +41,7 @@ export function addJobs(program: Command, run: Run): void {
       const page = { limit: options.limit, ...(options.before !== undefined && { before: options.before }) };
       const jobs = await hands.jobs({ ...filter, ...page });
       if (output.json) {
-        for (const job of jobs) output.line(toJson(jobJson(job)));
+        for (const job of jobs) output.line(recordJson(jobJson(job)));
         return exitCode.done;
       }
       const now = runtime.now();

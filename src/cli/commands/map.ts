@@ -1,6 +1,5 @@
 // `manyhands map`: runs a task over many inputs on all cores, as durable jobs of a queue of its own, and goes on after an
 // interruption. This file is its options; map/run.ts is the run.
-import { hash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Option } from "commander";
@@ -9,6 +8,7 @@ import type { TaskOptions } from "../../task/options.ts";
 import type { CommonOptions, Run } from "../command.ts";
 import { duration, wholeNumber, withCommonOptions } from "../command.ts";
 import { openInputs } from "../map/inputs.ts";
+import { keepDays, recordQueue } from "../map/record-queue.ts";
 import { MapRun } from "../map/run.ts";
 import type { LoadedTask } from "../module.ts";
 import { loadTask } from "../module.ts";
@@ -32,17 +32,13 @@ const details = `
 Inputs: arguments, glob patterns (quote them: 'src/**/*.ts'), "-" for the lines of standard input, or --jsonl.
 On a pipe, or with --json, it prints a line {"input": ..., "result": ...} or {"input": ..., "error": {name, message}} for each input.
 It can be interrupted at any time, also by SIGKILL: the same command goes on where it stopped and runs nothing again that was
-recorded, but prints all results. When every input has succeeded, the record is removed.
+recorded, but prints all results. When every input has succeeded, the record is removed. The same command: the same task and inputs
+as typed, in the same folder; other inputs are another map. What comes on standard input is matched line by line.
 
 Examples:
   manyhands map tasks.ts#countWords 'docs/**/*.md' > counts.jsonl
   find . -name '*.jpg' | manyhands map tasks.ts#resize - --on process
   seq 1 1000 | manyhands map tasks.ts#fib - --as json --workers 4`;
-
-/** The queue of a map: the same for the same module and task, whatever the inputs. */
-function queueOf(path: string, task: LoadedTask): string {
-  return `map:${hash("sha256", `${path}#${task.name}`, "hex").slice(0, 12)}`;
-}
 
 function withMapOptions(task: LoadedTask, queue: string, { on, retries, timeout }: MapCommandOptions): LoadedTask {
   const given = {
@@ -51,7 +47,7 @@ function withMapOptions(task: LoadedTask, queue: string, { on, retries, timeout 
     // Two inputs that are equal are two inputs.
     unique: undefined,
     // A run may be taken up again after weeks.
-    keep: "30d",
+    keep: `${keepDays}d`,
     ...(retries !== undefined && { retries }),
     ...(timeout !== undefined && { timeout }),
   };
@@ -82,14 +78,15 @@ export function addMap(program: Command, run: Run): void {
     .action((given: string, texts: string[], options: MapCommandOptions) =>
       run(options, async (cli) => {
         const { path, task } = await loadTask(given);
-        const inputs = await openInputs({
+        const source = {
           texts,
           jsonl: options.jsonl,
           asJson: options.as === "json",
           spread: options.spread ?? false,
           literal: options.literal ?? false,
-        });
-        const queue = queueOf(path, task);
+        };
+        const inputs = await openInputs(source);
+        const queue = recordQueue(path, task.name, source);
         await using hands = await openHands(cli, { memory: true });
         const mapRun = new MapRun({
           cli,

@@ -7,10 +7,10 @@ import type { CommonOptions, Run } from "../command.ts";
 import { withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
 import { iso, jobJson, ranMs, showAgo, showValue } from "../job-view.ts";
-import { toJson } from "../json.ts";
+import { recordJson } from "../json.ts";
 import type { Output } from "../output.ts";
 import { openHands } from "../store.ts";
-import { printFacts } from "../table.ts";
+import { oneLine, printFacts } from "../table.ts";
 
 type Facts = (readonly [name: string, value: string])[];
 
@@ -32,6 +32,11 @@ function timesOf(job: JobInfo, now: number): Facts {
   return facts;
 }
 
+/** A stack begins with the message as it was thrown, which may play tricks on a terminal. */
+function harmless(stack: string): string {
+  return stack.replaceAll(/[^\P{Cc}\n]/gu, " ");
+}
+
 function factsOf(job: JobInfo, now: number, colors: boolean): Facts {
   const facts: Facts = [
     ["id", job.id],
@@ -44,18 +49,22 @@ function factsOf(job: JobInfo, now: number, colors: boolean): Facts {
   if (job.dependencies > 0) facts.push(["depends on", `${job.dependencies} jobs, ${job.pending} not done yet`]);
   if (job.root !== job.id) facts.push(["part of", job.root]);
   if (job.parent !== null) facts.push(["submitted by", job.parent]);
-  if (job.uniqueKey !== null) facts.push(["unique key", job.uniqueKey.replace("\n", " ")]);
+  if (job.uniqueKey !== null) facts.push(["unique key", oneLine(job.uniqueKey)]);
   if (job.worker !== null) facts.push(["worker", job.worker]);
   facts.push(...timesOf(job, now));
   if (job.progress) {
-    facts.push(["progress", `${Math.round(job.progress.fraction * 100)} %${job.progress.note ? `, ${job.progress.note}` : ""}`]);
+    facts.push([
+      "progress",
+      `${Math.round(job.progress.fraction * 100)} %${job.progress.note ? `, ${oneLine(job.progress.note)}` : ""}`,
+    ]);
   }
-  if (job.cancelReason !== null) facts.push(["cancel reason", job.cancelReason]);
+  if (job.cancelReason !== null) facts.push(["cancel reason", oneLine(job.cancelReason)]);
   if (job.cause !== null) facts.push(["failed because of", job.cause]);
   if (job.problem !== undefined) facts.push(["problem", job.problem]);
   else facts.push(["args", showValue(job.args, colors)]);
   if (job.state === "done" && job.problem === undefined) facts.push(["result", showValue(job.result, colors)]);
-  if (job.error !== undefined) facts.push([job.state === "failed" ? "error" : "last error", showValue(job.error, colors)]);
+  if (job.error !== undefined)
+    facts.push([job.state === "failed" ? "error" : "last error", harmless(showValue(job.error, false))]);
   return facts;
 }
 
@@ -77,7 +86,7 @@ export function addShow(program: Command, run: Run): void {
           `There is no job "${id}" in this store. Ended jobs are deleted when their "keep" is over; "manyhands jobs" lists those there are.`,
         );
       }
-      if (output.json) output.line(toJson(jobJson(job)));
+      if (output.json) output.line(recordJson(jobJson(job)));
       else {
         printFacts(output, factsOf(job, runtime.now(), output.terminal && !process.env["NO_COLOR"]));
         hint(job, output);

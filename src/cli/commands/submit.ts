@@ -8,7 +8,7 @@ import type { Cli, CommonOptions, Run } from "../command.ts";
 import { duration, wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode, signalled } from "../exit-code.ts";
 import { showValue } from "../job-view.ts";
-import { describeError, errorJson, toJson } from "../json.ts";
+import { describeError, errorJson, recordJson } from "../json.ts";
 import type { LoadedTask } from "../module.ts";
 import { loadTask } from "../module.ts";
 import { onStopSignal } from "../signals.ts";
@@ -62,11 +62,11 @@ async function waitFor({ output }: Cli, hands: Hands, id: string, stopped: Promi
       output.note(`The job goes on without this command: manyhands show ${id}`);
       return signalled(first.signal);
     }
-    if (output.json) output.line(toJson({ id, result: first.result }));
+    if (output.json) output.line(recordJson({ id, result: first.result ?? null }));
     else output.line(showValue(first.result, output.terminal));
     return exitCode.done;
   } catch (error) {
-    if (output.json) output.line(toJson({ id, error: errorJson(error) }));
+    if (output.json) output.line(recordJson({ id, error: errorJson(error) }));
     else output.warn(`Job ${id} did not succeed: ${describeError(error)}`);
     return exitCode.failed;
   }
@@ -107,7 +107,7 @@ export function addSubmit(program: Command, run: Run): void {
           return await submitAndWait(cli, hands, submit);
         }
         const id = await submit();
-        cli.output.line(cli.output.json ? toJson({ id }) : id);
+        cli.output.line(cli.output.json ? recordJson({ id }) : id);
         return exitCode.done;
       }),
     );

@@ -73,7 +73,7 @@ function workOptions(modules: readonly TaskModule[], options: WorkerCommandOptio
   };
 }
 
-/** Resolves when the worker has stopped after the first signal. */
+/** Resolves when the worker has stopped after the first signal. Rejects when it ended by itself: its store is lost. */
 async function untilStopped(cli: Cli, worker: Worker, journal: Journal): Promise<void> {
   const { promise: asked, resolve } = Promise.withResolvers<void>();
   const stop = (reason: string): void => {
@@ -84,7 +84,7 @@ async function untilStopped(cli: Cli, worker: Worker, journal: Journal): Promise
   const forget = onStopSignal(cli.runtime, stop);
   // Output that nobody reads any more must not end jobs half way.
   cli.output.onBroken(resolve);
-  await asked;
+  await Promise.race([asked, worker.stopped]);
   await worker.stop();
   forget();
   journal.say("stopped", { worker: worker.id }, "stopped");

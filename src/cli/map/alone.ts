@@ -9,8 +9,10 @@ import type { Hands } from "../../fleet/hands.ts";
 import type { Worker } from "../../fleet/worker.ts";
 import type { StoredWorker } from "../../store/store.ts";
 import { isDead } from "../process.ts";
+import { pagesOf } from "./pages.ts";
 
-const liveStates = ["blocked", "scheduled", "ready", "running", "waiting"] as const;
+/** States of jobs that have not ended. */
+export const liveStates = ["blocked", "scheduled", "ready", "running", "waiting"] as const;
 const pageJobs = 1000;
 const giveWayMs = 3000;
 const lookAgainMs = 50;
@@ -19,15 +21,12 @@ const lookAgainMs = 50;
 async function liveJobs(hands: Hands, queue: string): Promise<{ readonly ids: string[]; readonly workers: Set<string> }> {
   const ids: string[] = [];
   const workers = new Set<string>();
-  let before: string | undefined;
-  do {
-    const jobs = await hands.jobs({ queue, states: liveStates, limit: pageJobs, ...(before !== undefined && { before }) });
+  for await (const jobs of pagesOf(hands, { queue, states: liveStates }, pageJobs)) {
     for (const { id, worker, state } of jobs) {
       ids.push(id);
       if (state === "running" && worker !== null) workers.add(worker);
     }
-    before = jobs.length < pageJobs ? undefined : jobs.at(-1)?.id;
-  } while (before !== undefined);
+  }
   return { ids, workers };
 }
 
@@ -42,43 +41,51 @@ async function livingWorkers(hands: Hands, queue: string): Promise<readonly Stor
   return living;
 }
 
-function refusal({ pid, host, startedAt }: StoredWorker): UsageError {
+function refusal({ pid, host, startedAt }: StoredWorker, hint: string): UsageError {
   const where = host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`;
   return new UsageError(
-    `This map is running already: ${where}, since ${new Date(startedAt).toISOString()}. Wait for it, or end it: the same command then goes on where it stopped.`,
+    `This map is running already: ${where}, since ${new Date(startedAt).toISOString()}. Wait for it, or end it: the same command then goes on where it stopped.${hint}`,
   );
 }
 
-/** Ends what an interrupted run left waiting or running. It is not recorded, so its inputs are submitted afresh, with today's options. */
-async function clearLeftovers(hands: Hands, queue: string): Promise<void> {
-  if ((await hands.count({ queue })) === 0) return;
+/**
+ * Ends what an interrupted run left waiting or running. It is not recorded, so its inputs are submitted afresh, with today's options.
+ * Gives the worker of another run that lives, for which everything is left alone.
+ */
+export async function clearLeftovers(hands: Hands, queue: string): Promise<StoredWorker | undefined> {
+  if ((await hands.count({ queue })) === 0) return undefined;
   const { ids, workers } = await liveJobs(hands, queue);
   const [other] = await livingWorkers(hands, queue);
-  if (other) throw refusal(other);
+  if (other) return other;
   for (const worker of workers) await hands.dismiss(worker);
-  if (ids.length === 0) return;
+  if (ids.length === 0) return undefined;
   await hands.cancel({ ids }, "left over from an interrupted run");
   await hands.remove({ ids });
+  return undefined;
 }
 
 /** Of two runs that start in the same moment the one whose worker is younger gives way. */
-async function checkAlone(hands: Hands, runtime: Runtime, queue: string, own: Worker): Promise<void> {
+async function checkAlone(hands: Hands, runtime: Runtime, queue: string, own: Worker, hint: string): Promise<void> {
   const until = runtime.elapsed() + giveWayMs;
   for (;;) {
     const others = (await livingWorkers(hands, queue)).filter(({ id }) => id !== own.id);
     const [first] = others;
     if (first === undefined) return;
     // One that is younger but had looked before this one joined does not give way: then this one does, in the end.
-    if (others.some(({ id }) => id < own.id) || runtime.elapsed() > until) throw refusal(first);
+    if (others.some(({ id }) => id < own.id) || runtime.elapsed() > until) throw refusal(first, hint);
     await sleep(runtime, lookAgainMs);
   }
 }
 
-/** Makes this process the only one to run the map. `join` starts its worker. Rejects with UsageError when another one runs it. */
-export async function runAlone(hands: Hands, runtime: Runtime, queue: string, join: () => Worker): Promise<Worker> {
-  await clearLeftovers(hands, queue);
+/**
+ * Makes this process the only one to run the map. `join` starts its worker. Rejects with UsageError, which ends with `hint`, when
+ * another one runs it.
+ */
+export async function runAlone(hands: Hands, runtime: Runtime, queue: string, hint: string, join: () => Worker): Promise<Worker> {
+  const other = await clearLeftovers(hands, queue);
+  if (other) throw refusal(other, hint);
   const worker = join();
   await worker.ready;
-  await checkAlone(hands, runtime, queue, worker);
+  await checkAlone(hands, runtime, queue, worker, hint);
   return worker;
 }

@@ -1,7 +1,7 @@
 // The inputs of `manyhands map`: arguments, glob patterns, lines of standard input, lines of a file. They are read as a stream, so
 // that a million lines need no memory; only what the shell or a pattern has listed is held. Nothing given is left out in silence:
 // a pattern without a match, a file that is not there or a line that is not JSON ends the command.
-import { createReadStream, existsSync, globSync, statSync } from "node:fs";
+import { createReadStream, existsSync, fstatSync, globSync, statSync } from "node:fs";
 import { UsageError } from "../../core/errors.ts";
 import { show } from "../../core/show.ts";
 
@@ -31,15 +31,33 @@ export interface MapInputs extends AsyncIterable<MapInput> {
   readonly total: number | undefined;
 }
 
-/** The lines of a stream, without their ends. Holds one chunk and one line. */
+const longestLine = 2 ** 28;
+
+/** The lines of a stream, without their ends and without a byte order mark. Holds one chunk and one line. */
 export async function* linesOf(stream: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = "";
+  let parts: string[] = [];
+  let length = 0;
+  let first = true;
+  const take = (end: string): string => {
+    const whole = parts.join("") + end;
+    const line = first ? whole.replace(/^\uFEFF/, "") : whole;
+    parts = [];
+    length = 0;
+    first = false;
+    return line.endsWith("\r") ? line.slice(0, -1) : line;
+  };
   for await (const chunk of stream) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) yield line.endsWith("\r") ? line.slice(0, -1) : line;
+    const lines = chunk.split("\n");
+    const rest = lines.pop() ?? "";
+    for (const line of lines) yield take(line);
+    parts.push(rest);
+    length += rest.length;
+    if (length > longestLine)
+      throw new UsageError(
+        `An input has a line of more than ${longestLine} characters. Each input is a line that ends with a line feed.`,
+      );
   }
-  if (rest !== "") yield rest;
+  if (length > 0) yield take("");
 }
 
 const magic = /[*?[\]{}]/;
@@ -59,9 +77,10 @@ function expand(texts: readonly string[], literal: boolean): readonly string[] {
 }
 
 function fileStream(path: string): AsyncIterable<string> {
-  const found = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
-  if (path !== "-" && !found) throw new UsageError(`There is no file ${show(path)} to read inputs from.`);
-  if (found?.isDirectory()) throw new UsageError(`${show(path)} is a folder; inputs are read from a file.`);
+  const found = path === "-" ? fstatSync(0) : statSync(path, { throwIfNoEntry: false });
+  if (!found) throw new UsageError(`There is no file ${show(path)} to read inputs from.`);
+  if (found.isDirectory())
+    throw new UsageError(`${path === "-" ? "Standard input" : show(path)} is a folder; inputs are read from a file.`);
   return path === "-" ? process.stdin.setEncoding("utf8") : createReadStream(path, { encoding: "utf8", highWaterMark: 1 << 18 });
 }
 

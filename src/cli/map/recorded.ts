@@ -8,6 +8,7 @@ import type { Hands } from "../../fleet/hands.ts";
 import { plan } from "../../fleet/plan.ts";
 import type { Call } from "../../task/call.ts";
 import { encode } from "../../task/codec.ts";
+import { pagesOf } from "./pages.ts";
 
 // A page is read with its results, which may be large.
 const pageJobs = 100;
@@ -75,6 +76,18 @@ export class Recorded {
   async rest(): Promise<readonly string[]> {
     while (this.#pages.length > 0) await this.#readPage();
     return [...this.#ids.values()].flat();
+  }
+
+  /** Deletes everything but these jobs. */
+  async removeAllBut(kept: readonly string[]): Promise<void> {
+    if (kept.length === 0) {
+      await this.#hands.remove({ queue: this.#queue });
+      return;
+    }
+    const keep = new Set(kept);
+    for await (const jobs of pagesOf(this.#hands, { queue: this.#queue }, pageJobs)) {
+      await this.#hands.remove({ ids: jobs.map(({ id }) => id).filter((id) => !keep.has(id)) });
+    }
   }
 
   async #readPage(): Promise<void> {

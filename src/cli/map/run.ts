@@ -18,6 +18,7 @@ import { Flow } from "./flow.ts";
 import type { MapInput, MapInputs } from "./inputs.ts";
 import type { Tally } from "./progress.ts";
 import { ProgressDisplay } from "./progress.ts";
+import { dropForgotten } from "./record-queue.ts";
 import { Recorded } from "./recorded.ts";
 
 /** Failures listed at the end; the rest is counted. */
@@ -27,6 +28,8 @@ const shownResults = 20;
 /** How long running tasks may take to end after Ctrl-C before they are aborted, which may take the worker two seconds more. */
 const graceMs = 3000;
 const stopMs = 5000;
+const whereElse =
+  " Maps of standard input run one at a time for a task; other inputs may run now if they are given with --jsonl <file>.";
 const unsuccessful = ["failed", "cancelled", "expired"] as const;
 
 /** What is to be run, and how. */
@@ -67,7 +70,7 @@ export class MapRun {
   async run(): Promise<number> {
     const { cli, hands, queue, quiet } = this.#options;
     const { output, runtime } = cli;
-    const worker = await runAlone(hands, runtime, queue, () => this.#join());
+    const worker = await runAlone(hands, runtime, queue, this.#shared ? whereElse : "", () => this.#join());
     const recorded = await this.#recall();
     this.#display = new ProgressDisplay(output, runtime, this.#tally, this.#workers());
     const flow = new Flow({
@@ -93,6 +96,11 @@ export class MapRun {
     return this.#tally.failed > 0 ? exitCode.failed : exitCode.done;
   }
 
+  /** Inputs from a pipe: what is recorded may be another command's. */
+  get #shared(): boolean {
+    return this.#tally.total === undefined;
+  }
+
   #workers(): string {
     const { on, workers } = this.#options;
     return on === "thread" ? plural(workers, "thread") : plural(workers, "process", "processes");
@@ -111,7 +119,8 @@ export class MapRun {
     if (recorded.count > 0 && !quiet) {
       const { total } = this.#tally;
       const of = total === undefined || recorded.count > total ? "" : ` of ${showCount(total)}`;
-      cli.output.note(`resuming: ${showCount(recorded.count)}${of} already done (--fresh runs them again)`);
+      const most = this.#shared ? "up to " : "";
+      cli.output.note(`resuming: ${most}${showCount(recorded.count)}${of} already done (--fresh runs them again)`);
     }
     return recorded;
   }
@@ -124,7 +133,8 @@ export class MapRun {
     cli.output.onBroken(() => resolve({ kind: "broken" }));
     try {
       const all = flow.run(inputs).then((): End => ({ kind: "all" }));
-      const end = await Promise.race([all, early]);
+      // The worker ends by itself only with an error: its store is lost.
+      const end = await Promise.race([all, early, worker.stopped.then(() => early)]);
       if (end.kind === "all") return end;
       flow.stop();
       if (end.kind === "signal") this.#announceStop(end.signal, worker);
@@ -201,14 +211,18 @@ export class MapRun {
 
   /** Drops rows that are of no more use. */
   async #settle(recorded: Recorded): Promise<void> {
-    const { cli, hands, queue, quiet } = this.#options;
+    const { cli, hands, quiet } = this.#options;
     await cli.output.flush();
     if (cli.output.broken) return;
     const unused = await recorded.rest();
-    if (unused.length > 0 && !quiet)
-      cli.output.note(`dropped ${plural(unused.length, "recorded result")} of inputs that were not given this time`);
-    if (this.#tally.failed === 0 && !this.#hidden) await hands.remove({ queue });
-    else if (unused.length > 0) await hands.remove({ ids: unused });
+    // A record that several commands share may hold what another one counts on.
+    const kept = this.#shared ? unused : [];
+    if (unused.length > kept.length) {
+      if (!quiet) cli.output.note(`dropped ${plural(unused.length, "recorded result")} of inputs that were not given this time`);
+      await hands.remove({ ids: unused });
+    }
+    if (this.#tally.failed === 0 && !this.#hidden) await recorded.removeAllBut(kept);
+    await dropForgotten(hands, cli.runtime);
   }
 
   #summarize(elapsedMs: number): void {

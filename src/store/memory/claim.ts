@@ -1,8 +1,9 @@
 // Giving out ready jobs. A want names several tasks; their lines are merged by priority and age. Rows that are too late stay
 // ready until `tend` expires them, so they are put back where they stood.
-import { isLate } from "../machine.ts";
+import { isLate, isSuspect } from "../machine.ts";
 import type { ClaimedJob } from "../job.ts";
 import type { Want } from "../store.ts";
+import { fillWant } from "../want.ts";
 import type { Book } from "./book.ts";
 import type { Line } from "./line.ts";
 import type { Row } from "./row.ts";
@@ -22,26 +23,38 @@ function nextOf(lines: readonly Line[]): Row | undefined {
   return best?.row;
 }
 
-/** Takes ready jobs for a worker; see `Store.claim`. */
+/** Takes and starts ready jobs of one queue; `start` says of each whether it did. Those not started go back to where they stood. */
+function takeFrom(book: Book, queue: string, tasks: readonly string[], limit: number, start: (row: Row) => boolean): Row[] {
+  const lines = tasks.flatMap((task) => book.ready(queue, task) ?? []);
+  const passed: Row[] = [];
+  const taken: Row[] = [];
+  while (taken.length < limit) {
+    const row = nextOf(lines);
+    if (!row) break;
+    (start(row) ? taken : passed).push(row);
+  }
+  for (const row of passed) book.ready(queue, row.job.task)?.push(row, -row.job.priority);
+  return taken;
+}
+
+/** Takes ready jobs for a worker; see `Store.settle`. */
 export function claim(book: Book, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
   const member = book.members.get(worker);
-  const claimed: ClaimedJob[] = [];
-  if (!member || member.leaseUntil <= now) return claimed;
-  for (const { queue, tasks, limit } of wants) {
-    const lines = [...new Set(tasks)].flatMap((task) => book.ready(queue, task) ?? []);
-    const late: Row[] = [];
-    for (let left = limit; left > 0;) {
-      const row = nextOf(lines);
-      if (!row) break;
-      if (isLate(row.job, now)) {
-        late.push(row);
-        continue;
-      }
-      left -= 1;
-      book.start(row, member, now);
-      claimed.push(toClaimed(row));
-    }
-    for (const row of late) book.ready(queue, row.job.task)?.push(row, -row.job.priority);
-  }
-  return claimed;
+  if (!member || member.leaseUntil <= now) return [];
+  let hasSuspect: boolean | undefined;
+  const mayStart = ({ job }: Row): boolean => {
+    if (isLate(job, now)) return false;
+    if (!isSuspect(job)) return true;
+    hasSuspect ??= [...member.running].some((each) => isSuspect(each.job));
+    if (hasSuspect) return false;
+    return (hasSuspect = true);
+  };
+  const start = (row: Row): boolean => {
+    const may = mayStart(row);
+    if (may) book.start(row, member, now);
+    return may;
+  };
+  return wants.flatMap((want) =>
+    fillWant(want, (queue, limit) => takeFrom(book, queue, [...new Set(want.tasks)], limit, start).map(toClaimed)),
+  );
 }

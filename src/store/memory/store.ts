@@ -7,7 +7,7 @@ import { systemRuntime } from "../../core/runtime.ts";
 import type { JobState } from "../../task/state.ts";
 import { isFinal, jobStates } from "../../task/state.ts";
 import { arrivals, takenId } from "../arrival.ts";
-import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Ended, Job, NewJob, Outcome } from "../job.ts";
 import type {
   Added,
   Cancelled,
@@ -27,7 +27,6 @@ import type {
 import type { Member } from "./book.ts";
 import { Book } from "./book.ts";
 import { cancel, remove, retry } from "./change.ts";
-import { claim } from "./claim.ts";
 import type { Row } from "./row.ts";
 import { toEnded, toJob } from "./row.ts";
 import { select } from "./select.ts";
@@ -68,10 +67,6 @@ class MemoryStore implements Store {
       for (const each of arrived) if (each.existing === null) book.insert(each, now);
       return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
     });
-  }
-
-  claim(worker: string, wants: readonly Want[], now: number): Promise<readonly ClaimedJob[]> {
-    return this.#verb((book) => claim(book, worker, wants, now));
   }
 
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {

@@ -2,7 +2,9 @@
 // be it a million rows. Several tasks are merged by priority and age, each read in pages that grow, so that neither
 // a hundred idle tasks nor one long backlog makes a claim read much more than it takes.
 import type { ClaimedJob } from "../job.ts";
+import { isSuspect } from "../machine.ts";
 import type { Want } from "../store.ts";
+import { fillWant } from "../want.ts";
 import type { ClaimRow } from "./columns.ts";
 import { claimColumns, toClaimed } from "./columns.ts";
 import type { Connection } from "./connection.ts";
@@ -86,20 +88,42 @@ function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
   return b === undefined || a[1] < b[1] || (a[1] === b[1] && a[0] < b[0]);
 }
 
-function choose(db: Connection, { queue, tasks, limit }: Want, now: number): ClaimRow[] {
-  const names = [...new Set(tasks)];
-  if (limit <= 0) return [];
-  const pageRows = rowLimit(names.length === 1 ? limit : Math.ceil(limit / names.length) + 4);
-  const backlogs = names.map((task) => new Backlog(db, queue, task, now, pageRows));
+/** Ready jobs of one queue, best first; `mayTake` is asked of each. */
+function choose(
+  db: Connection,
+  queue: string,
+  tasks: readonly string[],
+  limit: number,
+  now: number,
+  mayTake: MayTake,
+): ClaimRow[] {
+  const pageRows = rowLimit(tasks.length === 1 ? limit : Math.ceil(limit / tasks.length) + 4);
+  const backlogs = tasks.map((task) => new Backlog(db, queue, task, now, pageRows));
   const chosen: ClaimRow[] = [];
-  while (chosen.length < limit) {
+  for (;;) {
     let first: Backlog | undefined;
     for (const backlog of backlogs) if (backlog.head && isBefore(backlog.head, first?.head)) first = backlog;
-    if (!first?.head) break;
-    chosen.push(first.head);
-    if (chosen.length < limit) first.advance();
+    if (!first?.head) return chosen;
+    if (mayTake(first.head)) chosen.push(first.head);
+    if (chosen.length >= limit) return chosen;
+    first.advance();
   }
-  return chosen;
+}
+
+type MayTake = (row: ClaimRow) => boolean;
+
+const runningSuspect =
+  "SELECT 1 FROM job WHERE state = 'running' AND worker = ? AND crashes > 0 AND crashes >= crash_limit LIMIT 1";
+
+/** Lets through one suspect at most, and none when the worker has one. */
+function oneSuspect(db: Connection, worker: string): MayTake {
+  let hasOne: boolean | undefined;
+  return (row) => {
+    if (!isSuspect({ crashes: row[10], crashLimit: row[17] })) return true;
+    hasOne ??= db.get(runningSuspect, worker) !== undefined;
+    if (hasOne) return false;
+    return (hasOne = true);
+  };
 }
 
 const start = `
@@ -111,26 +135,33 @@ function isLeased(db: Connection, worker: string, now: number): boolean {
   return db.get("SELECT 1 FROM worker WHERE id = ? AND lease_until > ?", worker, now) !== undefined;
 }
 
-/** Takes ready jobs for a worker; see `Store.claim`. */
+/** Takes ready jobs for a worker; see `Store.settle`. */
 export function claim(db: Connection, seqs: Seqs, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
-  const claimed: ClaimedJob[] = [];
-  if (!isLeased(db, worker, now)) return claimed;
-  for (const want of wants) {
-    const rows = choose(db, want, now);
-    if (rows.length > 0) db.run(start, worker, now, JSON.stringify(rows.map(([seq]) => seq)));
-    for (const row of rows) {
-      const [seq, , uniqueHeld, uniqueUntil, id] = row;
-      if (uniqueHeld === 1 && uniqueUntil === "started") db.run(letGo, seq);
-      seqs.remember(id, seq);
-      claimed.push(toClaimed(row));
-    }
-  }
-  return claimed;
+  if (!isLeased(db, worker, now)) return [];
+  const mayTake = oneSuspect(db, worker);
+  return wants.flatMap((want) => {
+    const tasks = [...new Set(want.tasks)];
+    return fillWant(want, (queue, limit) => {
+      const rows = choose(db, queue, tasks, limit, now, mayTake);
+      if (rows.length > 0) db.run(start, worker, now, JSON.stringify(rows.map(([seq]) => seq)));
+      return rows.map((row) => handOver(db, seqs, row));
+    });
+  });
+}
+
+function handOver(db: Connection, seqs: Seqs, row: ClaimRow): ClaimedJob {
+  const [seq, , uniqueHeld, uniqueUntil, id] = row;
+  if (uniqueHeld === 1 && uniqueUntil === "started") db.run(letGo, seq);
+  seqs.remember(id, seq);
+  return toClaimed(row);
 }
 
 const anyReady = "SELECT 1 FROM job WHERE state = 'ready' AND queue = ? AND task = ? LIMIT 1";
 
 /** True when a claim may find something; asked before the write lock is. */
 export function mayClaim(db: Connection, wants: readonly Want[]): boolean {
-  return wants.some(({ queue, tasks, limit }) => limit > 0 && tasks.some((task) => db.get(anyReady, queue, task) !== undefined));
+  return wants.some(
+    ({ queues, tasks, limit }) =>
+      limit > 0 && queues.some((queue) => tasks.some((task) => db.get(anyReady, queue, task) !== undefined)),
+  );
 }

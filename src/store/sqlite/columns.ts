@@ -20,7 +20,7 @@ export function toJob(row: Job): Job {
 
 /** Columns of a job that is given out; its attempt and fence as they were before. */
 export const claimColumns: string = `job.seq, job.rank, job.unique_held, job.unique_until, job.id, job.task, job.queue, ${argsColumn},
-  job.policy, job.attempt, job.crashes, job.fence, coalesce(job.root, job.id), job.parent, job.trace, job.dependencies, job.submitted_at`;
+  job.policy, job.attempt, job.crashes, job.fence, coalesce(job.root, job.id), job.parent, job.trace, job.dependencies, job.submitted_at, job.crash_limit`;
 
 /** A row read with {@link claimColumns}, as a list: making objects of rows takes longer than reading them. */
 export type ClaimRow = readonly [
@@ -41,6 +41,7 @@ export type ClaimRow = readonly [
   trace: string | null,
   dependencies: number,
   submittedAt: number,
+  crashLimit: number,
 ];
 
 /** The job as its worker gets it, with the attempt that now starts. */

@@ -21,6 +21,8 @@ export interface Effects {
   readonly ended: number[];
   /** Some were recorded. */
   anyEnded: boolean;
+  /** For how long the transaction waited for the lock. */
+  readonly waitedMs: number;
 }
 
 /** A verb that writes. */
@@ -44,8 +46,8 @@ interface Item {
 
 type Answer = { readonly result: unknown } | { readonly error: Error };
 
-function noEffects(): Effects {
-  return { ready: false, ended: [], anyEnded: false };
+function noEffects(waitedMs = 0): Effects {
+  return { ready: false, ended: [], anyEnded: false, waitedMs };
 }
 
 /** The result without a transaction. What cannot be found out by reading is found out in one, where a failure is its own. */
@@ -85,6 +87,7 @@ export class Commits {
   #queue: Item[] = [];
   #scheduled = false;
   #lockedSince: number | undefined;
+  #waitedMs = 0;
   #retry: Timer | undefined;
   #closing: (() => void) | undefined;
   #closed = false;
@@ -190,12 +193,14 @@ export class Commits {
 
   /** Starts a transaction. When the lock is taken, tries again on a later turn and returns false. */
   #lock(): boolean {
-    if (this.#begin()) {
+    const isOurs = this.#begin();
+    if (!isOurs) this.#lockedSince ??= this.#runtime.elapsed();
+    const waitedMs = this.#runtime.elapsed() - (this.#lockedSince ?? this.#runtime.elapsed());
+    if (isOurs) {
       this.#lockedSince = undefined;
+      this.#waitedMs = waitedMs;
       return true;
     }
-    this.#lockedSince ??= this.#runtime.elapsed();
-    const waitedMs = this.#runtime.elapsed() - this.#lockedSince;
     if (waitedMs > lockWaitMs) {
       this.#lockedSince = undefined;
       throw new StoreError(
@@ -242,7 +247,7 @@ export class Commits {
   }
 
   #runGroup(group: readonly Item[]): void {
-    const effects = noEffects();
+    const effects = noEffects(this.#waitedMs);
     let answers: readonly Answer[];
     try {
       checkVersion(this.#db, this.#options.version);

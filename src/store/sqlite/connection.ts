@@ -86,6 +86,17 @@ export class Connection {
     }
   }
 
+  /** Everything `read` reads is of one moment, whatever other connections write meanwhile. */
+  snapshot<T>(read: () => T): T {
+    if (this.inTransaction) return read();
+    this.run("BEGIN");
+    try {
+      return read();
+    } finally {
+      this.rollback();
+    }
+  }
+
   commit(): void {
     this.run("COMMIT");
   }

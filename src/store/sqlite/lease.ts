@@ -1,7 +1,8 @@
 // Renewing a worker's lease from another thread, so that a worker whose event loop is blocked does not lose its jobs. It has a
 // connection of its own, does everything at once, and may block its thread for the lock: give it a thread that has nothing
 // else to do. It opens only a file that is a store already.
-import { StoreError, UsageError } from "../../core/errors.ts";
+import { existsSync } from "node:fs";
+import { StoreError, StoreLostError, UsageError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { configure } from "./open.ts";
 import { Connection, lockWaitMs, pause } from "./connection.ts";
@@ -20,8 +21,8 @@ export function leaseUrlOf(path: string): string {
 
 /** A worker's lease as another thread holds it. */
 export interface OpenLease {
-  /** Extends the lease until this time; as `Store.renew`. Throws a StoreError when the store cannot be written. */
-  renew(leaseUntil: number): Renewal;
+  /** Extends the lease; as `Store.renew`. The time is asked for under the lock, which may have been waited for. Throws a StoreError when the store cannot be written. */
+  renew(leaseUntil: () => number): Renewal;
   close(): void;
 }
 
@@ -37,11 +38,11 @@ function blocking<T>(action: () => T): T {
   }
 }
 
-function renewOnce(db: Connection, worker: string, leaseUntil: number): Renewal {
+function renewOnce(db: Connection, worker: string, leaseUntil: () => number): Renewal {
   db.run("BEGIN IMMEDIATE");
   try {
     checkVersion(db, steps.length);
-    const renewal = renew(db, worker, leaseUntil);
+    const renewal = renew(db, worker, leaseUntil());
     db.commit();
     return renewal;
   } catch (error) {
@@ -64,6 +65,8 @@ export function openLease(leaseUrl: string, worker: string): OpenLease {
       throw asStoreError(error, path);
     }
   };
+  // SQLite would make the file.
+  if (!existsSync(path)) throw new StoreLostError(`The store ${path} was deleted while this program had it open.`);
   const db = attempt(() => new Connection(path));
   attempt(() => {
     if (checkFile(db, steps) < steps.length)

@@ -2,7 +2,7 @@
 // transaction, so a file is of one version or the next, never between, whatever happens. Several processes may open it
 // at once: the version is read again under the write lock, and whoever comes second finds nothing left to do. A file that is
 // not ours, or newer than this program knows, is refused before anything is written to it.
-import { StoreError } from "../../core/errors.ts";
+import { StoreError, StoreLostError } from "../../core/errors.ts";
 import type { Connection } from "./connection.ts";
 import type { Step } from "./schema.ts";
 import { applicationId } from "./schema.ts";
@@ -13,7 +13,7 @@ export function versionOf(db: Connection): number {
 }
 
 function newerFile(path: string, found: number, known: number): StoreError {
-  return new StoreError(
+  return new StoreLostError(
     `The store ${path} has layout ${found}; this version of manyhands knows ${known} and older. ` +
       "It was written by a newer one: use that, or give the path of another file.",
   );
@@ -21,6 +21,10 @@ function newerFile(path: string, found: number, known: number): StoreError {
 
 /** Throws a StoreError for a file that is not a manyhands store, or of a newer layout; returns its version. */
 export function checkFile(db: Connection, steps: readonly Step[]): number {
+  return db.snapshot(() => checkNow(db, steps));
+}
+
+function checkNow(db: Connection, steps: readonly Step[]): number {
   const found = db.get<{ application_id: number }>("PRAGMA application_id")?.application_id ?? 0;
   const tables = db.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 5");
   const version = versionOf(db);
@@ -58,7 +62,7 @@ export function migrate(db: Connection, steps: readonly Step[]): void {
 export function checkVersion(db: Connection, expected: number): void {
   const found = versionOf(db);
   if (found === expected) return;
-  throw new StoreError(
+  throw new StoreLostError(
     `The store ${db.path} was brought from layout ${expected} to ${found} by another program while this one had it open. ` +
       "Restart this program with the newer version of manyhands.",
   );

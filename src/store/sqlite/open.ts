@@ -3,7 +3,7 @@
 // be ours (`migrate.ts`).
 import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { StoreError } from "../../core/errors.ts";
+import { StoreError, StoreLostError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { Connection, patiently } from "./connection.ts";
 import { checkFile, migrate } from "./migrate.ts";
@@ -32,10 +32,17 @@ function flushFolder(path: string): void {
   }
 }
 
+/** Folder by folder: the recursive mkdir of Node never ends where a folder cannot be made, as in /proc. */
 function makeFolder(path: string): void {
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) flushFolder(dirname(made));
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  flushFolder(dirname(path));
 }
 
 function makeFile(path: string): void {
@@ -74,7 +81,7 @@ export function presenceCheck(path: string): () => void {
   return () => {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found?.ino === ino && found.dev === dev) return;
-    throw new StoreError(
+    throw new StoreLostError(
       `The store ${path} was ${found ? "replaced by another file" : "deleted"} while this program had it open. ` +
         "Nothing more is written to it: restart this program.",
     );

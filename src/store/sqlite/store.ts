@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { ClosedError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Ended, Job, NewJob, Outcome } from "../job.ts";
 import type {
   Added,
   Cancelled,
@@ -23,7 +23,7 @@ import type {
 } from "../store.ts";
 import { add } from "./add.ts";
 import { cancel, remove, retry } from "./change.ts";
-import { claim, mayClaim, Seqs } from "./claim.ts";
+import { mayClaim, Seqs } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -55,6 +55,8 @@ export interface SqliteOptions {
 function roomIn(wants: readonly Want[]): number {
   return wants.reduce((sum, { limit }) => sum + limit, 0);
 }
+
+const nothingSettled: Settled = { refused: [], ended: [], claimed: [] };
 
 class SqliteStore implements Store {
   readonly leaseUrl: string;
@@ -94,18 +96,12 @@ class SqliteStore implements Store {
     return this.#write(jobs.length, (effects) => add(this.#db, effects, jobs, now));
   }
 
-  claim(worker: string, wants: readonly Want[], now: number): Promise<readonly ClaimedJob[]> {
-    return this.#commits.write<readonly ClaimedJob[]>({
-      weight: roomIn(wants),
-      run: () => claim(this.#db, this.#seqs, worker, wants, now),
-      idle: () => (mayClaim(this.#db, wants) ? undefined : []),
-    });
-  }
-
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
-    return this.#write(outcomes.length + roomIn(wants), (effects) =>
-      settle({ db: this.#db, effects, seqs: this.#seqs }, worker, outcomes, wants, now),
-    );
+    return this.#commits.write({
+      weight: outcomes.length + roomIn(wants),
+      run: (effects) => settle({ db: this.#db, effects, seqs: this.#seqs }, worker, outcomes, wants, now),
+      idle: () => (outcomes.length > 0 || mayClaim(this.#db, wants) ? undefined : nothingSettled),
+    });
   }
 
   inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {

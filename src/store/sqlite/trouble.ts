@@ -1,5 +1,5 @@
 // What SQLite's errors mean for a user of the store: what failed, what was found, what to do.
-import { ManyhandsError, StoreError } from "../../core/errors.ts";
+import { ManyhandsError, StoreError, StoreLostError } from "../../core/errors.ts";
 
 // Primary result codes, see https://www.sqlite.org/rescode.html; the extended ones carry them in their low byte.
 const busy = 5;
@@ -24,6 +24,9 @@ const advice: Readonly<Record<number, string>> = {
   [notADatabase]: "The file is not a SQLite database: give the path of another file, or move this one away.",
 };
 
+/** After these, trying again is of no use. */
+const lost: ReadonlySet<number> = new Set([corrupt, notADatabase]);
+
 /** SQLite's result code, or undefined when the error is not SQLite's. */
 export function codeOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error)) return undefined;
@@ -47,5 +50,8 @@ export function asStoreError(error: unknown, path: string): Error {
   const code = codeOf(error);
   const found = error instanceof Error ? error.message : String(error);
   const todo = code === undefined ? undefined : advice[code & 0xff];
-  return new StoreError(`The store ${path} failed: ${found}.${todo ? ` ${todo}` : ""}`, { cause: error });
+  const isLost = code !== undefined && lost.has(code & 0xff);
+  return new (isLost ? StoreLostError : StoreError)(`The store ${path} failed: ${found}.${todo ? ` ${todo}` : ""}`, {
+    cause: error,
+  });
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { StoreError } from "../../core/errors.ts";
 import type { Case } from "./bench.ts";
-import { done, failed, namesOf, newJob, start } from "./bench.ts";
+import { claim, done, failed, namesOf, newJob, start } from "./bench.ts";
 
 /** The cases of add and the questions about jobs. */
 export const adding: readonly Case[] = [
@@ -131,7 +131,7 @@ export const adding: readonly Case[] = [
       await bench.join("w");
       const added = bench.add({ id: "a" });
       const counted = bench.store.count({});
-      const claimed = bench.store.claim("w", [{ queue: "queue", tasks: ["task"], limit: 1 }], start);
+      const claimed = claim(bench.store, "w", [{ queues: ["queue"], tasks: ["task"], limit: 1 }], start);
       assert.deepEqual(await Promise.all([added, counted]), [[{ id: "a", existing: null }], 1]);
       assert.deepEqual(namesOf(await claimed), ["a"]);
     },

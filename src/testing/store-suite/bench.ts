@@ -45,7 +45,12 @@ export function newWorker(id: string): NewWorker {
 }
 
 /** Everything of the task that the cases use. */
-export const wants = (limit: number): readonly Want[] => [{ queue: "queue", tasks: ["task"], limit }];
+export const wants = (limit: number): readonly Want[] => [{ queues: ["queue"], tasks: ["task"], limit }];
+
+/** Claims, and settles nothing. */
+export async function claim(store: Store, worker: string, wanted: readonly Want[], now: number): Promise<readonly ClaimedJob[]> {
+  return (await store.settle(worker, [], wanted, now)).claimed;
+}
 
 /** An outcome with the fence of its claim. */
 export function done({ id, fence }: Pick<ClaimedJob, "id" | "fence">, result: string = `"${id} done"`): Outcome {
@@ -85,7 +90,7 @@ export class Bench {
   /** Claims for a worker, which joins first. */
   async claim(worker: string = "w", limit: number = 100): Promise<readonly ClaimedJob[]> {
     await this.join(worker);
-    return this.store.claim(worker, wants(limit), this.now);
+    return claim(this.store, worker, wants(limit), this.now);
   }
 
   /** The one job there is to claim. */

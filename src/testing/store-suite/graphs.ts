@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { StoreError } from "../../core/errors.ts";
 import type { Case } from "./bench.ts";
-import { done, failed, namesOf, start, wants } from "./bench.ts";
+import { claim, done, failed, namesOf, start, wants } from "./bench.ts";
 
 /** The cases of dependencies. */
 export const graphs: readonly Case[] = [
@@ -158,7 +158,7 @@ export const graphs: readonly Case[] = [
       await bench.add(...ids.map((id) => ({ id, args: "[]", root: "top" })), { id: "top", dependsOn: ids });
       await bench.join("w");
       let count = 0;
-      let claimed = await bench.store.claim("w", wants(2000), start);
+      let claimed = await claim(bench.store, "w", wants(2000), start);
       while (claimed[0] && claimed[0].id !== "top") {
         count += claimed.length;
         const outcomes = claimed.map(({ id, fence }) => done({ id, fence }, id.slice(4)));

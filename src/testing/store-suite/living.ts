@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { ClosedError } from "../../core/errors.ts";
 import type { StoreEvent } from "../../store/store.ts";
 import type { Bench, Case } from "./bench.ts";
-import { done, start, wants } from "./bench.ts";
+import { claim, done, start, wants } from "./bench.ts";
 
 /** Resolves when the listener has been called with this event after `act`. */
 async function told(bench: Bench, event: StoreEvent, act: () => Promise<unknown>): Promise<void> {
@@ -66,7 +66,7 @@ export const living: readonly Case[] = [
       await bench.store.close();
       const { store } = bench;
       await assert.rejects(bench.add({ id: "b" }), ClosedError);
-      await assert.rejects(store.claim("w", wants(1), start), ClosedError);
+      await assert.rejects(claim(store, "w", wants(1), start), ClosedError);
       await assert.rejects(store.get(["a"]), ClosedError);
       await assert.rejects(store.tend(start, 1), ClosedError);
       await assert.rejects(store.renew("w", start), ClosedError);

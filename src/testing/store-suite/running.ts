@@ -1,7 +1,7 @@
 // Cases of `claim` and `settle`: who gets which job, and what becomes of an attempt.
 import assert from "node:assert/strict";
 import type { Case } from "./bench.ts";
-import { done, failed, leaseMs, namesOf, start, wants } from "./bench.ts";
+import { claim, done, failed, leaseMs, namesOf, start, wants } from "./bench.ts";
 
 /** The cases of claim and settle. */
 export const running: readonly Case[] = [
@@ -23,7 +23,7 @@ export const running: readonly Case[] = [
       const tasks = ["t0", "t1", "t2", "t3", "t1", "nobody"];
       const taken: string[] = [];
       for (const limit of [1, 2, 7, 30, 100])
-        taken.push(...namesOf(await bench.store.claim("w", [{ queue: "queue", tasks, limit }], start)));
+        taken.push(...namesOf(await claim(bench.store, "w", [{ queues: ["queue"], tasks, limit }], start)));
       assert.deepEqual(taken, expected);
     },
   ],
@@ -41,7 +41,7 @@ export const running: readonly Case[] = [
       const tasks = ["often", "rare", "never", "nobody"];
       const taken: string[] = [];
       for (const limit of [50, 1, 140])
-        taken.push(...namesOf(await bench.store.claim("w", [{ queue: "queue", tasks, limit }], start)));
+        taken.push(...namesOf(await claim(bench.store, "w", [{ queues: ["queue"], tasks, limit }], start)));
       assert.deepEqual(taken, namesOf(order).slice(0, 191));
     },
   ],
@@ -50,17 +50,59 @@ export const running: readonly Case[] = [
     async (bench) => {
       await bench.add({ id: "a" }, { id: "b", queue: "mail" }, { id: "c", task: "other" }, { id: "d" }, { id: "e" });
       await bench.join("w");
-      const claimed = await bench.store.claim(
+      const claimed = await claim(
+        bench.store,
         "w",
         [
-          { queue: "queue", tasks: ["task"], limit: 2 },
-          { queue: "mail", tasks: ["task", "other"], limit: 0 },
-          { queue: "queue", tasks: ["task", "other"], limit: 1 },
-          { queue: "nobody", tasks: ["task"], limit: 5 },
+          { queues: ["queue"], tasks: ["task"], limit: 2 },
+          { queues: ["mail"], tasks: ["task", "other"], limit: 0 },
+          { queues: ["queue"], tasks: ["task", "other"], limit: 1 },
+          { queues: ["nobody"], tasks: ["task"], limit: 5 },
         ],
         start,
       );
       assert.deepEqual(namesOf(claimed), ["a", "d", "c"]);
+    },
+  ],
+  [
+    "the room of a want is divided among its queues, and what one leaves goes to the others",
+    async (bench) => {
+      const names = (queue: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${queue}${i}`);
+      for (const [queue, count] of [
+        ["x", 9],
+        ["y", 1],
+        ["z", 9],
+      ] as const)
+        // oxfmt-ignore
+        await bench.add(...names(queue, count).map((id) => ({ id, queue })));
+      await bench.join("w");
+      const take = async (queues: readonly string[], limit: number): Promise<string[]> =>
+        namesOf(await claim(bench.store, "w", [{ queues, tasks: ["task"], limit }], start));
+      assert.deepEqual(await take(["x", "y", "z"], 1), ["x0"]);
+      assert.deepEqual(await take(["z", "x", "y"], 2), ["z0", "x1"]);
+      assert.deepEqual(
+        (await take(["x", "y", "z", "x"], 9)).toSorted(),
+        ["x2", "x3", "x4", "y0", "z1", "z2", "z3", "z4", "z5"].toSorted(),
+      );
+      assert.deepEqual((await take(["nobody", "y", "z"], 99)).toSorted(), ["z6", "z7", "z8"]);
+    },
+  ],
+  [
+    "of jobs whose next crash is one too many, a worker has one at a time",
+    async (bench) => {
+      await bench.add(...["a", "b", "c"].map((id) => ({ id, crashLimit: 1 })), { id: "d", crashLimit: 5 });
+      await bench.claim("dying");
+      await bench.add({ id: "e", crashLimit: 1 });
+      bench.now += leaseMs;
+      await bench.store.tend(bench.now, 100);
+      assert.deepEqual(namesOf(await bench.claim("w")), ["a", "d", "e"], "one of a, b, c");
+      assert.deepEqual(await bench.claim("w"), []);
+      assert.deepEqual(namesOf(await bench.claim("x")), ["b"]);
+      const settled = await bench.store.settle("w", [{ id: "a", fence: 2, kind: "done", result: "1" }], wants(1), bench.now);
+      assert.deepEqual(namesOf(settled.claimed), ["c"]);
+      bench.now += leaseMs;
+      const { ended } = await bench.store.tend(bench.now, 100);
+      assert.deepEqual(namesOf(ended).toSorted(), ["b", "c"], "the one each worker had");
     },
   ],
   [
@@ -103,10 +145,10 @@ export const running: readonly Case[] = [
     "nothing is given to a worker that has not joined, or whose lease has run out",
     async (bench) => {
       await bench.add({ id: "a" });
-      assert.deepEqual(await bench.store.claim("nobody", wants(1), start), []);
+      assert.deepEqual(await claim(bench.store, "nobody", wants(1), start), []);
       await bench.join("w");
-      assert.deepEqual(await bench.store.claim("w", wants(1), start + leaseMs), []);
-      assert.deepEqual(namesOf(await bench.store.claim("w", wants(1), start + leaseMs - 1)), ["a"]);
+      assert.deepEqual(await claim(bench.store, "w", wants(1), start + leaseMs), []);
+      assert.deepEqual(namesOf(await claim(bench.store, "w", wants(1), start + leaseMs - 1)), ["a"]);
     },
   ],
   [
@@ -134,7 +176,7 @@ export const running: readonly Case[] = [
       );
       await bench.add({ id: "b" });
       await bench.join("w");
-      const claimed = await bench.store.claim("w", [{ queue: "queue", tasks: ["task", "other"], limit: 3 }], start + 1);
+      const claimed = await claim(bench.store, "w", [{ queues: ["queue"], tasks: ["task", "other"], limit: 3 }], start + 1);
       assert.deepEqual(namesOf(claimed), ["a", "b"]);
     },
   ],
@@ -296,7 +338,7 @@ export const running: readonly Case[] = [
     async (bench) => {
       await bench.add(...Array.from({ length: 50 }, (_, i) => ({ id: `j${i}` })));
       await Promise.all(["w", "x", "y"].map((id) => bench.join(id)));
-      const claims = ["w", "x", "y", "w"].map((id) => bench.store.claim(id, wants(20), start));
+      const claims = ["w", "x", "y", "w"].map((id) => claim(bench.store, id, wants(20), start));
       const all = (await Promise.all(claims)).flat();
       assert.equal(new Set(namesOf(all)).size, 50);
       assert.equal(all.length, 50);

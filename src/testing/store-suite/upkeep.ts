@@ -1,7 +1,7 @@
 // Cases of workers, leases and `tend`.
 import assert from "node:assert/strict";
 import type { Case } from "./bench.ts";
-import { done, failed, leaseMs, namesOf, newWorker, start, wants } from "./bench.ts";
+import { claim, done, failed, leaseMs, namesOf, newWorker, start, wants } from "./bench.ts";
 
 const nothing = { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt: null };
 
@@ -96,7 +96,7 @@ export const upkeep: readonly Case[] = [
       const b = await bench.job("b");
       assert.deepEqual([b.state, b.crashes, b.attempt, b.worker, b.readyAt], ["ready", 1, 1, null, start + leaseMs]);
       assert.deepEqual(namesOf(await bench.store.workers()), ["other"]);
-      const again = await bench.store.claim("other", wants(9), start + leaseMs);
+      const again = await claim(bench.store, "other", wants(9), start + leaseMs);
       assert.deepEqual(
         again.map(({ id, attempt, crashes, fence }) => [id, attempt, crashes, fence]),
         [["b", 2, 1, 2]],
@@ -111,7 +111,7 @@ export const upkeep: readonly Case[] = [
       await bench.store.tend(start + leaseMs, 10);
       assert.deepEqual(await bench.store.renew("w", start + 99 * leaseMs), { alive: false, cancels: [] });
       assert.deepEqual((await bench.settle(done(job))).refused, [0]);
-      assert.deepEqual(await bench.store.claim("w", wants(1), start), []);
+      assert.deepEqual(await claim(bench.store, "w", wants(1), start), []);
       assert.deepEqual(await bench.store.workers(), []);
     },
   ],

@@ -1,0 +1,14 @@
+// Listing many jobs a page at a time, so that memory holds one page whatever their number.
+import type { Hands } from "../../fleet/hands.ts";
+import type { JobInfo } from "../../fleet/job-info.ts";
+import type { JobFilter } from "../../store/store.ts";
+
+/** The jobs the filter selects, newest first, `limit` a page. Jobs of a page may be removed before the next is asked for. */
+export async function* pagesOf(hands: Hands, filter: JobFilter, limit: number): AsyncGenerator<readonly JobInfo[]> {
+  let before: string | undefined;
+  do {
+    const jobs = await hands.jobs({ ...filter, limit, ...(before !== undefined && { before }) });
+    yield jobs;
+    before = jobs.length < limit ? undefined : jobs.at(-1)?.id;
+  } while (before !== undefined);
+}
