@@ -3,8 +3,9 @@
 // a promise that never settles; such an attempt is given up, and what its code still does has no effect on the job.
 import { TimeoutError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
+import { isThenable } from "../core/thenable.ts";
 import type { Context } from "../task/context.ts";
-import { withFrame } from "../task/context.ts";
+import { checkFraction, withFrame } from "../task/context.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
 
@@ -64,12 +65,18 @@ export class LoopAttempt implements Attempt, Context {
     return this.#controller.signal;
   }
 
-  // Properties, so that a task may take them out of its context.
-  readonly log = (message: string): void => this.#options.log(message);
+  // What a task takes out of its context must work by itself. The functions are made when they are asked for, as most never are.
 
-  readonly progress = (fraction: number, note?: string): void => {
-    if (!this.#ended) this.#options.progress(fraction, note);
-  };
+  get log(): Context["log"] {
+    return (message) => this.#options.log(String(message));
+  }
+
+  get progress(): Context["progress"] {
+    return (fraction, note) => {
+      checkFraction(fraction);
+      if (!this.#ended) this.#options.progress(fraction, note === undefined ? undefined : String(note));
+    };
+  }
 
   /** Runs the task. A task that is not asynchronous has ended when this returns. */
   start(definition: Definition, args: readonly unknown[]): void {
@@ -134,8 +141,4 @@ export class LoopAttempt implements Attempt, Context {
     this.#timer?.cancel();
     this.#end(end);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

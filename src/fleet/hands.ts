@@ -1,6 +1,7 @@
 // The fleet's client: an executor whose calls become durable jobs in a store, done by workers in this program or elsewhere.
 // It holds no job's state; the store does. What it holds: the submits of this turn, and the futures someone awaits.
 import { ClosedError, UsageError } from "../core/errors.ts";
+import { checkInputs } from "../core/inputs.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
@@ -237,10 +238,7 @@ export class Hands implements Executor {
     const { name } = definitionOf(task);
     checkOptions(options, ["window", "ordered"], what);
     const window = checkInteger(options.window ?? 1000, `${what} window`, 1);
-    const isIterable =
-      typeof inputs === "object" && inputs !== null && (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
-    if (!isIterable && typeof inputs !== "string")
-      throw new UsageError(`${what} takes an iterable of inputs, found ${show(inputs)}.`);
+    const source = checkInputs(inputs, what);
     const host = {
       runtime: this.#runtime,
       submitter: this.#submitter,
@@ -248,7 +246,6 @@ export class Hands implements Executor {
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
       dueAt: (at: number): void => this.#dueAt(at),
     };
-    const source = typeof inputs === "string" ? Array.from(inputs) : inputs;
     const terms = { task: task as Task<unknown[], unknown>, inputs: source, window, isTuple };
     return new Results<Result>({
       task: name,

@@ -2,6 +2,7 @@
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
 import { backoffMs } from "../task/options.ts";
+import { wantsRetry } from "../task/retry.ts";
 import { encodeThrown } from "../task/thrown.ts";
 import type { AttemptEnd } from "./attempt.ts";
 import type { AttemptPolicy } from "./policy.ts";
@@ -33,19 +34,9 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   const failed = job.attempt - job.crashes;
   const again = failed <= facts.policy.retries && wantsRetry(facts.retryIf, end.error);
-  if (again === true) {
+  if (again) {
     const dueAt = facts.now + backoffMs(facts.policy.backoff, failed, facts.random);
     return { id, fence, kind: "retry", error: encodeThrown(end.error), dueAt };
   }
-  return { id, fence, kind: "failed", error: encodeThrown(again === false ? end.error : again) };
-}
-
-/** True or false, or the error that `retryIf` itself threw: a broken predicate must not become an endless retry. */
-function wantsRetry(retryIf: OutcomeFacts["retryIf"], error: unknown): boolean | Error {
-  if (!retryIf) return true;
-  try {
-    return Boolean(retryIf(error));
-  } catch (thrown) {
-    return thrown instanceof Error ? thrown : new Error("retryIf threw a value that is not an Error.", { cause: thrown });
-  }
+  return { id, fence, kind: "failed", error: encodeThrown(end.error) };
 }

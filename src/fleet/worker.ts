@@ -261,7 +261,9 @@ export class Worker implements AsyncDisposable {
     this.#outcomes = [];
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
-    await Promise.all([this.#pools.close(), this.#lease?.stop(), this.#tending?.stop()]);
+    await this.#tending?.stop();
+    await this.#pools.close();
+    await this.#lease?.stop();
   }
 
   #wake(): void {

@@ -5,6 +5,7 @@
 //
 // Beside the slots stands the time at which the current element began, on the worker's clock. It is written before the
 // claim: a reader that sees the claim sees this time or a later one, and so never takes an element for older than it is.
+// While the element's module is being imported, the time is negative.
 //
 // A bell beside them wakes a worker that waits for its next message without going through its event loop.
 //
@@ -28,8 +29,10 @@ export interface Standing {
   readonly next: number;
   /** Elements from here on are the parent's again. */
   readonly end: number;
-  /** When the current element began, on the worker's clock; 0 while its module is being loaded. */
+  /** When the current element began, or began to wait for its module, on the worker's clock. */
   readonly since: number;
+  /** The module of the current element is being imported. */
+  readonly isImporting: boolean;
 }
 
 /** The claim words of one lane, over memory that worker and parent share. */
@@ -71,7 +74,7 @@ export class Claims {
     Atomics.store(this.#words, slot, count);
   }
 
-  /** The worker begins the next element: its index, or -1 when none is left. `since` is when, or 0 while it must be loaded. */
+  /** The worker begins the next element: its index, or -1 when none is left. `since` is when; negative when its module must be imported first. */
   claim(slot: number, since: number): number {
     this.#stamp[0] = since;
     for (;;) {
@@ -80,6 +83,11 @@ export class Claims {
       if (next >= (word & 0xffff)) return -1;
       if (Atomics.compareExchange(this.#words, slot, word, word + 0x10000) === word) return next;
     }
+  }
+
+  /** How many elements have begun. */
+  begun(slot: number): number {
+    return Atomics.load(this.#words, slot) >>> 16;
   }
 
   /** The element that `claim` would give, or -1. */
@@ -106,7 +114,8 @@ export class Claims {
       const kept = next + Math.floor((end - next) * keep);
       const lowered = Math.max(next, Math.min(end, Math.max(from, kept)));
       const taken = lowered === end || Atomics.compareExchange(this.#words, slot, word, (next << 16) | lowered) === word;
-      if (taken) return { next, end: lowered, since: this.#stamp[0] as number };
+      const stamp = this.#stamp[0] as number;
+      if (taken) return { next, end: lowered, since: Math.abs(stamp), isImporting: stamp < 0 };
     }
   }
 }

@@ -10,8 +10,8 @@ export class ClockOffset {
     this.#offset = Math.min(this.#offset, ours - theirs);
   }
 
-  /** How long ago `theirs` was, in ms; undefined for 0, which is no time. */
-  age(theirs: number, ours: number): number | undefined {
-    return theirs === 0 ? undefined : Math.max(0, ours - theirs - this.#offset);
+  /** How long ago `theirs` was, in ms. */
+  age(theirs: number, ours: number): number {
+    return Math.max(0, ours - theirs - this.#offset);
   }
 }

@@ -1,13 +1,21 @@
 // Who gets work: starts workers as they are needed, gives batches to those with room, and, when nothing waits and a worker is
 // free, has it take over what another has not begun. It looks at the whole picture once in a microtask (`pump`), however many
 // things have happened; there is no other way in which work moves.
+//
+// Workers that end before they have done anything are failed starts. After one, a single worker is tried after a wait that doubles
+// from one failure to the next; when several in a row have failed and no other worker is there, what waits fails with the reason.
+import type { Runtime, Timer } from "../core/runtime.ts";
 import type { Death, OpenLink } from "./link.ts";
 import type { LaneHost } from "./lane.ts";
 import { Lane } from "./lane.ts";
 import type { Queue } from "./queue.ts";
 
-/** How often in a row a worker may die before it has started, while no other is working, until calls fail with the reason. */
-const mostStartDeaths = 3;
+/** From so many failed starts in a row on, calls fail with the reason, unless some worker is working. */
+const mostFailedStarts = 3;
+
+/** The wait after the first failed start, and the longest one. */
+const firstWaitMs = 50;
+const longestWaitMs = 5000;
 
 /** In a run of submits without a pause, how many go by between two looks. */
 const submitsPerLook = 4096;
@@ -17,6 +25,7 @@ export interface DispatcherParts {
   readonly queue: Queue;
   readonly host: LaneHost;
   readonly open: OpenLink;
+  readonly runtime: Runtime;
   /** At most this many workers, now. */
   size(): number;
   /** True while running tasks wait for calls to these very workers: what stands behind such a task would wait for ever. */
@@ -30,7 +39,12 @@ export class Dispatcher {
   readonly #lanes: Lane[] = [];
   #scheduled = false;
   #unseen = 0;
-  #startDeaths = 0;
+  /** Failed starts since a worker has last done something. */
+  #failedStarts = 0;
+  #mayStartAt = 0;
+  /** The one worker that was started after a failure. */
+  #trial: Lane | undefined;
+  #startLater: Timer | undefined;
   #closed: (() => void) | undefined;
 
   constructor(parts: DispatcherParts) {
@@ -55,17 +69,22 @@ export class Dispatcher {
     return this.#lanes;
   }
 
-  started(): void {
-    this.#startDeaths = 0;
+  /** A worker has done something. */
+  worked(): void {
+    if (this.#failedStarts === 0) return;
+    this.#failedStarts = 0;
+    this.#cancelStart();
   }
 
-  died(lane: Lane, death: Death, wasStarting: boolean): void {
+  /** `failedToStart`: of itself, before it has done anything. */
+  died(lane: Lane, death: Death, failedToStart: boolean): void {
     const place = this.#lanes.indexOf(lane);
     if (place >= 0) this.#lanes.splice(place, 1);
     if (this.#closed && this.#lanes.length === 0) this.#closed();
-    if (wasStarting) this.#startFailed(death);
+    // Of workers that were started together the first to die counts.
+    if (failedToStart && (this.#failedStarts === 0 || lane === this.#trial)) this.#startFailed(death);
     // The last worker is gone, and others could not be started once: try again.
-    else if (this.#lanes.length === 0) this.#startDeaths = 0;
+    else if (!failedToStart && this.#lanes.length === 0) this.#failedStarts = 0;
     this.wake();
   }
 
@@ -73,15 +92,16 @@ export class Dispatcher {
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#closed = resolve;
+    this.#cancelStart();
     for (const lane of this.#lanes) lane.end();
     if (this.#lanes.length > 0) await promise;
   }
 
   #startFailed(death: Death): void {
-    this.#startDeaths += 1;
-    if (this.#closed || this.#startDeaths < mostStartDeaths || this.#lanes.some((lane) => !lane.isStarting)) return;
-    this.#startDeaths = 0;
-    this.#parts.cannotStart(death);
+    if (this.#closed) return;
+    this.#mayStartAt = this.#parts.runtime.elapsed() + Math.min(longestWaitMs, firstWaitMs * 2 ** this.#failedStarts);
+    this.#failedStarts += 1;
+    if (this.#failedStarts >= mostFailedStarts && this.#lanes.length === 0) this.#parts.cannotStart(death);
   }
 
   #pump(): void {
@@ -125,23 +145,45 @@ export class Dispatcher {
   }
 
   #grow(): void {
-    if (this.#startDeaths >= mostStartDeaths) return;
-    const { queue, host, open } = this.#parts;
-    let waiting = queue.waiting;
+    const wanted = this.#wanted();
+    if (this.#failedStarts > 0) return this.#startOne(wanted > 0);
+    for (let i = 0; i < wanted; i++) if (!this.#start()) return this.wake();
+  }
+
+  /** How many workers more there is work for. */
+  #wanted(): number {
+    let { waiting } = this.#parts.queue;
     for (const lane of this.#lanes) {
       if (lane.isStarting) waiting -= 1;
       else if (this.#parts.isNested()) waiting += lane.spare;
     }
-    const wanted = Math.min(this.#parts.size() - this.#lanes.length, waiting);
-    for (let i = 0; i < wanted; i++) {
-      try {
-        this.#lanes.push(new Lane(host, open));
-      } catch (cause) {
-        const detail = cause instanceof Error ? cause.message : String(cause);
-        this.#startFailed({ reason: "uncaught", detail, cause, begun: undefined, importing: false });
-        if (this.#startDeaths > 0 && this.#startDeaths < mostStartDeaths) this.wake();
-        return;
-      }
+    return Math.min(this.#parts.size() - this.#lanes.length, waiting);
+  }
+
+  /** After a failed start: tries with one worker, when it is time and one is wanted. The wait keeps the program alive, for calls wait. */
+  #startOne(isWanted: boolean): void {
+    this.#cancelStart();
+    if (!isWanted || this.#lanes.some((lane) => lane.isStarting)) return;
+    const wait = this.#mayStartAt - this.#parts.runtime.elapsed();
+    if (wait > 0) this.#startLater = this.#parts.runtime.after(wait, () => this.wake());
+    else if (this.#start()) this.#trial = this.#lanes.at(-1);
+    else this.wake();
+  }
+
+  #cancelStart(): void {
+    this.#startLater?.cancel();
+    this.#startLater = undefined;
+  }
+
+  /** Starts a worker. Gives false when the engine refuses at once. */
+  #start(): boolean {
+    try {
+      this.#lanes.push(new Lane(this.#parts.host, this.#parts.open));
+      return true;
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      this.#startFailed({ reason: "uncaught", detail, cause, begun: undefined, importing: false });
+      return false;
     }
   }
 

@@ -23,6 +23,14 @@ export function timedOut(entry: Entry, id: string, afterMs: number): TimeoutErro
   );
 }
 
+export function importTimedOut({ definition }: Entry, afterMs: number): TimeoutError {
+  return new TimeoutError(
+    `Task "${definition.name}" could not be run: importing ${imports(definition)} took longer than ${afterMs} ms. Look for a ` +
+      'top-level "await" in it, or in what it imports, that does not settle; or give the task a longer "timeout".',
+    afterMs,
+  );
+}
+
 export function expired(entry: Entry, id: string): ExpiredError {
   const { expiresMs } = entry.definition.policy;
   return new ExpiredError(
@@ -58,11 +66,16 @@ function error(message: string, { reason, detail, cause }: Death): WorkerDiedErr
   return new WorkerDiedError(message, reason, detail, cause === undefined ? undefined : { cause });
 }
 
-/** It was running when its worker died, for the `entry.crashes + 1`th time. */
+function imports({ module }: Definition): string {
+  return module ? showModule(module) : "its module";
+}
+
+/** It was running when its worker died, and that was once too often. */
 export function died(entry: Entry, id: string, noun: Noun, death: Death): WorkerDiedError {
   const times = entry.crashes + 1;
-  const again = times === 1 ? "" : ` This was the ${times}th ${noun} it was given to; the task's "crashes" allows no more.`;
-  return error(`${name(entry, id)} failed: the ${noun} that ran it ${describe(death)}.${again}`, death);
+  const ran = death.importing ? `imported ${imports(entry.definition)} for it` : "ran it";
+  const again = times === 1 ? "" : ` This has happened ${times} times; the task's "crashes" allows no more.`;
+  return error(`${name(entry, id)} failed: the ${noun} that ${ran} ${describe(death)}.${again}`, death);
 }
 
 /** Its arguments were moved to a worker that died with them. */
@@ -75,20 +88,33 @@ export function spent(entry: Entry, id: string, noun: Noun, death: Death | undef
   );
 }
 
+/** What to do about a module whose import ends the worker. */
+function importAdvice({ reason }: Death): string {
+  switch (reason) {
+    case "out-of-memory":
+      return "Have the module load less when it is imported, or give the workers a larger heap (resourceLimits, or --max-old-space-size).";
+    case "signal":
+      return "Look for what ends it: the system when memory runs short, or native code that the module loads.";
+    default:
+      return "A module with tasks must not end the program when it is imported.";
+  }
+}
+
 /** Workers die while they import its module, every time. */
-export function importsDie({ name, module }: Definition, noun: Noun, death: Death): WorkerDiedError {
+export function importsDie(definition: Definition, noun: Noun, death: Death): WorkerDiedError {
   return error(
-    `Task "${name}" cannot run: each ${noun} that imported ${module ? showModule(module) : "its module"} died: it ${describe(death)}. ` +
-      "A module with tasks must not end the program when it is imported.",
+    `Task "${definition.name}" cannot run: each ${noun} that imported ${imports(definition)} died: it ${describe(death)}. ${importAdvice(death)}`,
     death,
   );
 }
 
 /** No worker can be started. */
 export function startsDie({ name }: Definition, noun: Noun, death: Death): WorkerDiedError {
+  const { cause } = death;
+  const last = cause instanceof Error ? `The last attempt failed: ${cause.message}` : `The last one ${describe(death)}`;
   return error(
-    `Task "${name}" cannot run: no ${noun} could be started. The last one ${describe(death)}. Check the pool's options ` +
-      "(execArgv, env, resourceLimits) and what the program loads at its start (NODE_OPTIONS, --import).",
+    `Task "${name}" cannot run: no ${noun} could be started. ${last}. Check the pool's options (execArgv, env, resourceLimits), what ` +
+      "the program loads at its start (NODE_OPTIONS, --import), and the system's limits (open files, processes, memory).",
     death,
   );
 }

@@ -9,12 +9,13 @@ import type { Context } from "../task/context.ts";
 import { currentContext } from "../task/context.ts";
 import { importableModule } from "../task/load.ts";
 import { backoffMs } from "../task/options.ts";
+import { wantsRetry } from "../task/retry.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import { decodeThrown } from "../task/thrown.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Noun } from "./endings.ts";
-import { cancelled, died, expired, importsDie, spent, startsDie, timedOut } from "./endings.ts";
+import { cancelled, died, expired, importsDie, importTimedOut, spent, startsDie, timedOut } from "./endings.ts";
 import type { Entry, Stopped, Wish } from "./entry.ts";
 import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
@@ -81,6 +82,7 @@ export class Engine implements LaneHost {
       queue: this.#queue,
       host: this,
       open: crew.open(this.idPrefix),
+      runtime,
       size: () => crew.size + this.#parents.size,
       isNested: () => this.#parents.size > 0,
       cannotStart: (death) => this.#failWaiting((definition) => startsDie(definition, crew.noun, death)),
@@ -165,7 +167,10 @@ export class Engine implements LaneHost {
     if (entry.parent) this.#leave(entry.parent);
     entry.ended(state, outcome);
     if (wish?.kind === "cancel") for (const told of wish.told) told(how);
-    if (this.#live === 0) this.#checkIdle();
+    if (this.#live > 0) return;
+    // No worker need be started any more.
+    this.#dispatcher.wake();
+    this.#checkIdle();
   }
 
   /** Stops an entry that has not ended. `told` hears, when it has, how. */
@@ -263,8 +268,7 @@ export class Engine implements LaneHost {
     const { policy, options } = entry.definition;
     const failures = entry.attempt - entry.crashes;
     if (!retryable || entry.terms || failures > policy.retries) return this.end(entry, "failed", error);
-    const again = wantsRetry(options.retryIf, error);
-    if (again !== true) return this.end(entry, "failed", again === false ? error : again.thrown);
+    if (!wantsRetry(options.retryIf, error)) return this.end(entry, "failed", error);
     // Moved arguments are gone: this failure was the last one.
     if (entry.isSpent) return this.end(entry, "failed", error);
     entry.attempt += 1;
@@ -320,7 +324,7 @@ export class Engine implements LaneHost {
   // What lanes tell.
 
   hasRoom(_lane: Lane, isNew: boolean): void {
-    if (isNew) this.#dispatcher.started();
+    if (!isNew) this.#dispatcher.worked();
     this.#dispatcher.wake();
   }
 
@@ -371,9 +375,9 @@ export class Engine implements LaneHost {
     this.#dispatcher.wake();
   }
 
-  overran(entry: Entry): void {
-    const afterMs = entry.timeoutMs ?? 0;
-    entry.wish = { kind: "timeout", error: timedOut(entry, this.idOf(entry), afterMs), told: [], grace: undefined };
+  overran(entry: Entry, limitMs: number, isImporting: boolean): void {
+    const error = isImporting ? importTimedOut(entry, limitMs) : timedOut(entry, this.idOf(entry), limitMs);
+    entry.wish = { kind: "timeout", error, told: [], grace: undefined };
   }
 
   unguarded(entries: readonly Entry[], error: unknown): void {
@@ -394,22 +398,12 @@ export class Engine implements LaneHost {
     entry.terms?.onProgress?.(fraction, note);
   }
 
-  died(lane: Lane, death: Death, how: { readonly wasStarting: boolean; readonly wasIdle: boolean }): void {
-    if (how.wasIdle && !how.wasStarting) {
+  died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void {
+    if (how.wasIdle) {
       // Nobody waits for this worker, so nobody else would hear of it.
       const what = death.cause instanceof Error ? (death.cause.stack ?? death.cause.message) : String(death.detail);
       process.emitWarning(`A ${this.crew.noun} of a pool died between tasks (${death.reason}: ${what}). It is replaced.`);
     }
-    this.#dispatcher.died(lane, death, how.wasStarting);
-  }
-}
-
-/** True or false, or what `retryIf` itself threw: a broken predicate must not become an endless retry. */
-function wantsRetry(retryIf: ((error: unknown) => boolean) | undefined, error: unknown): boolean | { readonly thrown: unknown } {
-  if (!retryIf) return true;
-  try {
-    return Boolean(retryIf(error));
-  } catch (thrown) {
-    return { thrown };
+    this.#dispatcher.died(lane, death, how.failedToStart);
   }
 }

@@ -131,11 +131,11 @@ export abstract class Entry {
     return this.#extra?.parent;
   }
 
-  /** The state as the submitter sees it: what was given to a worker and is next there counts as running. */
+  /** The state as the submitter sees it: what was given to a worker is ready until it is known to have begun. */
   get state(): JobState {
     const { batch } = this;
     if (!batch) return this.phase;
-    return this.index <= Math.max(batch.reported, batch.seen) && batch.lane.isNext(batch) ? "running" : "ready";
+    return this.index < batch.lane.begun(batch) ? "running" : "ready";
   }
 
   /** Sets arguments that are not flat. */
@@ -213,6 +213,6 @@ export class Batch {
 export interface Keeper {
   /** Makes the wish of an entry in one of its batches come true: takes it back, or has its worker stop it. */
   stop(entry: Entry): void;
-  /** True for the batch that is being run. */
-  isNext(batch: Batch): boolean;
+  /** How many elements of a batch have begun, as far as that is known. */
+  begun(batch: Batch): number;
 }

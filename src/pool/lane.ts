@@ -31,17 +31,23 @@ export interface LaneHost {
   killed(entry: Entry): void;
   /** The worker died while it ran this entry. */
   crashed(entry: Entry, death: Death): void;
-  /** This entry has run for as long as it may. Its wish is set by this call. */
-  overran(entry: Entry): void;
+  /** This entry has run, or its module has been imported, for as long as it may. Its wish is set by this call. */
+  overran(entry: Entry, limitMs: number, isImporting: boolean): void;
   /** The worker has imported a module that starts work of its own. */
   unguarded(entries: readonly Entry[], error: unknown): void;
   report(entry: Entry, message: LogMessage | ProgressMessage): void;
-  /** The lane is dead. `wasIdle`: of itself, with nothing outstanding. */
-  died(lane: Lane, death: Death, how: { readonly wasStarting: boolean; readonly wasIdle: boolean }): void;
+  /** The lane is dead. `failedToStart`: of itself, before it had done anything. `wasIdle`: of itself, between two tasks. */
+  died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void;
 }
 
 /** A worker that will be free within this time is given more in advance; it takes a part of it to get there. */
 const soonMs = 20;
+
+/**
+ * The import of a task's module is no part of an attempt's time, but it must end, too: it may take as long as the time-out, and
+ * this long at least, because a module that loads much on a busy machine is no fault.
+ */
+const leastImportMs = 10_000;
 
 export class Lane implements Keeper, LinkEvents {
   readonly #host: LaneHost;
@@ -51,6 +57,7 @@ export class Lane implements Keeper, LinkEvents {
   readonly #batches: Batch[] = [];
   readonly #deadline: Deadline;
   #state: "starting" | "working" | "ending" | "dead" = "starting";
+  #hasWorked = false;
   #taking = 0;
   #condemned: Entry | undefined;
   #held = false;
@@ -140,8 +147,8 @@ export class Lane implements Keeper, LinkEvents {
     });
   }
 
-  isNext(batch: Batch): boolean {
-    return this.#batches[0] === batch;
+  begun(batch: Batch): number {
+    return this.#link.begun?.(batch.slot) ?? batch.seen + 1;
   }
 
   /** Entries outstanding here. */
@@ -189,6 +196,7 @@ export class Lane implements Keeper, LinkEvents {
       else this.#host.outcome(entry, flat, valueFrom(shape, data, i * width));
     }
     if (count > 0) measure(batch, from, count, tookMs);
+    this.#hasWorked = true;
     if (!finished) return;
     this.#batches.splice(this.#batches.indexOf(batch), 1);
     this.#hold();
@@ -231,7 +239,10 @@ export class Lane implements Keeper, LinkEvents {
       if (culprit.wish && !isSoft(culprit.wish)) this.#host.killed(culprit);
       else this.#host.crashed(culprit, death);
     }
-    this.#host.died(this, death, { wasStarting, wasIdle: !wasKilled && entries.length === 0 });
+    this.#host.died(this, death, {
+      failedToStart: !wasKilled && !this.#hasWorked && culprit === undefined,
+      wasIdle: !wasKilled && !wasStarting && entries.length === 0,
+    });
   }
 
   #batchIn(slot: number): Batch | undefined {
@@ -280,13 +291,13 @@ export class Lane implements Keeper, LinkEvents {
     });
   }
 
-  #judge(batch: Batch, { next, runningMs }: Place): void {
+  #judge(batch: Batch, { next, runningMs, isImporting }: Place): void {
     const entry = batch.entries[next - 1];
-    const limit = entry?.timeoutMs;
-    if (entry === undefined || limit === undefined || entry.wish) return this.#deadline.again();
-    if (runningMs === undefined) return this.#deadline.again();
+    const { timeoutMs } = entry ?? {};
+    if (entry === undefined || timeoutMs === undefined || entry.wish) return this.#deadline.again();
+    const limit = isImporting ? Math.max(timeoutMs, leastImportMs) : timeoutMs;
     if (runningMs < limit) return this.#deadline.again(limit - runningMs);
-    this.#host.overran(entry);
+    this.#host.overran(entry, limit, isImporting);
     this.#abort(entry, batch);
     this.#deadline.again();
   }

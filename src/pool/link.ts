@@ -12,8 +12,10 @@ export interface Place {
   readonly next: number;
   /** Elements from here on are the parent's again. */
   readonly end: number;
-  /** How long the current element has been running, in ms; undefined while its module is being loaded. */
-  readonly runningMs: number | undefined;
+  /** How long the current element has been running, or waiting for its module, in ms. */
+  readonly runningMs: number;
+  /** The module of the current element is being imported. */
+  readonly isImporting: boolean;
 }
 
 /** Why a worker ended. */
@@ -50,6 +52,8 @@ export interface Link {
    * `from` beyond the batch only looks. `then` may be called at once, later, or, when the worker dies first, never.
    */
   take(slot: number, from: number, keep: number, then: (place: Place) => void): void;
+  /** How many elements of a slot's batch have begun, where that can be seen at any time. */
+  begun?(slot: number): number;
   /** Receives what has arrived without waiting for the event loop, where that can be done. */
   poll?(): void;
   /** Aborts the signal of an element, if it is the one running. */

@@ -3,9 +3,10 @@
 import type { Duration } from "../core/durations.ts";
 import { toMs } from "../core/durations.ts";
 import { ClosedError, UsageError } from "../core/errors.ts";
+import type { Inputs } from "../core/inputs.ts";
+import { checkInputs } from "../core/inputs.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { systemRuntime } from "../core/runtime.ts";
-import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, flatten, isCall } from "../task/call.ts";
@@ -37,8 +38,6 @@ export interface PoolOptions {
 
 /** Inputs of a map taken ahead of the results consumed, unless it says otherwise. Workers rarely need more, and memory must not. */
 const defaultWindow = 16_384;
-
-type Inputs = Iterable<unknown> | AsyncIterable<unknown>;
 
 let engineOf: (pool: Pool) => Engine;
 
@@ -75,7 +74,7 @@ export abstract class Pool implements Executor {
       const definition = definitionOf(what);
       const entry = new Submitted(engine, definition);
       if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
-    }
+    } else if (args.length > 0) throw argumentsBeside(what);
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
     const nodes = flatten(asked);
     if (nodes.length === 1) {
@@ -128,9 +127,8 @@ export abstract class Pool implements Executor {
     checkOptions(options, ["window", "ordered"], where);
     const window = checkInteger(options?.window ?? defaultWindow, `${where} window`, 1);
     const definition = definitionOf(task);
-    checkInputs(inputs, where);
+    const source = checkInputs(inputs, where);
     const engine = this.#engine;
-    const source = typeof inputs === "string" ? Array.from(inputs) : inputs;
     return new Results<unknown>({
       task: definition.name,
       ordered: options?.ordered ?? true,
@@ -141,8 +139,14 @@ export abstract class Pool implements Executor {
 
   #checkOpen(what: string): void {
     if (isWorker() && !currentContext()) throw unguardedEntry(`${this.#kind} ${what}`);
-    if (this.#closing) throw new ClosedError(`${what} was called on a ${this.#kind} that has been closed. Make a new one.`);
+    if (this.#closing) throw new ClosedError(`${what} was called after the ${this.#kind} had been closed. Make a new one.`);
   }
+}
+
+function argumentsBeside({ task }: Call<unknown>): UsageError {
+  return new UsageError(
+    `submit() was given a call of task "${task.name}" and more arguments, which nobody would get. Give them to call(), or submit the task itself.`,
+  );
 }
 
 /** Sets an entry with its arguments on its way. */
@@ -151,13 +155,6 @@ function submitted(engine: Engine, entry: Submitted): Future<unknown> {
   engine.begin(entry, engine.caller());
   engine.start(entry);
   return future;
-}
-
-function checkInputs(inputs: unknown, where: string): asserts inputs is Inputs {
-  const isIterable =
-    typeof inputs === "object" && inputs !== null && (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
-  if (isIterable || typeof inputs === "string") return;
-  throw new UsageError(`${where} takes an iterable or async iterable of inputs, found ${show(inputs)}.`);
 }
 
 /** How one attempt is to be run. */

@@ -38,6 +38,8 @@ class Level {
   }
 
   get waiting(): number {
+    // What has ended must not be waited for: workers would be started for it.
+    this.#next();
     let count = this.#entries.length - this.#head;
     for (const feed of this.feeds) count += feed.waiting;
     return count;

@@ -90,6 +90,16 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
     return this.#awaited().then(onDone, onFailed);
   }
 
+  /** As with a promise: `then` without the first function. */
+  catch<B = never>(onFailed?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<Result[] | B> {
+    return this.#awaited().catch(onFailed);
+  }
+
+  /** As with a promise: awaits the results, and calls `onEnd` however they end. */
+  finally(onEnd?: (() => void) | null): Promise<Result[]> {
+    return this.#awaited().finally(onEnd);
+  }
+
   /**
    * Every outcome, in the order of the inputs, as `Promise.allSettled` gives them; a failed element stops nothing. Asked for after
    * the results were awaited, it gives the outcomes of those inputs that were taken. Rejects only when the inputs themselves fail.

@@ -130,6 +130,7 @@ export class Stream implements Source, Production {
   }
 
   fail(error: unknown): void {
+    for (const element of this.#ahead.splice(0)) this.#engine.end(element, "failed", error);
     if (!this.#isExhausted) this.#sink.failed(error);
   }
 

@@ -1,8 +1,9 @@
 // What a running task can ask: its id, its attempt, the signal that asks it to stop, and where to report progress.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { UsageError } from "../core/errors.ts";
+import { show } from "../core/show.ts";
 
-/** What a running task may ask and tell. */
+/** What a running task may ask and tell. Its parts may be taken out of it: `const { signal, progress } = context()`. */
 export interface Context {
   /** The id of the job or future. */
   readonly id: string;
@@ -13,14 +14,16 @@ export interface Context {
   /** Aborts when the job is cancelled, its attempt times out or its worker stops; `signal.reason` is the error. */
   readonly signal: AbortSignal;
   /** Writes a line with the task's name and id to the program's standard error, wherever the task runs. */
-  log(message: string): void;
+  readonly log: (message: string) => void;
   /** Reports how far the task is, 0 to 1, with an optional note; shown by `future.progress` and the command line. */
-  progress(fraction: number, note?: string): void;
+  readonly progress: (fraction: number, note?: string) => void;
 }
 
 /**
- * What runs at the moment. A worker that runs short tasks one after the other enters one frame for all of them, because entering
- * costs more than such a task; a task that goes on later keeps the frame it began in.
+ * What runs at the moment. A worker that runs a task many times in a row, which has ended at once each time, enters one frame for
+ * all of them, because entering costs more than such a task. What such a task leaves behind (a timer, a promise nobody awaits)
+ * finds no context there, for it has ended. A task that goes on later has a frame of its own, so that others do not find its
+ * context; only one that goes on later for the first time, after runs that ended at once, still shares theirs.
  */
 export interface Frame {
   current: Context | undefined;
@@ -46,4 +49,10 @@ export function currentContext(): Context | undefined {
 /** Runs `run` in a frame: what `frame.current` says is the context, also across awaits. */
 export function withFrame<T>(frame: Frame, run: () => T): T {
   return storage.run(frame, run);
+}
+
+/** Throws {@link UsageError} for what is no fraction of progress. */
+export function checkFraction(fraction: number): void {
+  if (typeof fraction === "number" && fraction >= 0 && fraction <= 1) return;
+  throw new UsageError(`context().progress() takes a fraction from 0 to 1, found ${show(fraction)}.`);
 }

@@ -50,12 +50,20 @@ export function importableModule(definition: Definition): string {
   );
 }
 
+/**
+ * Imports a module for what it does, not for what it exports: `import()` would take a module that exports a function named `then`
+ * for a promise, and wait for it to settle. A module that only imports the other one has no exports.
+ */
+async function importModule(module: string): Promise<void> {
+  await import(`data:text/javascript,${encodeURIComponent(`import ${JSON.stringify(module)};`)}`);
+}
+
 /** Imports `module` in this worker and returns the task's definition. Rejects with {@link UsageError} when it is not there. */
 export async function loadTask(module: string, name: string): Promise<Definition> {
   const known = definedTasks().get(name);
   if (known) return known;
   try {
-    await import(module);
+    await importModule(module);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const why = error instanceof Error ? error.message : String(error);
@@ -63,8 +71,9 @@ export async function loadTask(module: string, name: string): Promise<Definition
   }
   const found = definedTasks().get(name);
   if (found) return found;
+  const others = definedTasks().size === 0 ? "It defines no task at all." : didYouMean(name, definedTasks().keys());
   throw new UsageError(
     `Task "${name}" is not defined by ${showModule(module)} when it is imported. Define it at the top level of the module, not inside a ` +
-      `function or behind a condition. ${didYouMean(name, definedTasks().keys())}`,
+      `function or behind a condition. ${others}`,
   );
 }

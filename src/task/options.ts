@@ -44,11 +44,11 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly retries?: number;
   /** The wait before each further attempt. */
   readonly backoff?: Backoff;
-  /** Asked with the error before each further attempt; a falsy answer fails the job at once. It must answer at once, without a promise. */
+  /** Asked with the error before each further attempt; a falsy answer fails the job at once. It must answer at once, without a promise. Where it throws itself, the job fails with the task's error, whose `cause` tells what it threw. */
   readonly retryIf?: (error: unknown) => boolean;
   /** How often the job is given out again after its worker, thread or process died. Default 3. */
   readonly crashes?: number;
-  /** The longest one attempt may take; then it is aborted and, after a grace period, ended. Default: no limit. */
+  /** The longest one attempt may take; then it is aborted and, after a grace period, ended. Importing the task's module does not count, but may itself take only as long, or 10 s where that is longer. Default: no limit. */
   readonly timeout?: Duration;
   /** The job expires when it has not started within this time of its submission. Default: never. */
   readonly expires?: Duration;
@@ -120,13 +120,31 @@ function checkNumber(value: unknown, what: string, least: number, most: number):
   throw new UsageError(`${what} must be a number from ${least} to ${most}, found ${show(value)}.`);
 }
 
+/** A thousand years: whatever is longer was not meant, and ends where a Date cannot tell it. */
+const longestMs = 365_000 * 864e5;
+const latestTime = 8.64e15;
+
+function checkMs(duration: Duration, what: string): number {
+  const ms = toMs(duration, what);
+  if (ms > longestMs) throw new UsageError(`${what} is at most a thousand years ("365000d"), found ${show(duration)}.`);
+  return ms;
+}
+
+/** A limit of 0 would leave no time at all. */
+function checkLimit(duration: Duration | undefined, what: string): number | undefined {
+  if (duration === undefined) return undefined;
+  const ms = checkMs(duration, what);
+  if (ms > 0) return ms;
+  throw new UsageError(`${what} must be longer than 0, found ${show(duration)}. Leave it out for no limit.`);
+}
+
 function resolveBackoff(backoff: Backoff | undefined, where: string): Policy["backoff"] {
   if (backoff === undefined) return defaultBackoff;
   checkOptions(backoff, ["initial", "factor", "max", "jitter"], `${where} backoff`);
   return {
-    initialMs: toMs(backoff.initial ?? defaultBackoff.initialMs, `${where} backoff.initial`),
+    initialMs: checkMs(backoff.initial ?? defaultBackoff.initialMs, `${where} backoff.initial`),
     factor: checkNumber(backoff.factor ?? defaultBackoff.factor, `${where} backoff.factor`, 1, 1000),
-    maxMs: toMs(backoff.max ?? defaultBackoff.maxMs, `${where} backoff.max`),
+    maxMs: checkMs(backoff.max ?? defaultBackoff.maxMs, `${where} backoff.max`),
     jitter: checkNumber(backoff.jitter ?? defaultBackoff.jitter, `${where} backoff.jitter`, 0, 1),
   };
 }
@@ -135,7 +153,7 @@ function resolveAt(options: TaskOptions<never>, where: string): number | undefin
   if (options.at === undefined) return undefined;
   if (options.delay !== undefined) throw new UsageError(`${where} has both "delay" and "at". Give one of them.`);
   const at = options.at instanceof Date ? options.at.getTime() : options.at;
-  if (Number.isFinite(at)) return at;
+  if (typeof at === "number" && Math.abs(at) <= latestTime) return at;
   throw new UsageError(`${where} at must be a valid Date or ms since 1970, found ${show(options.at)}.`);
 }
 
@@ -167,8 +185,14 @@ function checkKinds(options: TaskOptions<never>, where: string): void {
 export function resolveOptions(options: TaskOptions<never>, where: string): Policy {
   checkOptions(options, known, where);
   checkKinds(options, where);
-  const optionalMs = (value: Duration | undefined, name: string): number | undefined =>
-    value === undefined ? undefined : toMs(value, `${where} ${name}`);
+  const expiresMs = checkLimit(options.expires, `${where} expires`);
+  const delayMs = checkMs(options.delay ?? 0, `${where} delay`);
+  if (expiresMs !== undefined && delayMs >= expiresMs) {
+    throw new UsageError(
+      `${where} can never start: its delay (${show(options.delay)}) is not shorter than its expires (${show(options.expires)}), and both ` +
+        "count from the submit. Give it a longer expires.",
+    );
+  }
   return {
     on: options.on ?? "loop",
     queue: options.queue === undefined ? "default" : checkQueueName(options.queue),
@@ -176,11 +200,11 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     retries: checkInteger(options.retries ?? 0, `${where} retries`, 0),
     backoff: resolveBackoff(options.backoff, where),
     crashes: checkInteger(options.crashes ?? 3, `${where} crashes`, 0),
-    timeoutMs: optionalMs(options.timeout, "timeout"),
-    expiresMs: optionalMs(options.expires, "expires"),
-    delayMs: optionalMs(options.delay, "delay") ?? 0,
+    timeoutMs: checkLimit(options.timeout, `${where} timeout`),
+    expiresMs,
+    delayMs,
     at: resolveAt(options, where),
-    keepMs: optionalMs(options.keep, "keep") ?? 7 * 864e5,
+    keepMs: checkMs(options.keep ?? "7d", `${where} keep`),
   };
 }
 

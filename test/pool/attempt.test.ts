@@ -8,7 +8,7 @@ import { InlinePool, ProcessPool, ThreadPool } from "../../src/pool/index.ts";
 import { runAttempt } from "../../src/pool/pool.ts";
 import { exit, flaky, never, untilAborted } from "../../src/testing/executor-suite/tasks.ts";
 import { folder, until } from "../fixtures/support.ts";
-import { double, markAndWait, withContext } from "./tasks.ts";
+import { double, logLater, markAndWait, withContext } from "./tasks.ts";
 
 for (const Pool of [InlinePool, ThreadPool, ProcessPool]) {
   const make = (): InlinePool | ThreadPool | ProcessPool =>
@@ -30,6 +30,15 @@ for (const Pool of [InlinePool, ThreadPool, ProcessPool]) {
       [1, undefined],
     ]);
     assert.deepEqual(lines, ["a line"]);
+  });
+
+  test(`${Pool.name}: what a task logs after its end is not told as another's`, async () => {
+    await using pool = Pool === InlinePool ? new InlinePool({ concurrency: 1 }) : make();
+    const lines: string[] = [];
+    const onLog = (line: string): void => void lines.push(line);
+    await runAttempt(pool, logLater, [], { id: "early", attempt: 1, onLog }).result;
+    await runAttempt(pool, logLater, [], { id: "other", attempt: 1, onLog }).result;
+    assert.deepEqual(lines, []);
   });
 
   test(`${Pool.name}: arguments and result may be the codec's text`, async () => {

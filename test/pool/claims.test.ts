@@ -15,11 +15,11 @@ test("what is taken back is the worker's no more", () => {
   const claims = new Claims();
   claims.open(0, 10);
   claims.claim(0, 1);
-  assert.deepEqual(claims.take(0, 0, 0.5), { next: 1, end: 5, since: 1 });
-  assert.deepEqual(claims.take(0, 3, 0), { next: 1, end: 3, since: 1 });
-  assert.deepEqual(claims.take(0, largestBatch, 0), { next: 1, end: 3, since: 1 });
+  assert.deepEqual(claims.take(0, 0, 0.5), { next: 1, end: 5, since: 1, isImporting: false });
+  assert.deepEqual(claims.take(0, 3, 0), { next: 1, end: 3, since: 1, isImporting: false });
+  assert.deepEqual(claims.take(0, largestBatch, 0), { next: 1, end: 3, since: 1, isImporting: false });
   assert.equal(claims.upcoming(0), 1);
-  assert.deepEqual(claims.take(0, 0, 0), { next: 1, end: 1, since: 1 });
+  assert.deepEqual(claims.take(0, 0, 0), { next: 1, end: 1, since: 1, isImporting: false });
   assert.equal(claims.upcoming(0), -1);
   assert.equal(claims.claim(0, 2), -1);
 });

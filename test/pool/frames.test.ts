@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameReader, headerBytes, headerOf } from "../../src/pool/processes/frames.ts";
 import type { Header } from "../../src/pool/processes/frames.ts";
-import { inheritedExecArgv } from "../../src/pool/processes/exec-argv.ts";
+import { processExecArgv, threadExecArgv } from "../../src/pool/exec-argv.ts";
 import { deserialize, serialize } from "../../src/pool/processes/serialize.ts";
 import { seededRandom } from "../../src/testing/clock.ts";
 
@@ -54,11 +54,36 @@ test("processes inherit loaders and flags, not what this program is to run", () 
     "--watch",
     "-p",
     "2",
+    "--input-type",
+    "module",
+    "--input-type=module",
+    "--test-reporter",
+    "spec",
+    "--watch-path",
+    "./src",
+    "-pe",
+    "3",
   ];
-  assert.deepEqual(inheritedExecArgv(given), ["--import", "tsx", "--max-old-space-size=100"]);
-  assert.deepEqual(inheritedExecArgv(["-r", "./setup.cjs", "--env-file=.env", "--eval=1"]), [
+  assert.deepEqual(processExecArgv(given), ["--import", "tsx", "--max-old-space-size=100"]);
+  assert.deepEqual(processExecArgv(["-r", "./setup.cjs", "--env-file=.env", "--eval=1"]), [
     "-r",
     "./setup.cjs",
     "--env-file=.env",
   ]);
+});
+
+test("threads inherit all by themselves, but not from a program that came by --input-type", () => {
+  assert.equal(threadExecArgv(["--import", "tsx", "-e", "1", "--max-old-space-size=100"]), undefined);
+  const given = [
+    "--input-type=module",
+    "--import",
+    "tsx",
+    "-C",
+    "source",
+    "--max-old-space-size=100",
+    "--require=./a.cjs",
+    "-e",
+    "1",
+  ];
+  assert.deepEqual(threadExecArgv(given), ["--import", "tsx", "-C", "source", "--require=./a.cjs"]);
 });

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { task } from "../../src/index.ts";
+import { call, context, task, UsageError } from "../../src/index.ts";
 import { InlinePool } from "../../src/pool/index.ts";
 import { TestClock } from "../../src/testing/clock.ts";
 import { executorConformance } from "../../src/testing/executor-suite.ts";
 import { never } from "../../src/testing/executor-suite/tasks.ts";
 import { folder, until } from "../fixtures/support.ts";
-import { double, fail, half, useInline } from "./tasks.ts";
+import { double, fail, half, sumOfBoth, useInline } from "./tasks.ts";
 
 executorConformance("InlinePool", ({ size, grace }) => new InlinePool({ concurrency: size, grace }), {
   skip: [
@@ -100,4 +100,115 @@ test("waits follow the clock that the pool is given", async () => {
   await failure;
   assert.equal(delayed.state, "scheduled");
   assert.equal(await clock.run(delayed), 8);
+});
+
+test("a failing element stops a map soon, however many tasks wait for the event loop", async () => {
+  let hasFailed = false;
+  let takenLater = 0;
+  let ran = 0;
+  const busy = task("inline.busy", (n: number) => {
+    ran += 1;
+    const end = performance.now() + 1.5;
+    while (performance.now() < end);
+    if (n !== 10) return n;
+    hasFailed = true;
+    throw new RangeError("the tenth");
+  });
+  function* inputs(count: number): Generator<number> {
+    for (let n = 0; n < count; n++) {
+      if (hasFailed) takenLater += 1;
+      yield n;
+    }
+  }
+  await using pool = new InlinePool();
+  // From now on it has all the workers it may have.
+  await pool.map(
+    busy,
+    Array.from({ length: 100 }, () => 0),
+  );
+  ran = 0;
+  await assert.rejects(async () => pool.map(busy, inputs(1000)), /the tenth/);
+  // None of the tasks before it was overtaken by many after it, and none was run because it had failed.
+  assert.ok(takenLater <= 64 && ran <= 200, `${takenLater} were taken after the failure; ${ran} were run in all`);
+});
+
+test("the event loop gets its turn within a batch of tasks that take longer than those before them", async () => {
+  await using pool = new InlinePool({ concurrency: 1 });
+  let ms = 0;
+  let turns = 0;
+  const changing = task("inline.changing", (n: number) => {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+    return n;
+  });
+  const numbers = Array.from({ length: 5000 }, (_, i) => i);
+  await pool.map(changing, numbers);
+  ms = 2;
+  const timer = setInterval(() => (turns += 1));
+  await pool.map(changing, numbers.slice(0, 100));
+  clearInterval(timer);
+  assert.ok(turns >= 10, `${turns} turns`);
+});
+
+test("what a task leaves behind does not find the context of another", async () => {
+  const found: (string | undefined)[] = [];
+  const ask = (): void => {
+    try {
+      found.push(context().task);
+    } catch (error) {
+      found.push(error instanceof UsageError ? undefined : String(error));
+    }
+  };
+  const leaves = task("inline.leaves", (isWarm: boolean) => {
+    if (!isWarm) return;
+    queueMicrotask(ask);
+    setImmediate(ask);
+    setTimeout(ask);
+  });
+  const waits = task("inline.waits", async (isWarm: boolean) => {
+    const turns = isWarm ? 20 : 0;
+    for (let i = 0; i < turns; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    return context().task;
+  });
+  await using pool = new InlinePool({ concurrency: 1 });
+  // Both are taken for short from now on, and travel in one batch.
+  for (const each of [leaves, waits]) await pool.map<boolean, unknown>(each, Array(300).fill(false));
+  const all = [leaves, leaves, waits, leaves, waits, leaves, leaves, waits].map((each) =>
+    pool.submit<[boolean], unknown>(each, true),
+  );
+  const results = await Promise.all(all);
+  assert.equal(results.filter((result) => result === "inline.waits").length, 3);
+  assert.equal(found.length, 15);
+  assert.deepEqual(new Set(found), new Set([undefined]));
+});
+
+test("arguments beside a call are refused", async () => {
+  await using pool = new InlinePool();
+  const submit = pool.submit.bind(pool) as (...args: unknown[]) => unknown;
+  assert.throws(
+    () => submit(call(sumOfBoth, 1, 2), 3),
+    (error: Error) => error instanceof UsageError && /call of task "pool\.sumOfBoth" and more arguments/.test(error.message),
+  );
+});
+
+test("what retryIf throws does not take the place of the task's own error", async () => {
+  await using pool = new InlinePool();
+  const retryIf = (): boolean => {
+    throw new TypeError("retryIf broke");
+  };
+  await assert.rejects(pool.submit(fail.with({ retries: 3, retryIf })), (error: Error) => {
+    assert.ok(error instanceof RangeError);
+    assert.match(String(error.cause), /not tried again, because its "retryIf" threw TypeError: retryIf broke/);
+    return true;
+  });
+  const text = task("inline.text", () => {
+    // oxlint-disable-next-line no-throw-literal -- tasks do
+    throw "no error, and so without a cause";
+  });
+  const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+  await assert.rejects(
+    async () => pool.submit(text.with({ retries: 3, retryIf })),
+    (error) => error === "no error, and so without a cause",
+  );
+  assert.match((await warned).message, /"retryIf" threw TypeError: retryIf broke/);
 });

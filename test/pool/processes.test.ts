@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { spawnSync } from "node:child_process";
 import { CodecError, WorkerDiedError } from "../../src/index.ts";
 import { ProcessPool } from "../../src/pool/index.ts";
 import { executorConformance } from "../../src/testing/executor-suite.ts";
@@ -42,7 +43,10 @@ test("a task whose process is killed runs again in another", async (t) => {
   const [, second] = await pidsIn(() => linesOf(file), 2);
   assert.notEqual(second, first);
   process.kill(second as number, "SIGKILL");
-  await assert.rejects(stuck, /2th process|failed: the process that ran it was ended by SIGKILL/);
+  await assert.rejects(
+    stuck,
+    /failed: the process that (ran it|imported .* for it) was ended by SIGKILL\. This has happened 2 times; /,
+  );
 });
 
 test("one of many short tasks that kills its process is found, and every other one gives its result", async (t) => {
@@ -133,4 +137,23 @@ test("processes that cannot be started fail the calls, with the reason", async (
     assert.ok(outcome.status === "rejected" && outcome.reason instanceof WorkerDiedError);
     assert.match(outcome.reason.message, /no process could be started.*exited with code 9/);
   }
+});
+
+test("processes that cannot be started are tried only now and then, and let the program end", async (t) => {
+  const file = join(folder(t), "starts");
+  const run = new Program(t, new URL("programs/cannot-start.ts", import.meta.url).pathname, [file]);
+  assert.equal(await run.exited, 0);
+  assert.match(run.output, /^(WORKER_DIED: Task "pool\.double" cannot run: no process could be started\. .* code 3\..*\n){4}$/);
+  // One trial for each of four calls, after two processes for the first.
+  assert.ok(linesOf(file).length <= 12, `${linesOf(file).length} processes were started`);
+});
+
+test("a process that cannot be spawned for want of descriptors is a failed start, and the next call finds another", () => {
+  const program = new URL("programs/no-descriptors.ts", import.meta.url).pathname;
+  const run = spawnSync("sh", ["-c", 'ulimit -n 128; exec "$0" "$1"', process.execPath, program], { encoding: "utf8" });
+  assert.match(
+    run.stdout,
+    /^WORKER_DIED: .*no process could be started\. The last attempt failed: spawn .* EMFILE\..*\n8\n$/,
+    run.stderr,
+  );
 });

@@ -135,3 +135,20 @@ test("cancelling rejects the results when all has stopped, and nobody has to car
   assert.equal((await over.cancel()).waiting, 0);
   assert.deepEqual(await over, []);
 });
+
+test("results have catch and finally, as promises do", async () => {
+  const { results, sink } = play();
+  const ends: string[] = [];
+  const caught = results.catch((error) => [String(error)]);
+  const ended = results.finally(() => void ends.push("failed"));
+  sink.outcome(0, "failed", new RangeError("broken"));
+  sink.ended();
+  assert.deepEqual(await caught, ["RangeError: broken"]);
+  await assert.rejects(ended, RangeError);
+  const { results: fine, sink: fineSink } = play();
+  const kept = fine.catch(() => []).finally(() => void ends.push("done"));
+  fineSink.outcome(0, "done", "a");
+  fineSink.ended();
+  assert.deepEqual(await kept, ["a"]);
+  assert.deepEqual(ends, ["failed", "done"]);
+});

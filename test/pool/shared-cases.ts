@@ -2,13 +2,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { task, UsageError, WorkerDiedError } from "../../src/index.ts";
+import type { Runtime } from "../../src/core/runtime.ts";
 import type { ProcessPool, ThreadPool } from "../../src/pool/index.ts";
 import { folder, Program, until } from "../fixtures/support.ts";
 import { broken, others } from "./programs/broken-module.ts";
+import { thenable } from "./programs/thenable-module.ts";
 import { double, environment, leaveTrouble, nested } from "./tasks.ts";
 
 type Kind = "thread" | "process";
-type Make = (options: { size?: number; env?: Record<string, string | undefined> }) => ThreadPool | ProcessPool;
+interface Options {
+  readonly size?: number;
+  readonly grace?: number;
+  readonly env?: Record<string, string | undefined>;
+  readonly runtime?: Runtime;
+}
+type Make = (options: Options) => ThreadPool | ProcessPool;
 
 const program = (name: string): string => new URL(`programs/${name}.ts`, import.meta.url).pathname;
 
@@ -42,6 +50,11 @@ export function workerCases(kind: Kind, make: Make): void {
     assert.equal(await pool.submit(double, 2), 4);
   });
 
+  test(`a module that exports a function named "then" is imported in a ${kind}`, async () => {
+    await using pool = make({ size: 1 });
+    assert.equal(await pool.submit(thenable, 20), 21);
+  });
+
   test(`a module that ends its ${kind} fails every call of its tasks, without end of restarts`, async () => {
     await using pool = make({ size: 2, env: { BROKEN: "exits", BROKEN_IN: kind } });
     const outcomes = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => pool.submit(broken, i)));
@@ -61,6 +74,26 @@ export function workerCases(kind: Kind, make: Make): void {
       /Task "broken\.hidden" is not defined by .*broken-module\.ts when it is imported/,
     );
   });
+
+  for (const [what, ...args] of [
+    ["module", "--input-type=module", "-e"],
+    ["module, in two words", "--input-type", "module", "--eval"],
+    ["module with types", "--input-type=module-typescript", "-e"],
+    ["script", "-e"],
+  ] as const) {
+    test(`a program given as text (${what}) may have ${kind}s`, async (t) => {
+      const text = `
+        import(${JSON.stringify(new URL("../../src/pool/index.ts", import.meta.url).href)}).then(async (pools) => {
+          const { double } = await import(${JSON.stringify(new URL("tasks.ts", import.meta.url).href)});
+          const pool = new pools.${kind === "thread" ? "ThreadPool" : "ProcessPool"}({ size: 1 });
+          console.log(await pool.submit(double, 4));
+        });`;
+      const [first, ...others] = [...args, text];
+      const run = new Program(t, first, others);
+      assert.equal(await run.exited, 0, run.errors);
+      assert.equal(run.output, "8\n");
+    });
+  }
 
   test(`a task that no ${kind} could import is refused at once`, async () => {
     const made = task("shared.nowhere", (n: number) => n, { module: "node:nowhere" });
@@ -92,6 +125,8 @@ export function workerCases(kind: Kind, make: Make): void {
   test(`a pool of ${kind}s takes only options that make sense`, () => {
     assert.throws(() => make({ sizes: 2 } as object), /has no option "sizes"\. Did you mean "size"\?/);
     for (const size of [0, -1, 1.5, "two", null]) assert.throws(() => make({ size } as unknown as object), UsageError);
+    assert.throws(() => make({ env: "PATH" } as object), /env must be an object of environment variables, found "PATH"/);
+    assert.throws(() => make({ name: 3 } as object), /name must be a text, found 3/);
   });
 }
 

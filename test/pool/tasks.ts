@@ -66,11 +66,11 @@ export const untilAborted = task("pool.untilAborted", async (file: string): Prom
   return "stopped";
 });
 export const withContext = task("pool.withContext", async () => {
-  const { id, attempt } = context();
-  context().log("a line");
-  context().progress(0.5, "half");
+  const { id, attempt, log, progress } = context();
+  log("a line");
+  progress(0.5, "half");
   await delay(1);
-  context().progress(1);
+  progress(1);
   return { id, attempt };
 });
 /** Writes to one file, then waits for the other. */
@@ -100,4 +100,19 @@ export const behave = task("pool.behave", (n: number, how: string): number | Pro
       return n;
   }
 });
+/** Leaves its worker's event loop blocked until the first word is 1; the second word tells that it is. */
+export const block = task("pool.block", (words: Int32Array): void => {
+  setImmediate(() => {
+    Atomics.store(words, 1, 1);
+    Atomics.wait(words, 0, 0);
+  });
+});
+let leftBehind: (() => void) | undefined;
+/** Leaves behind what logs a line of its own; the next one, while it runs, has that done. */
+export const logLater = task("pool.logLater", () => {
+  const { log } = context();
+  if (leftBehind) leftBehind();
+  leftBehind = () => log("too late");
+});
+export const sumOfBoth = task("pool.sumOfBoth", (a: number, b: number) => a + b);
 export const join = task("pool.join", (all: readonly number[]) => all);

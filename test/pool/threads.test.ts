@@ -1,11 +1,15 @@
 // The ThreadPool passes the executor suite, and keeps the promises that only threads can make.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WorkerDiedError } from "../../src/index.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { TimeoutError, UsageError, WorkerDiedError } from "../../src/index.ts";
 import { ThreadPool } from "../../src/pool/index.ts";
 import { executorConformance } from "../../src/testing/executor-suite.ts";
-import { Program, workerCases } from "./shared-cases.ts";
-import { double } from "./tasks.ts";
+import { TestClock } from "../../src/testing/clock.ts";
+import { endless } from "./programs/endless-module.ts";
+import { folder, Program, until, workerCases } from "./shared-cases.ts";
+import { block, double } from "./tasks.ts";
 
 executorConformance("ThreadPool", (wish) => new ThreadPool(wish));
 workerCases("thread", (options) => new ThreadPool(options));
@@ -27,4 +31,50 @@ test("threads that cannot be started fail the calls, with the reason", async () 
     assert.match(outcome.reason.message, /no thread could be started/);
   }
   await assert.rejects(pool.submit(double, 3), WorkerDiedError);
+});
+
+test("a module whose import never ends is timed out", async (t) => {
+  const file = join(folder(t), "importing");
+  const clock = new TestClock();
+  await using pool = new ThreadPool({ size: 1, grace: 10, runtime: clock, env: { ENDLESS_IN: file } });
+  const future = pool.submit(endless.with({ timeout: 50 }), 1);
+  future.catch(() => undefined);
+  await until("its module is being imported", () => existsSync(file));
+  await clock.advance("9s");
+  assert.equal(future.state, "running");
+  await clock.advance("2s");
+  await assert.rejects(future, (error: Error) => {
+    assert.ok(error instanceof TimeoutError);
+    assert.match(
+      error.message,
+      /Task "endless\.task" could not be run: importing .*endless-module\.ts took longer than 10000 ms/,
+    );
+    return true;
+  });
+  assert.equal(await pool.submit(double, 4), 8);
+});
+
+test("limits of threads that make no sense are refused", () => {
+  const make = (resourceLimits: unknown) => () => new ThreadPool({ resourceLimits } as object);
+  assert.throws(make(3), UsageError);
+  assert.throws(
+    make({ maxOldGenerationSizeMB: 5 }),
+    /no option "maxOldGenerationSizeMB"\. Did you mean "maxOldGenerationSizeMb"\?/,
+  );
+  assert.throws(make({ stackSizeMb: "4" }), /resourceLimits\.stackSizeMb must be a number of MB above 0, found "4"/);
+});
+
+test("what was given to a thread is ready until the thread has begun it", async () => {
+  await using pool = new ThreadPool({ size: 1 });
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  await pool.submit(block, words);
+  await until("the thread is blocked", () => Atomics.load(words, 1) === 1);
+  const future = pool.submit(double, 4);
+  assert.equal(future.state, "ready");
+  await new Promise(setImmediate);
+  assert.equal(future.state, "ready");
+  Atomics.store(words, 0, 1);
+  Atomics.notify(words, 0);
+  assert.equal(await future, 8);
+  assert.equal(future.state, "done");
 });

@@ -42,6 +42,17 @@ test("options are checked where the task is defined", () => {
   assert.throws(define({ retries: -1 }), usage(/retries must be a whole number of at least 0, found -1/));
   assert.throws(define({ retries: 1.5 }), usage(/found 1\.5/));
   assert.throws(define({ timeout: "5 minutes" }), usage(/timeout must be a duration, found "5 minutes"/));
+  assert.throws(define({ timeout: 0 }), usage(/timeout must be longer than 0, found 0/));
+  assert.throws(define({ expires: "0s" }), usage(/expires must be longer than 0, found "0s"/));
+  assert.throws(
+    define({ delay: "2m", expires: "1m" }),
+    usage(/can never start: its delay \("2m"\) is not shorter than its expires \("1m"\)/),
+  );
+  for (const long of ["delay", "timeout", "expires", "keep"]) {
+    assert.throws(define({ [long]: 1e300 }), usage(new RegExp(`${long} is at most a thousand years`)));
+  }
+  assert.throws(define({ backoff: { max: "1000000d" } }), usage(/backoff\.max is at most a thousand years/));
+  assert.throws(define({ at: 1e300 }), usage(/valid Date/));
   assert.throws(define({ on: "threads" }), usage(/must be one of "loop", "thread", "process", found "threads"/));
   assert.throws(define({ queue: "two words" }), usage(/queue's name/));
   assert.throws(define({ backoff: { inital: 5 } }), usage(/Did you mean "initial"/));

@@ -46,8 +46,12 @@ class InlineLink implements Link, RunnerPort {
   }
 
   take(slot: number, from: number, keep: number, then: (place: Place) => void): void {
-    const { next, end, since } = this.#claims.take(slot, from, keep);
-    then({ next, end, runningMs: since > 0 ? this.#runtime.elapsed() - since : undefined });
+    const { next, end, since, isImporting } = this.#claims.take(slot, from, keep);
+    then({ next, end, runningMs: this.#runtime.elapsed() - since, isImporting });
+  }
+
+  begun(slot: number): number {
+    return this.#claims.begun(slot);
   }
 
   abort(message: AbortMessage): void {

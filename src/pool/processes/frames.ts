@@ -11,7 +11,7 @@ export const giveFrame = 0;
 export const takeFrame = 1;
 /** A message for the main thread. */
 export const messageFrame = 2;
-/** Process to pool. slot, a: next, b: end, value: running for so many ms, or -1; tag: which request. */
+/** Process to pool. slot, a: next, b: end, value: running for so many ms, negative while importing; tag: which request. */
 export const takenFrame = 3;
 /** slot, a: index, b: 1 when its module is being imported. */
 export const seenFrame = 4;

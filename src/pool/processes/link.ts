@@ -35,7 +35,8 @@ class ProcessLink implements Link {
   readonly #runtime: Runtime;
   readonly #events: LinkEvents;
   readonly #child: ChildProcess;
-  readonly #socket: Socket;
+  /** Undefined where the process could not be spawned at all: the child's error event tells why. */
+  readonly #socket: Socket | undefined;
   readonly #answers = new Map<number, (place: Place) => void>();
   #questions = 0;
   /** What it said before it exited. */
@@ -51,12 +52,13 @@ class ProcessLink implements Link {
       stdio: ["ignore", descriptor(process.stdout, 1), descriptor(process.stderr, 2), "pipe"],
       ...(terms.env && { env: terms.env }),
     });
-    this.#socket = this.#child.stdio[3] as Socket;
-    const reader = new FrameReader((header, payload) => this.#receive(header, payload));
-    this.#socket.on("data", (chunk) => reader.push(chunk));
-    // A pipe that breaks belongs to a process that is ending; its exit tells all there is to tell.
-    this.#socket.on("error", () => undefined);
+    // Before all else: a child that could not be spawned has no pipes, and its error is thrown where nobody listens to it.
     this.#child.once("error", (cause) => this.#died({ reason: "uncaught", detail: cause.message, cause, ...this.#standing() }));
+    this.#socket = this.#child.stdio?.[3] as Socket | undefined;
+    const reader = new FrameReader((header, payload) => this.#receive(header, payload));
+    this.#socket?.on("data", (chunk) => reader.push(chunk));
+    // A pipe that breaks belongs to a process that is ending; its exit tells all there is to tell.
+    this.#socket?.on("error", () => undefined);
     this.#child.once("exit", () => this.#drain());
     this.#child.once("close", (code, signal) => this.#closed(code, signal));
   }
@@ -68,7 +70,7 @@ class ProcessLink implements Link {
   take(slot: number, from: number, keep: number, then: (place: Place) => void): void {
     const tag = this.#questions++ & 0xffff;
     this.#answers.set(tag, then);
-    this.#socket.write(headerOf({ op: takeFrame, slot, a: from, value: keep, tag }, 0));
+    this.#socket?.write(headerOf({ op: takeFrame, slot, a: from, value: keep, tag }, 0));
   }
 
   abort(message: AbortMessage): void {
@@ -85,17 +87,17 @@ class ProcessLink implements Link {
 
   hold(on: boolean): void {
     for (const handle of [this.#child, this.#socket]) {
-      if (on) handle.ref();
-      else handle.unref();
+      if (on) handle?.ref();
+      else handle?.unref();
     }
   }
 
   #write(header: Header, message: ToWorker): void {
     const bytes = serialize(message);
-    this.#socket.cork();
-    this.#socket.write(headerOf(header, bytes.length));
-    this.#socket.write(bytes);
-    this.#socket.uncork();
+    this.#socket?.cork();
+    this.#socket?.write(headerOf(header, bytes.length));
+    this.#socket?.write(bytes);
+    this.#socket?.uncork();
   }
 
   #receive(header: Required<Header>, payload: Buffer): void {
@@ -133,11 +135,11 @@ class ProcessLink implements Link {
   #taken({ tag, a, b, value }: Required<Header>): void {
     const then = this.#answers.get(tag);
     this.#answers.delete(tag);
-    then?.({ next: a, end: b, runningMs: value < 0 ? undefined : value });
+    then?.({ next: a, end: b, runningMs: Math.abs(value), isImporting: value < 0 });
   }
 
   #drain(): void {
-    this.#runtime.after(drainMs, () => this.#socket.destroy(), { background: true });
+    this.#runtime.after(drainMs, () => this.#socket?.destroy(), { background: true });
   }
 
   #standing(): Pick<Death, "begun" | "importing"> {

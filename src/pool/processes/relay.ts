@@ -57,9 +57,9 @@ class Relay {
   }
 
   #take({ slot, a, value, tag }: Required<Header>): void {
-    const { next, end, since } = this.#claims.take(slot, a, value);
-    const running = this.#clock.age(since, systemRuntime.elapsed()) ?? -1;
-    this.#socket.write(headerOf({ op: takenFrame, slot, a: next, b: end, tag, value: running }, 0));
+    const { next, end, since, isImporting } = this.#claims.take(slot, a, value);
+    const ms = this.#clock.age(since, systemRuntime.elapsed());
+    this.#socket.write(headerOf({ op: takenFrame, slot, a: next, b: end, tag, value: isImporting ? -ms : ms }, 0));
   }
 
   #forward({ header, bytes, length, finished, clock, isLast }: FromMain): void {
@@ -79,12 +79,14 @@ class Relay {
   #look(): void {
     this.#timer = undefined;
     for (const slot of this.#open) {
-      const { next, since } = this.#claims.take(slot, largestBatch, 0);
-      const isLong = next > 0 && next === this.#last[slot] && next !== this.#told[slot];
-      this.#last[slot] = next;
+      const { next, isImporting } = this.#claims.take(slot, largestBatch, 0);
+      // What it imported for it may now be running for long.
+      const standing = isImporting ? -next : next;
+      const isLong = next > 0 && standing === this.#last[slot] && standing !== this.#told[slot];
+      this.#last[slot] = standing;
       if (!isLong) continue;
-      this.#told[slot] = next;
-      this.#socket.write(headerOf({ op: seenFrame, slot, a: next - 1, b: since === 0 ? 1 : 0 }, 0));
+      this.#told[slot] = standing;
+      this.#socket.write(headerOf({ op: seenFrame, slot, a: next - 1, b: isImporting ? 1 : 0 }, 0));
     }
     if (this.#open.size > 0) this.#timer = systemRuntime.after(lookEveryMs, () => this.#look());
   }

@@ -6,6 +6,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import { Claims, slotCount } from "../claims.ts";
 import { ClockOffset } from "../clock-offset.ts";
+import { threadExecArgv } from "../exec-argv.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "../link.ts";
 import type { AbortMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
 import { end, hello, log, progress, results, unguarded } from "../wire.ts";
@@ -36,11 +37,13 @@ class ThreadLink implements Link {
     const { port1, port2 } = new MessageChannel();
     const data: ThreadData = { manyhands: { port: port2, memory: this.#claims.memory as SharedArrayBuffer, idPrefix } };
     this.#port = port1;
+    const execArgv = threadExecArgv(process.execArgv);
     this.#worker = new Worker(entry, {
       workerData: data,
       transferList: [port2],
       ...(terms.resourceLimits && { resourceLimits: terms.resourceLimits }),
       ...(terms.env && { env: terms.env }),
+      ...(execArgv && { execArgv }),
       ...(terms.name !== undefined && { name: terms.name }),
     });
     port1.on("message", (message: FromWorker) => this.#receive(message));
@@ -57,14 +60,18 @@ class ThreadLink implements Link {
   }
 
   take(slot: number, from: number, keep: number, then: (place: Place) => void): void {
-    const { next, end, since } = this.#claims.take(slot, from, keep);
-    then({ next, end, runningMs: this.#clock.age(since, this.#runtime.elapsed()) });
+    const { next, end, since, isImporting } = this.#claims.take(slot, from, keep);
+    then({ next, end, runningMs: this.#clock.age(since, this.#runtime.elapsed()), isImporting });
   }
 
   poll(): void {
     for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port)) {
       this.#receive(next.message as FromWorker);
     }
+  }
+
+  begun(slot: number): number {
+    return this.#claims.begun(slot);
   }
 
   abort(message: AbortMessage): void {
@@ -115,7 +122,7 @@ class ThreadLink implements Link {
   #deathBy(code: number): Death {
     const claims = Array.from({ length: slotCount }, (_, slot) => this.#claims.take(slot, 0, 1));
     const begun = claims.map(({ next }) => next);
-    const importing = claims.some(({ since }) => since === 0) && begun.some((next) => next > 0);
+    const importing = claims.some(({ isImporting }) => isImporting) && begun.some((next) => next > 0);
     if (!this.#uncaught) return { reason: "exit", detail: code, cause: undefined, begun, importing };
     const { error } = this.#uncaught;
     const isMemory = (error as { code?: unknown } | null)?.code === "ERR_WORKER_OUT_OF_MEMORY";

@@ -1,9 +1,11 @@
 // The pool of worker threads.
 import type { ResourceLimits } from "node:worker_threads";
 import { checkOptions } from "../../core/suggest.ts";
+import { UsageError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
+import { show } from "../../core/show.ts";
 import type { Size } from "../options.ts";
-import { mergeEnv, resolveSize } from "../options.ts";
+import { checkName, mergeEnv, resolveSize } from "../options.ts";
 import type { PoolOptions } from "../pool.ts";
 import { Pool } from "../pool.ts";
 import { openThreads } from "./link.ts";
@@ -23,6 +25,19 @@ export interface ThreadPoolOptions extends PoolOptions {
   readonly name?: string;
 }
 
+const knownLimits = ["maxYoungGenerationSizeMb", "maxOldGenerationSizeMb", "codeRangeSizeMb", "stackSizeMb"] as const;
+
+/** Node takes no notice of a limit that it does not know or that is no number. */
+function checkLimits(limits: ResourceLimits | undefined): ResourceLimits | undefined {
+  checkOptions(limits, knownLimits, "ThreadPool resourceLimits");
+  for (const name of knownLimits) {
+    const limit = limits?.[name];
+    if (limit === undefined || (typeof limit === "number" && limit > 0 && limit < Infinity)) continue;
+    throw new UsageError(`ThreadPool resourceLimits.${name} must be a number of MB above 0, found ${show(limit)}.`);
+  }
+  return limits;
+}
+
 /**
  * Runs tasks on threads of this process, for work that computes. Threads start when they are first needed, and idle ones do
  * not keep the program alive. A task that does not stop when asked is ended with its thread, which is replaced.
@@ -35,8 +50,8 @@ export class ThreadPool extends Pool {
   constructor(options: ThreadPoolOptions = {}) {
     checkOptions(options, ["size", "grace", "resourceLimits", "env", "name", "runtime"], "ThreadPool");
     const runtime = options.runtime ?? systemRuntime;
-    const { resourceLimits, name } = options;
-    const terms = { resourceLimits, name, env: mergeEnv(options.env) };
+    const resourceLimits = checkLimits(options.resourceLimits);
+    const terms = { resourceLimits, name: checkName(options.name, "ThreadPool"), env: mergeEnv(options.env, "ThreadPool") };
     const crew = {
       noun: "thread",
       crossing: "thread",

@@ -50,7 +50,7 @@ export class Outbox {
     this.#since = now;
   }
 
-  /** Time until now is not the tasks' own: a module was being loaded. */
+  /** Time until now is not the tasks' own: a module was being loaded, or others had their turn. */
   rest(now: number): void {
     this.#since = now;
   }

@@ -7,6 +7,7 @@
 // It is a loop, not an async function for each element: a synchronous task costs no promise and no turn of the event loop.
 // It knows nothing of retries, time-outs or other workers; an element taken back by the parent is simply not claimed.
 import type { Runtime } from "../../core/runtime.ts";
+import { isThenable } from "../../core/thenable.ts";
 import type { Frame } from "../../task/context.ts";
 import { withFrame } from "../../task/context.ts";
 import { loadTask } from "../../task/load.ts";
@@ -14,7 +15,6 @@ import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import type { Claims } from "../claims.ts";
-import { largestBatch } from "../claims.ts";
 import { argsFrom, valueFrom, widthOf } from "../flat.ts";
 import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
@@ -38,10 +38,6 @@ export interface RunnerParts {
   readonly idPrefix: string;
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
 /** Calls the task with the arguments of an element. */
 function call({ fn }: Definition, [, , , , kinds, shape, data]: GiveMessage, index: number): unknown {
   if (shape === undefined) return fn(...(valueOf(at(kinds, index), data[index]) as readonly unknown[]));
@@ -61,12 +57,20 @@ export class Runner implements Host {
   #batch: GiveMessage | undefined;
   #running: Running | undefined;
   #frame: Frame = { current: undefined };
+  /** The task that ran last, if it has never ended later: only such a task shares a frame with others. */
+  #prompt: Definition | undefined;
+  readonly #slow = new WeakSet<Definition>();
   /** True while something will call `#run` by itself. */
   #active = false;
   /** The element whose module is being imported, and the abort that came meanwhile. */
   #importing: number | undefined;
   #aborted: AbortMessage | undefined;
   #sendingSoon = false;
+
+  readonly #goOn = (now: number): void => {
+    this.#outbox.rest(now);
+    this.#run();
+  };
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
@@ -90,7 +94,7 @@ export class Runner implements Host {
 
   /** How many elements of a slot's batch have begun. The claim of a slot whose batch has not arrived is still the last one's. */
   begunIn(slot: number): number {
-    return this.#batch?.[1] === slot ? this.#parts.claims.take(slot, largestBatch, 0).next : 0;
+    return this.#batch?.[1] === slot ? this.#parts.claims.begun(slot) : 0;
   }
 
   /** True while the module of the element that has begun last is being imported. */
@@ -99,7 +103,9 @@ export class Runner implements Host {
   }
 
   log(running: Running, message: string): void {
-    this.#parts.port.report([log, running.slot, running.index, message]);
+    // The place in the batch of a task that has long ended may be another's by now.
+    if (running.isOf(this.#batch)) this.#parts.port.report([log, running.slot, running.index, message]);
+    else process.stderr.write(`${running.task} ${running.id}: ${message}\n`);
   }
 
   progress(running: Running, fraction: number, note: string | undefined): void {
@@ -119,7 +125,7 @@ export class Runner implements Host {
     else if (this.#batch?.[1] === slot && this.#importing === index) this.#aborted = message;
   }
 
-  /** Runs elements until there is none, or one ends later. That one keeps the frame: the others have left it by then. */
+  /** Runs elements until there is none, or one ends later. */
   #run(): void {
     this.#active = true;
     this.#frame = { current: undefined };
@@ -132,13 +138,17 @@ export class Runner implements Host {
       const now = runtime.elapsed();
       const batch = this.#batch;
       if (!batch) {
-        if (turn.isOver(now)) return this.#rest();
+        if (turn.isOver(now)) return this.#rest(now);
         if (!this.#nextBatch(now)) return;
         continue;
       }
-      if (this.#outbox.isDue(now)) this.#outbox.send(now, false);
+      if (this.#outbox.isDue(now)) {
+        this.#outbox.send(now, false);
+        // Tasks may take much longer than those before them, by which the batch was measured.
+        if (turn.isOver(now)) return this.#rest(now);
+      }
       const definition = this.#upcomingDefinition(batch);
-      const index = claims.claim(batch[1], definition ? now : 0);
+      const index = claims.claim(batch[1], definition ? now : -now);
       if (index < 0) this.#endBatch(now);
       else if (!definition) return this.#load(batch, index);
       else if (!this.#start(batch, index, definition)) return;
@@ -146,9 +156,9 @@ export class Runner implements Host {
   }
 
   /** Gives the event loop its turn, then goes on. */
-  #rest(): void {
-    this.#active = this.#batches.length > 0;
-    if (this.#active) this.#parts.turn.next(() => this.#run());
+  #rest(now: number): void {
+    this.#active = this.#batch !== undefined || this.#batches.length > 0;
+    if (this.#active) this.#parts.turn.next(this.#goOn, now);
   }
 
   #nextBatch(now: number): boolean {
@@ -209,21 +219,30 @@ export class Runner implements Host {
       this.#aborted = undefined;
     }
     const kind = at(batch[4], index);
+    const shares = definition === this.#prompt;
+    const frame = shares ? this.#frame : { current: undefined };
     try {
-      this.#frame.current = running;
-      const returned = call(definition, batch, index);
+      frame.current = running;
+      const returned = shares ? call(definition, batch, index) : withFrame(frame, () => call(definition, batch, index));
       if (definition.options.output === undefined && !isThenable(returned)) {
-        this.#frame.current = undefined;
+        frame.current = undefined;
+        if (!shares) this.#wasPrompt(definition);
         this.#value(returned, kind === text);
         return true;
       }
+      this.#prompt = undefined;
+      this.#slow.add(definition);
       this.#follow(definition, returned, kind === text);
       return false;
     } catch (error) {
-      this.#frame.current = undefined;
+      frame.current = undefined;
       this.#error(error);
       return true;
     }
+  }
+
+  #wasPrompt(definition: Definition): void {
+    if (!this.#slow.has(definition)) this.#prompt = definition;
   }
 
   #follow(definition: Definition, returned: unknown, asText: boolean): void {

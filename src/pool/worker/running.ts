@@ -1,8 +1,7 @@
 // The context of one running element: what `context()` gives inside a task. It is made for every element, so it holds as
 // little as it can; the AbortController is made when the signal is first read, which most tasks never do.
-import { UsageError } from "../../core/errors.ts";
-import { show } from "../../core/show.ts";
 import type { Context } from "../../task/context.ts";
+import { checkFraction } from "../../task/context.ts";
 import type { GiveMessage } from "../wire.ts";
 import { at } from "../wire.ts";
 
@@ -33,6 +32,10 @@ export class Running implements Context {
     return this.#batch[1];
   }
 
+  isOf(batch: GiveMessage | undefined): boolean {
+    return this.#batch === batch;
+  }
+
   get id(): string {
     const ids = this.#batch[7];
     const id = typeof ids === "number" ? ids + this.index : ids[this.index];
@@ -49,14 +52,18 @@ export class Running implements Context {
     return this.#controller.signal;
   }
 
-  log(message: string): void {
-    this.#host.log(this, String(message));
+  // What a task takes out of its context must work by itself. The functions are made when they are asked for, as most never are.
+
+  get log(): Context["log"] {
+    return (message) => this.#host.log(this, String(message));
   }
 
-  progress(fraction: number, note?: string): void {
-    if (typeof fraction !== "number" || !(fraction >= 0 && fraction <= 1)) {
-      throw new UsageError(`context().progress() takes a fraction from 0 to 1, found ${show(fraction)}.`);
-    }
+  get progress(): Context["progress"] {
+    return (fraction, note) => this.#report(fraction, note);
+  }
+
+  #report(fraction: number, note: string | undefined): void {
+    checkFraction(fraction);
     this.#host.progress(this, fraction, note === undefined ? undefined : String(note));
   }
 

@@ -74,7 +74,10 @@ export const failing: readonly Case[] = [
           throw new TypeError("retryIf broke");
         },
       });
-      assert.match(String(await failureOf(() => executor.submit(broken, bench.file(), 9))), /retryIf broke/);
+      const own = await failureOf(() => executor.submit(broken, bench.file(), 9));
+      assert.ok(own instanceof Error);
+      assert.equal(own.message, "attempt 1 fails");
+      assert.match(String(own.cause), /"retryIf" threw TypeError: retryIf broke/);
     },
   ],
   [
