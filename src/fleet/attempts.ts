@@ -73,6 +73,11 @@ export class Attempts {
     return this.#running.size;
   }
 
+  /** True while nothing that a claim could bring would start at once. */
+  get isBusy(): boolean {
+    return this.slots.every((slots) => slots.isFull);
+  }
+
   /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
   hold(job: ClaimedJob, inputs: readonly string[]): void {
     const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";

@@ -53,6 +53,11 @@ export class Slots {
     return this.#held.length - this.#next;
   }
 
+  /** True while no slot stands idle: there is no hurry to claim more. */
+  get isFull(): boolean {
+    return this.#running + this.held >= this.capacity;
+  }
+
   /** What there is room for now. */
   rooms(elapsed: number): Room[] {
     this.#measure(elapsed);

@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
 import { CancelledError, ClosedError, StoreLostError, UsageError } from "../core/errors.ts";
-import type { Runtime } from "../core/runtime.ts";
+import type { Runtime, Timer } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
@@ -47,6 +47,8 @@ const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
 const storeRetryMs = 500;
+/** How long outcomes wait for others while every slot is busy anyway. */
+const gatherMs = 5;
 const lastTries = 5;
 
 /** What a worker shares with the fleet it belongs to. */
@@ -86,6 +88,7 @@ export class Worker implements AsyncDisposable {
   #pumping: Promise<void> | undefined;
   #pumpAgain = false;
   #isPumpDeferred = false;
+  #gathering: Timer | undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
   #isHurried = false;
@@ -284,8 +287,15 @@ export class Worker implements AsyncDisposable {
     });
   }
 
+  /** Waits a little for more to end, so that one commit records it all. */
+  #gather(): void {
+    this.#gathering ??= this.#host.runtime.after(gatherMs, () => this.#pumpSoon(), { background: true });
+  }
+
   #pump(): void {
     if (this.#pumping || this.#state === "stopped" || this.#state === "starting") return;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
     this.#pumping = this.#pumpUntilIdle().finally(() => {
       this.#pumping = undefined;
       if (this.#pumpAgain) this.#pumpSoon();
@@ -389,7 +399,8 @@ export class Worker implements AsyncDisposable {
     this.#outcomes.push(outcome);
     // A freed slot may be filled by the very settle that records this outcome.
     this.#isHungry = true;
-    this.#pumpSoon();
+    if (this.#attempts?.isBusy) this.#gather();
+    else this.#pumpSoon();
     if (this.running === 0) this.#drained?.();
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
