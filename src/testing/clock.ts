@@ -40,8 +40,7 @@ export interface TestClockOptions {
  * await using hands = await connect("memory:", { runtime: clock });
  * const future = hands.submit(remind.with({ delay: "1d" }));
  * hands.work({ tasks: [remind] });
- * await clock.advance("1d");
- * await future;
+ * await clock.run(future);
  */
 export class TestClock implements Runtime {
   readonly random: () => number;

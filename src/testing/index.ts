@@ -7,3 +7,4 @@ export type { SimulateOptions, Simulation } from "./simulate.ts";
 export { executorConformance } from "./executor-suite.ts";
 export type { ExecutorWish, SkippedExecutorCases } from "./executor-suite.ts";
 export { storeConformance } from "./store-suite.ts";
+export type { SkippedCases } from "./store-suite.ts";
