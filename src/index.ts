@@ -17,12 +17,10 @@ export type { Results } from "./pool/results.ts";
 
 export { connect } from "./fleet/connect.ts";
 export type { ConnectOptions } from "./fleet/connect.ts";
-export { Hands } from "./fleet/hands.ts";
-export type { JobQuery } from "./fleet/hands.ts";
+export type { Hands, JobQuery } from "./fleet/hands.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { TaskSource } from "./fleet/roster.ts";
-export { Worker } from "./fleet/worker.ts";
-export type { WorkOptions } from "./fleet/worker.ts";
+export type { Worker, WorkOptions } from "./fleet/worker.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 

@@ -7,8 +7,7 @@ import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import { currentContext } from "../task/context.ts";
-import { Hands } from "./hands.ts";
-import { openStore } from "./open.ts";
+import type { Hands } from "./hands.ts";
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -39,5 +38,7 @@ export async function connect(url: string = env["MANYHANDS_URL"] ?? defaultUrl, 
   checkOptions(options, ["durability", "runtime"], "connect()");
   if (isWorker() && !currentContext()) throw unguardedEntry("connect()");
   const runtime = options.runtime ?? systemRuntime;
-  return new Hands(await openStore(url, { ...options, runtime }), runtime);
+  // Loaded only by programs that connect: every thread of a pool loads this module along with its tasks, and starts sooner so.
+  const [fleet, { openStore }] = await Promise.all([import("./hands.ts"), import("./open.ts")]);
+  return new fleet.Hands(await openStore(url, { ...options, runtime }), runtime);
 }
