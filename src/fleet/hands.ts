@@ -1,6 +1,6 @@
 // The fleet's client: an executor whose calls become durable jobs in a store, done by workers in this program or elsewhere.
 // It holds no job's state; the store does. What it holds: the submits of this turn, and the futures someone awaits.
-import { ClosedError, UsageError } from "../core/errors.ts";
+import { ClosedError, StoreError, UsageError } from "../core/errors.ts";
 import { checkInputs } from "../core/inputs.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
@@ -40,6 +40,7 @@ export interface JobQuery extends JobFilter {
 
 /** How many late or due rows are seen to along with a dismissed worker. */
 const dismissRows = 5000;
+const dismissTries = 20;
 
 const filterKeys = ["ids", "states", "queue", "task", "root"];
 
@@ -185,10 +186,15 @@ export class Hands implements Executor {
    * is a crash. If it lives after all, the outcomes it reports are refused and it joins again.
    */
   async dismiss(worker: string): Promise<void> {
-    const now = this.#runtime.now();
-    const { alive } = await this.#store.renew(worker, now);
-    if (alive) await this.#store.tend(now, dismissRows);
-    this.#awaiter.look();
+    // A lease that ran out long ago, which whoever tends next takes for lost; unless the worker lives, and renews it in between.
+    for (let tries = 0; tries < dismissTries; tries++) {
+      const { alive } = await this.#store.renew(worker, 0);
+      if (alive) await this.#store.tend(this.#runtime.now(), dismissRows);
+      else return this.#awaiter.look();
+    }
+    throw new StoreError(
+      `Worker ${worker} could not be dismissed: it lives, and renews its lease faster than it can be taken away. Stop it.`,
+    );
   }
 
   /** The workers of the fleet whose lease holds. */

@@ -72,8 +72,9 @@ export class Slots {
 
   hold(held: Held): void {
     // What was with a worker that died goes first: while it waits, another job's crash would count as its own.
-    if (held.job.crashes > 0) this.#held.splice(this.#next, 0, held);
-    else this.#held.push(held);
+    let at = held.job.crashes > 0 ? this.#next : this.#held.length;
+    while ((this.#held[at]?.job.crashes ?? 0) > 0) at += 1;
+    this.#held.splice(at, 0, held);
   }
 
   /**

@@ -116,6 +116,7 @@ export class Worker implements AsyncDisposable {
     // Whoever does not ask has been told by a report.
     this.stopped.catch(() => undefined);
     this.ready = this.#start();
+    this.ready.catch(this.#hasStopped.reject);
   }
 
   /** The id under which the store knows this worker. */
@@ -237,7 +238,7 @@ export class Worker implements AsyncDisposable {
       this.#wake();
     } catch (error) {
       this.#storeFailed(error as Error);
-      this.#host.runtime.after(storeRetryMs, () => this.#rejoin());
+      if (this.#state === "working") this.#host.runtime.after(storeRetryMs, () => this.#rejoin());
     }
   }
 
@@ -265,6 +266,7 @@ export class Worker implements AsyncDisposable {
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
     await this.#tending?.stop();
+    await this.#rejoining;
     await this.#pools.close();
     await this.#lease?.stop();
   }
@@ -450,9 +452,9 @@ export class Worker implements AsyncDisposable {
     } finally {
       await this.#pools.close();
       await this.#lease?.stop();
+      this.#state = "stopped";
       if (this.#id !== "") await this.#host.store.leave(this.#id, this.#host.runtime.now());
       this.#host.look();
-      this.#state = "stopped";
     }
   }
 

@@ -1,6 +1,6 @@
 // Who gets work: starts workers as they are needed, gives batches to those with room, and, when nothing waits and a worker is
 // free, has it take over what another has not begun. It looks at the whole picture once in a microtask (`pump`), however many
-// things have happened; there is no other way in which work moves.
+// things have happened, and, in a long run of submits, between two of them (`submitting`); there is no other way in which work moves.
 //
 // Workers that end before they have done anything are failed starts. After one, a single worker is tried after a wait that doubles
 // from one failure to the next; when several in a row have failed and no other worker is there, what waits fails with the reason.
@@ -38,7 +38,9 @@ export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #lanes: Lane[] = [];
   #scheduled = false;
+  /** Submits since the last look. */
   #unseen = 0;
+  #isGiving = false;
   /** Failed starts since a worker has last done something. */
   #failedStarts = 0;
   #mayStartAt = 0;
@@ -53,15 +55,20 @@ export class Dispatcher {
 
   /** Something has changed: looks soon. */
   wake(): void {
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      queueMicrotask(() => this.#pump());
-    } else if (++this.#unseen >= submitsPerLook) {
-      // A long run of submits: the workers need not wait for its end.
-      this.#unseen = 0;
-      for (const lane of this.#lanes) lane.poll();
-      this.#giveAll();
-    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => this.#pump());
+  }
+
+  /**
+   * A submit begins. The workers need not wait for the end of a long run of submits: now and then it hears what they have done and gives
+   * them more. Nothing else is under way then, but perhaps a map's inputs that submit themselves, while they are being taken.
+   */
+  submitting(): void {
+    if (!this.#scheduled || ++this.#unseen < submitsPerLook || this.#isGiving) return;
+    this.#unseen = 0;
+    for (const lane of this.#lanes) lane.poll();
+    this.#giveAll();
   }
 
   /** The lanes there are. */
@@ -115,6 +122,15 @@ export class Dispatcher {
   }
 
   #giveAll(): void {
+    this.#isGiving = true;
+    try {
+      this.#giveEach();
+    } finally {
+      this.#isGiving = false;
+    }
+  }
+
+  #giveEach(): void {
     const { queue } = this.#parts;
     if (queue.hasPriorities) this.#yield();
     // The idle first; then a second batch for each worker whose tasks are short.

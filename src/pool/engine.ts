@@ -292,6 +292,11 @@ export class Engine implements LaneHost {
     this.#checkIdle();
   }
 
+  /** A submit begins. */
+  submitting(): void {
+    this.#dispatcher.submitting();
+  }
+
   /** A source has more to give. */
   wake(): void {
     this.#dispatcher.wake();

@@ -70,6 +70,7 @@ export abstract class Pool implements Executor {
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
     const engine = this.#engine;
+    engine.submitting();
     if (!isCall(what)) {
       const definition = definitionOf(what);
       const entry = new Submitted(engine, definition);

@@ -258,6 +258,45 @@ test("a worker whose store is deleted ends, and says why", async (t) => {
   assert.deepEqual(readdirSync(path), [], "nothing was made in its place");
 });
 
+test("what is awaited when the store is deleted fails", async (t) => {
+  const { hands, path } = await fleet(t);
+  const worker = hands.work({ tasks: [jobs], report: () => undefined });
+  const future = hands.submit(jobs.untilAborted, join(path, "started"));
+  await until("it runs", () => existsSync(join(path, "started")));
+  for (const name of readdirSync(path)) rmSync(join(path, name));
+  await assert.rejects(worker.stopped, StoreLostError);
+  await assert.rejects(Promise.resolve(future), StoreLostError);
+});
+
+test("a worker that cannot start has stopped, too", async (t) => {
+  const { hands } = await fleet(t);
+  const worker = hands.work({ tasks: [Promise.reject(new Error("no such module"))] });
+  await assert.rejects(worker.ready, /no such module/);
+  await assert.rejects(worker.stopped, /no such module/);
+});
+
+test("a worker is dismissed while others write, and its jobs have crashed", async (t) => {
+  const { hands, url, path } = await fleet(t);
+  const worker = new Program(t, workerProgram, [url]);
+  await worker.says("ready");
+  const future = hands.submit(jobs.slowMark, join(path, "marks"), "once", 60_000);
+  await future.submitted;
+  await until("it runs", async () => (await hands.count({ states: ["running"] })) === 1);
+  worker.kill("SIGKILL");
+  await worker.exited;
+  const other = new DatabaseSync(join(path, "hands.db"));
+  other.exec("BEGIN IMMEDIATE");
+  const dismissed = hands.dismiss((await hands.workers())[0]?.id ?? "");
+  const began = performance.now();
+  await until("the lock was held for long", () => performance.now() - began > 300);
+  other.exec("COMMIT");
+  other.close();
+  await dismissed;
+  const [job] = await hands.jobs();
+  assert.deepEqual([job?.state, job?.crashes], ["ready", 1]);
+  await hands.cancel({});
+});
+
 test("a lock that is held for longer than the lease costs no worker its jobs", { timeout: 60_000 }, async (t) => {
   const { hands, url, path } = await fleet(t);
   const worker = new Program(t, workerProgram, [url, JSON.stringify({ lease: 600 })]);

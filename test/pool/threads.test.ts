@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { TimeoutError, UsageError, WorkerDiedError } from "../../src/index.ts";
+import { call, TimeoutError, UsageError, WorkerDiedError } from "../../src/index.ts";
 import { ThreadPool } from "../../src/pool/index.ts";
 import { executorConformance } from "../../src/testing/executor-suite.ts";
 import { TestClock } from "../../src/testing/clock.ts";
 import { endless } from "./programs/endless-module.ts";
 import { folder, Program, until, workerCases } from "./shared-cases.ts";
-import { block, double } from "./tasks.ts";
+import { behave, block, double, join as joinAll } from "./tasks.ts";
 
 executorConformance("ThreadPool", (wish) => new ThreadPool(wish));
 workerCases("thread", (options) => new ThreadPool(options));
@@ -77,4 +77,37 @@ test("what was given to a thread is ready until the thread has begun it", async 
   Atomics.notify(words, 0);
   assert.equal(await future, 8);
   assert.equal(future.state, "done");
+});
+
+test("outcomes that arrive while a large graph is being started start nothing twice", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  const inputs = Array.from({ length: 20_000 }, (_, i) => i);
+  await pool.map(double, inputs);
+  const leaves = inputs.map((i) => call(double, i));
+  const result = await pool.submit(
+    call(
+      joinAll,
+      leaves.map((leaf) => call(double, leaf)),
+    ),
+  );
+  assert.deepEqual(
+    result,
+    inputs.map((i) => 4 * i),
+  );
+  const failing = inputs.map((i) => call(behave, i, i === 0 ? "throw" : "return"));
+  await assert.rejects(Promise.resolve(pool.submit(call(joinAll, failing))), /behave/);
+  await pool.close();
+});
+
+test("the inputs of a map may be made by a generator that submits to the same pool", async () => {
+  await using pool = new ThreadPool({ size: 2 });
+  await Promise.all([pool.submit(double, 1), pool.submit(double, 2)]);
+  const side: Promise<number>[] = [];
+  function* inputs(): Generator<number> {
+    for (let i = 0; i < 9000; i++) side.push(pool.submit(double, i));
+    yield 1;
+    yield 2;
+  }
+  assert.deepEqual(await pool.map(double, inputs()), [2, 4]);
+  assert.equal((await Promise.all(side)).at(-1), 17_998);
 });

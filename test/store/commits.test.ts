@@ -1,6 +1,8 @@
 // Group commit, as far as it can be seen from outside.
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { sqliteStore } from "../../src/store/index.ts";
@@ -69,5 +71,29 @@ test("of many verbs called at once only those that are wrong are rejected, whate
   );
   const stored = outcomes.filter(({ status }) => status === "fulfilled").length;
   assert.equal(await store.count({}), stored);
+  await store.close();
+});
+
+test("a wait for the lock that came to nothing is over", async () => {
+  const path = newPath();
+  let skew = 0;
+  const runtime: Runtime = { ...systemRuntime, elapsed: () => systemRuntime.elapsed() + skew };
+  const store = await sqliteStore(path, { runtime });
+  await store.join(newWorker("w"), start + leaseMs);
+  await store.add([newJob({ id: "a" })], start);
+  const other = new DatabaseSync(path, { timeout: 0 });
+  other.exec("BEGIN IMMEDIATE");
+  const waiting = claim(store, "w", wants(1), start);
+  for (let i = 0; i < 10; i++) await turn();
+  other.exec("UPDATE job SET state = 'running', worker = 'x', fence = fence + 1");
+  other.exec("COMMIT");
+  assert.deepEqual(await waiting, [], "another worker took it");
+  skew += 60_000;
+  other.exec("BEGIN IMMEDIATE");
+  const renewing = store.renew("w", start + leaseMs);
+  for (let i = 0; i < 10; i++) await turn();
+  other.exec("COMMIT");
+  assert.equal((await renewing).alive, true, "not refused for a wait of a minute ago");
+  other.close();
   await store.close();
 });

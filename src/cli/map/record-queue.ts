@@ -1,7 +1,7 @@
 // Where the record of a map is kept: in a queue of its own, found again by the same command. Same means the same task over the
 // same inputs as they were typed, in the same folder. What does not change a result (--workers, --on, --unordered, --json, --retries,
 // --timeout, --quiet) may differ, and what a pattern finds or a file holds may have changed: inputs are matched one by one. What
-// comes down a pipe cannot be known before it is read, so all maps of one task over standard input share a record.
+// comes down a pipe cannot be known before it is read, so maps over standard input that are alike in all else share a record.
 import { hash } from "node:crypto";
 import type { Runtime } from "../../core/runtime.ts";
 import type { Hands } from "../../fleet/hands.ts";

@@ -29,6 +29,7 @@ class ThreadLink implements Link {
   readonly #port: MessagePort;
   readonly #claims = new Claims();
   readonly #clock = new ClockOffset();
+  #isReceiving = false;
   #uncaught: { readonly error: unknown } | undefined;
 
   constructor(runtime: Runtime, terms: ThreadTerms, idPrefix: string, events: LinkEvents) {
@@ -65,6 +66,8 @@ class ThreadLink implements Link {
   }
 
   poll(): void {
+    // What is being received may lead to a submit, and that to a poll.
+    if (this.#isReceiving) return;
     for (let next = receiveMessageOnPort(this.#port); next; next = receiveMessageOnPort(this.#port)) {
       this.#receive(next.message as FromWorker);
     }
@@ -97,6 +100,15 @@ class ThreadLink implements Link {
   }
 
   #receive(message: FromWorker): void {
+    this.#isReceiving = true;
+    try {
+      this.#tell(message);
+    } finally {
+      this.#isReceiving = false;
+    }
+  }
+
+  #tell(message: FromWorker): void {
     switch (message[0]) {
       case results:
         this.#clock.seen(message[9], this.#runtime.elapsed());

@@ -10,8 +10,10 @@ import { claimColumns, toClaimed } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { rowLimit } from "./where.ts";
 
-/** Seqs of the jobs this connection has given out, so that their outcomes find them without looking up their ids. */
-export class Seqs {
+/** What this connection has given out: the seqs, so that outcomes find their jobs without looking up their ids. */
+export class GivenOut {
+  /** Suspects are about: a claim asks first whether its worker has one. */
+  metSuspects = false;
   readonly #seqs = new Map<string, number>();
   readonly #db: Connection;
 
@@ -39,9 +41,52 @@ export class Seqs {
   }
 }
 
+const suspect = "crashes > 0 AND crashes >= crash_limit";
+const runningSuspect = `SELECT 1 FROM job WHERE state = 'running' AND worker = ? AND ${suspect} LIMIT 1`;
+
+/** Lets one suspect at most through a claim, and none when the worker has one. */
+class Suspects {
+  /** There was one; or the worker had one, and nobody looked for others. */
+  met = false;
+  readonly #db: Connection;
+  readonly #worker: string;
+  #hasOne: boolean | undefined;
+
+  /** `expected`: it pays to ask at once, lest pages of suspects be read in vain. */
+  constructor(db: Connection, worker: string, expected: boolean) {
+    this.#db = db;
+    this.#worker = worker;
+    if (expected) this.met = this.#look();
+  }
+
+  /** 1 when no suspect may be taken any more, else 0. */
+  get areOut(): 0 | 1 {
+    return this.#hasOne ? 1 : 0;
+  }
+
+  mayTake(row: ClaimRow): boolean {
+    if (!isSuspect({ crashes: row[10], crashLimit: row[17] })) return true;
+    this.met = true;
+    if (this.#look()) return false;
+    return (this.#hasOne = true);
+  }
+
+  #look(): boolean {
+    return (this.#hasOne ??= this.#db.get(runningSuspect, this.#worker) !== undefined);
+  }
+}
+
+/** What a claim needs wherever it looks. */
+interface Claim {
+  readonly db: Connection;
+  readonly now: number;
+  readonly suspects: Suspects;
+}
+
 const nextPage = `
   SELECT ${claimColumns} FROM job
   WHERE state = 'ready' AND queue = ? AND task = ? AND (rank, seq) > (?, ?) AND (expires_at IS NULL OR expires_at > ? OR attempt > 0)
+    AND NOT (? AND ${suspect})
   ORDER BY rank, seq LIMIT ?`;
 const firstPage = nextPage.replace("AND (rank, seq) > (?, ?) ", "");
 
@@ -51,18 +96,20 @@ class Backlog {
   readonly #queue: string;
   readonly #task: string;
   readonly #now: number;
+  readonly #suspects: Suspects;
   #page: ClaimRow[] = [];
   #at = 0;
   #pageRows: number;
   #isOver = false;
 
-  constructor(db: Connection, queue: string, task: string, now: number, pageRows: number) {
+  constructor({ db, now, suspects }: Claim, queue: string, task: string, pageRows: number) {
     this.#db = db;
     this.#queue = queue;
     this.#task = task;
     this.#now = now;
+    this.#suspects = suspects;
     this.#pageRows = pageRows;
-    this.#show(db.lists<ClaimRow>(firstPage, queue, task, now, pageRows));
+    this.#show(db.lists<ClaimRow>(firstPage, queue, task, now, suspects.areOut, pageRows));
   }
 
   get head(): ClaimRow | undefined {
@@ -74,7 +121,8 @@ class Backlog {
     this.#at += 1;
     if (!passed || this.#at < this.#page.length || this.#isOver) return;
     this.#pageRows *= 2;
-    this.#show(this.#db.lists<ClaimRow>(nextPage, this.#queue, this.#task, passed[1], passed[0], this.#now, this.#pageRows));
+    const after = [this.#queue, this.#task, passed[1], passed[0]] as const;
+    this.#show(this.#db.lists<ClaimRow>(nextPage, ...after, this.#now, this.#suspects.areOut, this.#pageRows));
   }
 
   #show(page: ClaimRow[]): void {
@@ -88,42 +136,19 @@ function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
   return b === undefined || a[1] < b[1] || (a[1] === b[1] && a[0] < b[0]);
 }
 
-/** Ready jobs of one queue, best first; `mayTake` is asked of each. */
-function choose(
-  db: Connection,
-  queue: string,
-  tasks: readonly string[],
-  limit: number,
-  now: number,
-  mayTake: MayTake,
-): ClaimRow[] {
+/** Ready jobs of one queue, best first. */
+function choose(claim: Claim, queue: string, tasks: readonly string[], limit: number): ClaimRow[] {
   const pageRows = rowLimit(tasks.length === 1 ? limit : Math.ceil(limit / tasks.length) + 4);
-  const backlogs = tasks.map((task) => new Backlog(db, queue, task, now, pageRows));
+  const backlogs = tasks.map((task) => new Backlog(claim, queue, task, pageRows));
   const chosen: ClaimRow[] = [];
   for (;;) {
     let first: Backlog | undefined;
     for (const backlog of backlogs) if (backlog.head && isBefore(backlog.head, first?.head)) first = backlog;
     if (!first?.head) return chosen;
-    if (mayTake(first.head)) chosen.push(first.head);
+    if (claim.suspects.mayTake(first.head)) chosen.push(first.head);
     if (chosen.length >= limit) return chosen;
     first.advance();
   }
-}
-
-type MayTake = (row: ClaimRow) => boolean;
-
-const runningSuspect =
-  "SELECT 1 FROM job WHERE state = 'running' AND worker = ? AND crashes > 0 AND crashes >= crash_limit LIMIT 1";
-
-/** Lets through one suspect at most, and none when the worker has one. */
-function oneSuspect(db: Connection, worker: string): MayTake {
-  let hasOne: boolean | undefined;
-  return (row) => {
-    if (!isSuspect({ crashes: row[10], crashLimit: row[17] })) return true;
-    hasOne ??= db.get(runningSuspect, worker) !== undefined;
-    if (hasOne) return false;
-    return (hasOne = true);
-  };
 }
 
 const start = `
@@ -136,23 +161,25 @@ function isLeased(db: Connection, worker: string, now: number): boolean {
 }
 
 /** Takes ready jobs for a worker; see `Store.settle`. */
-export function claim(db: Connection, seqs: Seqs, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
+export function claim(db: Connection, given: GivenOut, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
   if (!isLeased(db, worker, now)) return [];
-  const mayTake = oneSuspect(db, worker);
-  return wants.flatMap((want) => {
+  const suspects = new Suspects(db, worker, given.metSuspects);
+  const claimed = wants.flatMap((want) => {
     const tasks = [...new Set(want.tasks)];
     return fillWant(want, (queue, limit) => {
-      const rows = choose(db, queue, tasks, limit, now, mayTake);
+      const rows = choose({ db, now, suspects }, queue, tasks, limit);
       if (rows.length > 0) db.run(start, worker, now, JSON.stringify(rows.map(([seq]) => seq)));
-      return rows.map((row) => handOver(db, seqs, row));
+      return rows.map((row) => handOver(db, given, row));
     });
   });
+  given.metSuspects = suspects.met;
+  return claimed;
 }
 
-function handOver(db: Connection, seqs: Seqs, row: ClaimRow): ClaimedJob {
+function handOver(db: Connection, given: GivenOut, row: ClaimRow): ClaimedJob {
   const [seq, , uniqueHeld, uniqueUntil, id] = row;
   if (uniqueHeld === 1 && uniqueUntil === "started") db.run(letGo, seq);
-  seqs.remember(id, seq);
+  given.remember(id, seq);
   return toClaimed(row);
 }
 

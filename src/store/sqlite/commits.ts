@@ -149,6 +149,8 @@ export class Commits {
   async #patientRead<T>(run: () => T): Promise<T> {
     this.#reading += 1;
     try {
+      // What a deleted file says would be read for ever, and nothing would ever change in it.
+      this.#options.checkPresence();
       return await patiently(this.#runtime, run);
     } catch (error) {
       throw asStoreError(error, this.#db.path);
@@ -167,6 +169,8 @@ export class Commits {
     try {
       this.#options.checkPresence();
       this.#answerIdle();
+      // Nobody waits for the lock any more.
+      if (this.#queue.length === 0) this.#lockedSince = undefined;
       if (this.#queue.length > 0 && this.#lock()) this.#runGroup(this.#takeGroup());
     } catch (error) {
       // Not even a transaction can be started: nobody waiting can be served.

@@ -6,7 +6,7 @@ import type { ClaimedJob, Ended, Outcome } from "../job.ts";
 import type { AfterAttempt, AttemptEnd, RunningJob } from "../machine.ts";
 import { afterAttempt, asReported } from "../machine.ts";
 import type { Settled, Want } from "../store.ts";
-import type { Seqs } from "./claim.ts";
+import type { GivenOut } from "./claim.ts";
 import { claim } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -93,7 +93,7 @@ function record(
 
 /** Records outcomes; see `Store.settle`. */
 export function settle(
-  { db, effects, seqs }: { readonly db: Connection; readonly effects: Effects; readonly seqs: Seqs },
+  { db, effects, given }: { readonly db: Connection; readonly effects: Effects; readonly given: GivenOut },
   worker: string,
   outcomes: readonly Outcome[],
   wants: readonly Want[],
@@ -101,12 +101,12 @@ export function settle(
 ): Settled {
   const batch: Batch = { refused: [], ended: [], done: [], fallen: [] };
   for (const [index, outcome] of outcomes.entries()) {
-    if (!record(db, effects, batch, worker, outcome, seqs.find(outcome.id), now)) batch.refused.push(index);
-    seqs.forget(outcome.id);
+    if (!record(db, effects, batch, worker, outcome, given.find(outcome.id), now)) batch.refused.push(index);
+    given.forget(outcome.id);
   }
   releaseAbove(db, effects, batch.done, now);
   for (const each of failAbove(db, effects, batch.fallen, now)) batch.ended.push(each);
-  const claimed: readonly ClaimedJob[] = claim(db, seqs, worker, wants, now);
+  const claimed: readonly ClaimedJob[] = claim(db, given, worker, wants, now);
   return { refused: batch.refused, ended: batch.ended, claimed };
 }
 

@@ -23,7 +23,7 @@ import type {
 } from "../store.ts";
 import { add } from "./add.ts";
 import { cancel, remove, retry } from "./change.ts";
-import { mayClaim, Seqs } from "./claim.ts";
+import { GivenOut, mayClaim } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -63,7 +63,7 @@ class SqliteStore implements Store {
   readonly #db: Connection;
   readonly #commits: Commits;
   readonly #watch: Watch;
-  readonly #seqs: Seqs;
+  readonly #given: GivenOut;
   readonly #endings: Endings;
   #closing: Promise<void> | undefined;
 
@@ -71,7 +71,7 @@ class SqliteStore implements Store {
     this.#db = db;
     this.leaseUrl = leaseUrlOf(db.path);
     this.#watch = new Watch(db, runtime);
-    this.#seqs = new Seqs(db);
+    this.#given = new GivenOut(db);
     this.#endings = new Endings(db);
     this.#commits = new Commits({
       db,
@@ -82,7 +82,7 @@ class SqliteStore implements Store {
       record: (effects) => recordEndings(db, effects),
       afterCommit: ({ ready, anyEnded }) => this.#watch.ring(ready, anyEnded),
       afterRollback: () => {
-        this.#seqs.forgetAll();
+        this.#given.forgetAll();
         this.#endings.forgetAll();
       },
     });
@@ -99,7 +99,7 @@ class SqliteStore implements Store {
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
     return this.#commits.write({
       weight: outcomes.length + roomIn(wants),
-      run: (effects) => settle({ db: this.#db, effects, seqs: this.#seqs }, worker, outcomes, wants, now),
+      run: (effects) => settle({ db: this.#db, effects, given: this.#given }, worker, outcomes, wants, now),
       idle: () => (outcomes.length > 0 || mayClaim(this.#db, wants) ? undefined : nothingSettled),
     });
   }

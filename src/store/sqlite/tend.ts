@@ -25,12 +25,9 @@ function nextDueAt(db: Connection): number | null {
   return db.get<{ dueAt: number }>(nextDue)?.dueAt ?? null;
 }
 
-/** Who kept this tend from the lock for longer kept workers from renewing their leases, too. They are looked at the next time. */
-const longWaitMs = 100;
-
 function recover(db: Connection, effects: Effects, now: number, ended: Ended[]): Pick<Tended, "recovered" | "lost"> {
-  if (effects.waitedMs > longWaitMs) return { recovered: 0, lost: [] };
-  const lost = db.all<{ id: string }>(lostWorkers, now, -1).map(({ id }) => id);
+  // Who kept this tend from the lock kept workers from renewing their leases, too: what ran out since then does not count.
+  const lost = db.all<{ id: string }>(lostWorkers, now - effects.waitedMs, -1).map(({ id }) => id);
   let recovered = 0;
   for (const id of lost) {
     const taken = takeBack(db, effects, id, "lost", now);
