@@ -45,7 +45,14 @@ const dismissTries = 20;
 const filterKeys = ["ids", "states", "queue", "task", "root"];
 
 function checkFilter(filter: JobFilter, where: string, more: readonly string[] = []): JobFilter {
-  checkOptions(filter, [...filterKeys, ...more], where);
+  checkOptions(filter ?? null, [...filterKeys, ...more], where);
+  for (const [key, value] of Object.entries(filter)) {
+    // What was meant to narrow the choice must not come to select everything.
+    if (value === undefined)
+      throw new UsageError(`${where}: ${key} is undefined. Leave it out to select jobs whatever their ${key}.`);
+    if ((key === "ids" || key === "states") && !Array.isArray(value))
+      throw new UsageError(`${where}: ${key} must be a list, found ${show(value)}.`);
+  }
   for (const state of filter.states ?? []) {
     if (!jobStates.includes(state))
       throw new UsageError(`${where}: there is no state ${show(state)}. ${didYouMean(state, jobStates)}`);

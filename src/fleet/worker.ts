@@ -116,7 +116,6 @@ export class Worker implements AsyncDisposable {
     // Whoever does not ask has been told by a report.
     this.stopped.catch(() => undefined);
     this.ready = this.#start();
-    this.ready.catch(this.#hasStopped.reject);
   }
 
   /** The id under which the store knows this worker. */
@@ -162,6 +161,15 @@ export class Worker implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#hasStopped.reject(error);
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
     const { store, runtime } = this.#host;
     const tasks = await roster(this.#options.tasks);
     this.#tasks = [...tasks.keys()];
@@ -415,10 +423,11 @@ export class Worker implements AsyncDisposable {
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.#id, notes);
       },
-      tended: ({ ended, promoted, recovered, lost }) => {
+      tended: ({ ended, lost }) => {
         if (lost.includes(this.#id)) this.#rejoin();
         if (ended.length > 0) this.#host.ended(ended);
-        if (promoted + recovered > 0) this.#wake();
+        // Whatever kept it from jobs that wait, such as a lease that had run out for a moment: it looks again.
+        this.#wake();
       },
       failed: (error) => this.#storeFailed(error),
     });

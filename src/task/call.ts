@@ -119,7 +119,8 @@ function callsIn(value: unknown): Call<unknown>[] {
     }
     if (!Array.isArray(next) && !isPlain(next)) continue;
     seen.add(next);
-    const children = Array.isArray(next) ? (next as unknown[]) : Object.values(next);
+    // Not by index: an array may be long and nearly empty.
+    const children = Object.values(next);
     for (let i = children.length - 1; i >= 0; i--) stack.push(children[i]);
   }
   return found;
@@ -198,8 +199,10 @@ export function flatten(root: Call<unknown>): Node[] {
     const nested = opened.get(top);
     if (nested) {
       stack.pop();
+      // Only then has it a position: a call may be held by its own arguments.
+      const node = makeNode(top, position, nested.length > 0);
       position.set(top, nodes.length);
-      nodes.push(makeNode(top, position, nested.length > 0));
+      nodes.push(node);
       continue;
     }
     const found = callsIn(top.args);

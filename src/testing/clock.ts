@@ -128,8 +128,11 @@ export class TestClock implements Runtime {
     await this.settle();
   }
 
-  /** Runs until `promise` has settled, however much virtual time that takes, but at most `limit` (default `"365d"`). */
-  async run<T>(promise: PromiseLike<T>, limit: Duration = "365d"): Promise<T> {
+  /**
+   * Runs until `promise` has settled, however much virtual time that takes, but at most `limit` (default `"7d"`): a fleet has
+   * something to do every half second for ever, and a week of that takes some seconds.
+   */
+  async run<T>(promise: PromiseLike<T>, limit: Duration = "7d"): Promise<T> {
     const end = this.#elapsed + toMs(limit, "run() limit");
     const state = { settled: false };
     const watched = Promise.resolve(promise).finally(() => {
@@ -140,7 +143,8 @@ export class TestClock implements Runtime {
     while (!state.settled && this.#elapsed < end) if (!(await this.step())) break;
     if (state.settled) return watched;
     throw new UsageError(
-      `Nothing more will happen, or not within ${String(limit)} of virtual time, and what was waited for has not settled.`,
+      `Nothing more will happen, or not within ${String(limit)} of virtual time, and what was waited for has not settled. ` +
+        "Does a worker know the task and take its queue? For what takes longer, give run() a longer limit.",
     );
   }
 

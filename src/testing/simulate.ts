@@ -3,8 +3,10 @@
 // checked: every job that was acknowledged has ended, and no job's outcome was accepted twice.
 import type { Duration } from "../core/durations.ts";
 import { toMs } from "../core/durations.ts";
-import { ManyhandsError } from "../core/errors.ts";
+import { ManyhandsError, UsageError } from "../core/errors.ts";
 import { sleep } from "../core/runtime.ts";
+import { show } from "../core/show.ts";
+import { checkInteger, checkOptions } from "../core/suggest.ts";
 import { Hands } from "../fleet/hands.ts";
 import type { Outcome } from "../store/job.ts";
 import { memoryStore } from "../store/memory/store.ts";
@@ -81,9 +83,16 @@ function recording(
     for (const job of settled.claimed) trace(`claimed ${job.id.slice(-6)} fence ${job.fence}`);
     return settled;
   };
+  // Whoever makes a job live again wants another outcome.
+  const retry: Store["retry"] = async (filter, now) => {
+    const revived = await store.retry(filter, now);
+    for (const id of revived) accepted.delete(id);
+    return revived;
+  };
   return new Proxy(store, {
     get(target, key: keyof Store): unknown {
       if (key === "settle") return settle;
+      if (key === "retry") return retry;
       const member = target[key];
       return typeof member === "function" ? member.bind(target) : member;
     },
@@ -100,6 +109,7 @@ function recording(
  * }
  */
 export async function simulate<T>(seed: number, options: SimulateOptions<T>): Promise<Simulation<T>> {
+  checkTerms(seed, options);
   const clock = new TestClock({ seed });
   const trace: string[] = [];
   const note = (line: string): void => void trace.push(`${clock.elapsed()} ${line}`);
@@ -112,12 +122,13 @@ export async function simulate<T>(seed: number, options: SimulateOptions<T>): Pr
   const limit = options.limit ?? "6h";
   let over = false;
 
-  const startMachine = (name: string): void => {
+  const startMachine = (place: number, life: number): void => {
+    const name = `w${place}.${life}`;
     const machine = new Machine(name, clock, store, faults, note, () => {
       counts.crashes += 1;
       if (over) return;
       clock.after(Math.floor(clock.random() * 20_000), () => {
-        if (!over) startMachine(`${name}'`);
+        if (!over) startMachine(place, life + 1);
       });
     });
     const tasks = options.tasks.map((each) => simulated(each, machine, clock, faults, note, () => (counts.attempts += 1)));
@@ -125,7 +136,7 @@ export async function simulate<T>(seed: number, options: SimulateOptions<T>): Pr
     const worker = hands.work({ tasks, concurrency: 4, report: (event) => note(`${name} ${event.kind}`) });
     worker.ready.catch((error: unknown) => broken.push(`worker ${name} could not start: ${String(error)}`));
   };
-  for (let i = 1; i <= (options.workers ?? 3); i++) startMachine(`w${i}`);
+  for (let i = 1; i <= (options.workers ?? 3); i++) startMachine(i, 1);
 
   const client = new Hands(store, clock);
   try {
@@ -138,6 +149,18 @@ export async function simulate<T>(seed: number, options: SimulateOptions<T>): Pr
     throw new SimulationError(seed, error instanceof Error ? error.message : String(error), trace, { cause: error });
   } finally {
     over = true;
+  }
+}
+
+function checkTerms(seed: number, options: SimulateOptions<unknown>): void {
+  checkInteger(seed, "simulate() seed", Number.MIN_SAFE_INTEGER);
+  checkOptions(options, ["tasks", "workers", "faults", "limit", "program"], "simulate()");
+  checkInteger(options.workers ?? 3, "simulate() workers", 1);
+  const { faults = {} } = options;
+  checkOptions(faults, Object.keys(someFaults), "simulate() faults");
+  for (const [name, share] of Object.entries(faults)) {
+    if (typeof share === "number" && share >= 0 && share <= 1) continue;
+    throw new UsageError(`simulate() faults.${name} must be a share from 0 to 1, found ${show(share)}.`);
   }
 }
 

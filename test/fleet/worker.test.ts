@@ -419,6 +419,18 @@ test("URLs that name no store are refused with what to do", async () => {
   await assert.rejects(connect("sqlite:/proc/none/hands.db"), /cannot be opened/);
 });
 
+test("a filter that says nothing by mistake selects nothing", async (t) => {
+  const { hands } = await fleet(t);
+  const id = await hands.submit(jobs.echo, 1).submitted;
+  const nothing = undefined as never;
+  for (const filter of [{ task: nothing }, { root: nothing }, { ids: nothing }, nothing, { states: "done" as never }]) {
+    await assert.rejects(hands.cancel(filter), UsageError);
+    await assert.rejects(hands.remove(filter), UsageError);
+    await assert.rejects(hands.retry(filter), UsageError);
+  }
+  assert.deepEqual((await hands.jobs({ states: ["ready"] })).map((job) => job.id), [id]); // oxfmt-ignore
+});
+
 test("wrong options of work() are refused at once", async (t) => {
   const { hands } = await fleet(t);
   const wrong: readonly (readonly [object, RegExp])[] = [

@@ -72,3 +72,37 @@ test("call() takes only tasks", () => {
     (error: unknown) => error instanceof UsageError && /takes a task, found function/.test(error.message),
   );
 });
+
+test("a call that holds itself is refused", () => {
+  const args: unknown[] = [];
+  const made = call(
+    task("call.itself", (value: unknown) => value),
+    args,
+  );
+  args.push(made);
+  assert.throws(() => flatten(made), /depends on itself/);
+  assert.throws(
+    () =>
+      flatten(
+        call(
+          task("call.above", (value: unknown) => value),
+          made,
+        ),
+      ),
+    /depends on itself/,
+  );
+});
+
+test("a long and nearly empty array is not walked place by place", () => {
+  const sparse: unknown[] = [];
+  sparse[4e9] = "far";
+  assert.equal(
+    flatten(
+      call(
+        task("call.sparse", (value: unknown) => value),
+        [sparse],
+      ),
+    ).length,
+    1,
+  );
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sleep } from "../../src/core/runtime.ts";
+import { connect, task } from "../../src/index.ts";
 import { seededRandom, TestClock } from "../../src/testing/clock.ts";
 
 test("timers run in the order of their time, then of their making", async () => {
@@ -58,4 +59,24 @@ test("the same seed gives the same numbers and ids, in time order", () => {
   assert.equal(new Set(ids).size, 2000);
   assert.deepEqual(ids, ids.toSorted());
   assert.notEqual(seededRandom(1)(), seededRandom(2)());
+});
+
+const greet = task("clock.greet", (name: string) => `Hello, ${name}!`);
+
+for (const jump of [86_400_000, -86_400_000, 1e13]) {
+  test(`a worker goes on after the wall clock has jumped by ${jump} ms`, async () => {
+    const clock = new TestClock();
+    await using hands = await connect("memory:", { runtime: clock });
+    hands.work({ tasks: [greet], report: () => undefined });
+    await clock.advance("1m");
+    clock.jump(jump);
+    assert.equal(await clock.run(hands.submit(greet, "Ada"), "1m"), "Hello, Ada!");
+  });
+}
+
+test("run() says so when no worker takes the job", async () => {
+  const clock = new TestClock();
+  await using hands = await connect("memory:", { runtime: clock });
+  const future = hands.submit(greet, "nobody");
+  await assert.rejects(clock.run(future), /Does a worker know the task/);
 });

@@ -1,7 +1,7 @@
 // The real client and the real worker under a thousand seeds of crashes, stalls, slow tasks and doubled wake-ups.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { call, task } from "../../src/index.ts";
+import { call, task, UsageError } from "../../src/index.ts";
 import { seededRandom, simulate, SimulationError } from "../../src/testing/index.ts";
 import type { TestClock } from "../../src/testing/index.ts";
 import type { Hands } from "../../src/index.ts";
@@ -75,6 +75,28 @@ test("a program that fails is reported with its seed and trace", async () => {
     failing,
     (error: unknown) => error instanceof SimulationError && error.seed === 9 && /Seed 9: as planned/.test(error.message),
   );
+});
+
+test("a job that is made live again by hand may end again", async () => {
+  const { value } = await simulate(4, {
+    tasks,
+    faults: { crash: 0, stall: 0 },
+    program: async (hands) => {
+      const future = hands.submit(fussy, 3);
+      await assert.rejects(Promise.resolve(future), /divisible/);
+      const revived = await hands.retry(future.id);
+      return revived.length;
+    },
+  });
+  assert.equal(value, 1);
+});
+
+test("wrong options of simulate() are refused", async () => {
+  const program = (hands: Hands): Promise<number> => Promise.resolve(hands.submit(add, 1, 1));
+  for (const wrong of [{ wrkers: 3 }, { workers: 0 }, { faults: { crash: 2 } }, { faults: { crsh: 0.1 } }]) {
+    await assert.rejects(simulate(1, { tasks, program, ...(wrong as object) }), UsageError);
+  }
+  await assert.rejects(simulate(Number.NaN, { tasks, program }), /seed/);
 });
 
 test("what can never end is reported, not waited for", async () => {

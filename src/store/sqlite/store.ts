@@ -99,6 +99,8 @@ class SqliteStore implements Store {
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
     return this.#commits.write({
       weight: outcomes.length + roomIn(wants),
+      // A claim alone need not outlive the power: no worker does, and the job is ready as before.
+      fleeting: outcomes.length === 0,
       run: (effects) => settle({ db: this.#db, effects, given: this.#given }, worker, outcomes, wants, now),
       idle: () => (outcomes.length > 0 || mayClaim(this.#db, wants) ? undefined : nothingSettled),
     });
