@@ -71,8 +71,9 @@ export class Slots {
   }
 
   hold(held: Held): void {
+    if (held.job.crashes === 0) return void this.#held.push(held);
     // What was with a worker that died goes first: while it waits, another job's crash would count as its own.
-    let at = held.job.crashes > 0 ? this.#next : this.#held.length;
+    let at = this.#next;
     while ((this.#held[at]?.job.crashes ?? 0) > 0) at += 1;
     this.#held.splice(at, 0, held);
   }

@@ -10,7 +10,8 @@ export type FinalState = "done" | "failed" | "cancelled" | "expired";
 export type JobState = LiveState | FinalState;
 
 export const finalStates: readonly FinalState[] = ["done", "failed", "cancelled", "expired"];
-export const jobStates: readonly JobState[] = ["blocked", "scheduled", "ready", "running", "waiting", ...finalStates];
+export const liveStates: readonly LiveState[] = ["blocked", "scheduled", "ready", "running", "waiting"];
+export const jobStates: readonly JobState[] = [...liveStates, ...finalStates];
 
 /** True for a state that a job does not leave by itself. */
 export function isFinal(state: JobState): state is FinalState {

@@ -8,11 +8,10 @@ import { sleep } from "../../core/runtime.ts";
 import type { Hands } from "../../fleet/hands.ts";
 import type { Worker } from "../../fleet/worker.ts";
 import type { StoredWorker } from "../../store/store.ts";
+import { liveStates } from "../../task/state.ts";
 import { isDead } from "../process.ts";
 import { pagesOf } from "./pages.ts";
 
-/** States of jobs that have not ended. */
-export const liveStates = ["blocked", "scheduled", "ready", "running", "waiting"] as const;
 const pageJobs = 1000;
 const giveWayMs = 3000;
 const lookAgainMs = 50;

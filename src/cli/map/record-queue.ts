@@ -5,7 +5,8 @@
 import { hash } from "node:crypto";
 import type { Runtime } from "../../core/runtime.ts";
 import type { Hands } from "../../fleet/hands.ts";
-import { clearLeftovers, liveStates } from "./alone.ts";
+import { liveStates } from "../../task/state.ts";
+import { clearLeftovers } from "./alone.ts";
 import type { GivenInputs } from "./inputs.ts";
 
 /** A run that nobody has taken up for so long is over: its results are deleted by the store, its waiting jobs here. */

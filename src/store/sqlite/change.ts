@@ -1,6 +1,6 @@
 // What people do to jobs: cancel, retry, remove. What each reaches is decided in `cancellation.ts` and `revival.ts`.
 import type { JobState } from "../../task/state.ts";
-import { finalStates, isFinal, jobStates } from "../../task/state.ts";
+import { finalStates, liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
 import { cancelJobs } from "../cancellation.ts";
 import { restingState, retryableStates } from "../machine.ts";
@@ -12,8 +12,6 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
 import { whereAlso } from "./where.ts";
-
-const liveStates = jobStates.filter((state) => !isFinal(state));
 
 interface LiveRow extends LiveJob {
   readonly seq: number;

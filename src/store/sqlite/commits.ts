@@ -87,7 +87,6 @@ export class Commits {
   #queue: Item[] = [];
   #scheduled = false;
   #lockedSince: number | undefined;
-  #waitedMs = 0;
   #retry: Timer | undefined;
   #closing: (() => void) | undefined;
   #closed = false;
@@ -171,7 +170,8 @@ export class Commits {
       this.#answerIdle();
       // Nobody waits for the lock any more.
       if (this.#queue.length === 0) this.#lockedSince = undefined;
-      if (this.#queue.length > 0 && this.#lock()) this.#runGroup(this.#takeGroup());
+      const waitedMs = this.#queue.length > 0 ? this.#lock() : undefined;
+      if (waitedMs !== undefined) this.#runGroup(this.#takeGroup(), waitedMs);
     } catch (error) {
       // Not even a transaction can be started: nobody waiting can be served.
       for (const item of this.#queue.splice(0)) item.reject(asStoreError(error, this.#db.path));
@@ -195,15 +195,14 @@ export class Commits {
     this.#queue.splice(0, answered);
   }
 
-  /** Starts a transaction. When the lock is taken, tries again on a later turn and returns false. */
-  #lock(): boolean {
+  /** Starts a transaction. When the lock is taken, tries again on a later turn; else gives for how long it was waited for, in ms. */
+  #lock(): number | undefined {
     const isOurs = this.#begin();
     if (!isOurs) this.#lockedSince ??= this.#runtime.elapsed();
     const waitedMs = this.#runtime.elapsed() - (this.#lockedSince ?? this.#runtime.elapsed());
     if (isOurs) {
       this.#lockedSince = undefined;
-      this.#waitedMs = waitedMs;
-      return true;
+      return waitedMs;
     }
     if (waitedMs > lockWaitMs) {
       this.#lockedSince = undefined;
@@ -216,7 +215,7 @@ export class Commits {
       this.#retry = undefined;
       this.#flush();
     });
-    return false;
+    return undefined;
   }
 
   #begin(): boolean {
@@ -250,8 +249,8 @@ export class Commits {
     return this.#queue.splice(0, count);
   }
 
-  #runGroup(group: readonly Item[]): void {
-    const effects = noEffects(this.#waitedMs);
+  #runGroup(group: readonly Item[], waitedMs: number): void {
+    const effects = noEffects(waitedMs);
     let answers: readonly Answer[];
     try {
       checkVersion(this.#db, this.#options.version);

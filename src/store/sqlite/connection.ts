@@ -86,6 +86,19 @@ export class Connection {
     }
   }
 
+  /** Does `action` in a transaction of its own; what it throws undoes it. Does not wait for the lock. */
+  transaction<T>(action: () => T): T {
+    this.run("BEGIN IMMEDIATE");
+    try {
+      const result = action();
+      this.commit();
+      return result;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
   /** Everything `read` reads is of one moment, whatever other connections write meanwhile. */
   snapshot<T>(read: () => T): T {
     if (this.inTransaction) return read();

@@ -39,16 +39,10 @@ function blocking<T>(action: () => T): T {
 }
 
 function renewOnce(db: Connection, worker: string, leaseUntil: () => number): Renewal {
-  db.run("BEGIN IMMEDIATE");
-  try {
+  return db.transaction(() => {
     checkVersion(db, steps.length);
-    const renewal = renew(db, worker, leaseUntil());
-    db.commit();
-    return renewal;
-  } catch (error) {
-    db.rollback();
-    throw error;
-  }
+    return renew(db, worker, leaseUntil());
+  });
 }
 
 /**

@@ -113,21 +113,10 @@ export async function openFile(path: string, { durability, runtime, steps }: Ope
     const version = await patiently(runtime, () => checkFile(opened, steps));
     await patiently(runtime, () => useLog(opened));
     configure(opened, durability);
-    if (version < steps.length) await patiently(runtime, () => bringUp(opened, steps));
+    if (version < steps.length) await patiently(runtime, () => opened.transaction(() => migrate(opened, steps)));
     return opened;
   } catch (error) {
     db?.close();
     throw asStoreError(error, path);
-  }
-}
-
-function bringUp(db: Connection, steps: readonly Step[]): void {
-  db.run("BEGIN IMMEDIATE");
-  try {
-    migrate(db, steps);
-    db.commit();
-  } catch (error) {
-    db.rollback();
-    throw error;
   }
 }

@@ -3,6 +3,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { ManyhandsError } from "../../core/errors.ts";
+import { systemRuntime } from "../../core/runtime.ts";
 import type { StandardSchema } from "../../task/schema.ts";
 import { context } from "../../task/context.ts";
 import { task } from "../../task/task.ts";
@@ -172,7 +173,7 @@ export const exitAtFirst = task("suite.exitAtFirst", (file: string, times: numbe
 });
 /** Has an error that nothing catches end its thread or process. */
 export const uncaught = task("suite.uncaught", async (): Promise<void> => {
-  setTimeout(() => {
+  systemRuntime.defer(() => {
     throw new TypeError("nobody caught this");
   });
   await new Promise(() => undefined);
