@@ -1,4 +1,5 @@
 // Adding jobs. What becomes of them is decided in `arrival.ts`; here it is written, jobs first, then their edges.
+import type { SQLInputValue } from "node:sqlite";
 import type { Arrival } from "../arrival.ts";
 import { arrivals, takenId } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
@@ -8,23 +9,37 @@ import type { Connection } from "./connection.ts";
 import { longArguments } from "./schema.ts";
 import { isTakenId } from "./trouble.ts";
 
-const insertJob = `
-  INSERT INTO job (id, state, queue, task, rank, crash_limit, dependencies, pending, unique_held, submitted_at, due_at, expires_at,
-    keep_ms, ready_at, ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy, args)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+// Jobs added together are mostly alike: what differs comes first, what they share is bound once for all rows of a statement.
+const ownColumns = ["id", "args", "submitted_at", "due_at", "expires_at"];
+const sharedColumns = [
+  ...["state", "queue", "task", "rank", "crash_limit", "dependencies", "pending", "unique_held", "keep_ms", "ready_at"],
+  ...["ended_at", "prune_at", "root", "parent", "trace", "unique_key", "unique_until", "cause", "policy"],
+];
+
+function insertRows(rows: number): string {
+  const shared = sharedColumns.map((_, index) => `?${index + 1}`);
+  const row = (at: number): string => {
+    const own = ownColumns.map((_, index) => `?${shared.length + at * ownColumns.length + index + 1}`);
+    return `(${[...shared, ...own].join(", ")})`;
+  };
+  const values = Array.from({ length: rows }, (_, at) => row(at)).join(", ");
+  return `INSERT INTO job (${[...sharedColumns, ...ownColumns].join(", ")}) VALUES ${values}`;
+}
+
+// Found by measuring: 16 to 64 rows a statement are equally fast, one is half as fast.
+const rowsAtOnce = 32;
+const insertMany = insertRows(rowsAtOnce);
+const insertOne = insertRows(1);
 
 /** The live job that holds a unique key. */
 export function holderOf(db: Connection, key: string): string | undefined {
   return db.get<{ id: string }>("SELECT id FROM job WHERE unique_key = ? AND unique_held = 1", key)?.id;
 }
 
-function write(db: Connection, { job, dependsOn, state, pending, cause }: Arrival, now: number): number {
-  const { args, unique } = job;
-  const isLong = args.length > longArguments;
+function sharedValues({ job, dependsOn, state, pending, cause }: Arrival, now: number): readonly SQLInputValue[] {
+  const { unique } = job;
   const failed = state === "failed";
-  const seq = db.insert(
-    insertJob,
-    job.id,
+  return [
     state,
     job.queue,
     job.task,
@@ -33,9 +48,6 @@ function write(db: Connection, { job, dependsOn, state, pending, cause }: Arriva
     dependsOn.length,
     pending,
     unique && !failed ? 1 : 0,
-    job.submittedAt,
-    job.dueAt,
-    job.expiresAt,
     job.keepMs,
     state === "ready" ? now : null,
     failed ? now : null,
@@ -47,15 +59,83 @@ function write(db: Connection, { job, dependsOn, state, pending, cause }: Arriva
     unique?.until ?? null,
     cause,
     job.policy,
-    isLong ? null : args,
+  ];
+}
+
+function isLong({ args }: NewJob): boolean {
+  return args.length > longArguments;
+}
+
+function ownValues({ job }: Arrival): readonly SQLInputValue[] {
+  return [job.id, isLong(job) ? null : job.args, job.submittedAt, job.dueAt, job.expiresAt];
+}
+
+/** True when `sharedValues` gives the same for both. */
+function areAlike(a: Arrival, b: Arrival): boolean {
+  const [one, other] = [a.job, b.job];
+  return (
+    a.state === b.state &&
+    one.queue === other.queue &&
+    one.task === other.task &&
+    one.priority === other.priority &&
+    one.crashLimit === other.crashLimit &&
+    a.dependsOn.length === b.dependsOn.length &&
+    a.pending === b.pending &&
+    one.keepMs === other.keepMs &&
+    one.root === one.id &&
+    other.root === other.id &&
+    one.parent === other.parent &&
+    one.trace === other.trace &&
+    one.unique === other.unique &&
+    a.cause === b.cause &&
+    one.policy === other.policy
   );
-  if (isLong) db.run("INSERT INTO long_args (seq, text) VALUES (?, ?)", seq, args);
-  return seq;
+}
+
+function insert(db: Connection, sql: string, rows: readonly Arrival[], now: number): number {
+  try {
+    return db.insert(sql, ...sharedValues(rows[0] as Arrival, now), ...rows.flatMap(ownValues));
+  } catch (error) {
+    if (!isTakenId(error)) throw error;
+    throw takenId((rows.find(({ job }) => rows.length === 1 || seqOf(db, job.id) !== -1) ?? (rows[0] as Arrival)).job.id);
+  }
+}
+
+/** Writes the rows of these jobs; returns the seq of the first, the others follow. */
+function write(db: Connection, arrived: readonly Arrival[], now: number): number {
+  const last = insert(db, arrived.length === 1 ? insertOne : insertMany, arrived, now);
+  const first = last - arrived.length + 1;
+  for (const [index, { job }] of arrived.entries()) {
+    if (isLong(job)) db.run("INSERT INTO long_args (seq, text) VALUES (?, ?)", first + index, job.args);
+  }
+  return first;
+}
+
+/** The longest piece, from `at` on, that one statement can write: `rowsAtOnce` jobs that are alike, or one job. */
+function nextPiece(arrived: readonly Arrival[], at: number): readonly Arrival[] {
+  const first = arrived[at] as Arrival;
+  const piece = arrived.slice(at, at + rowsAtOnce);
+  return piece.length === rowsAtOnce && piece.every((each) => areAlike(first, each)) ? piece : [first];
 }
 
 function seqOf(db: Connection, id: string): number {
   // It was found while the batch was planned, under the same lock.
   return db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", id)?.seq ?? -1;
+}
+
+function finish(
+  db: Connection,
+  effects: Effects,
+  { job, dependsOn, state }: Arrival,
+  seq: number,
+  seqs: Map<string, number>,
+): void {
+  seqs.set(job.id, seq);
+  for (const [position, id] of dependsOn.entries()) {
+    db.run("INSERT INTO edge (job, position, dep) VALUES (?, ?, ?)", seq, position, seqs.get(id) ?? seqOf(db, id));
+  }
+  if (state === "ready") effects.ready = true;
+  else if (state === "failed") effects.ended.push(seq);
 }
 
 /** Adds jobs; see `Store.add`. */
@@ -64,25 +144,17 @@ export function add(db: Connection, effects: Effects, jobs: readonly NewJob[], n
     find: (id) => db.get("SELECT state, cause FROM job WHERE id = ?", id),
     holder: (key) => holderOf(db, key),
   });
-  const seqs = new Map<string, number>();
+  const added: Arrival[] = [];
   for (const each of arrived) {
-    const { job, existing, dependsOn, state } = each;
-    if (existing !== null) {
-      if (seqOf(db, job.id) !== -1) throw takenId(job.id);
-      continue;
-    }
-    let seq: number;
-    try {
-      seq = write(db, each, now);
-    } catch (error) {
-      throw isTakenId(error) ? takenId(job.id) : error;
-    }
-    seqs.set(job.id, seq);
-    for (const [position, id] of dependsOn.entries()) {
-      db.run("INSERT INTO edge (job, position, dep) VALUES (?, ?, ?)", seq, position, seqs.get(id) ?? seqOf(db, id));
-    }
-    if (state === "ready") effects.ready = true;
-    else if (state === "failed") effects.ended.push(seq);
+    if (each.existing === null) added.push(each);
+    else if (seqOf(db, each.job.id) !== -1) throw takenId(each.job.id);
+  }
+  const seqs = new Map<string, number>();
+  for (let at = 0; at < added.length;) {
+    const piece = nextPiece(added, at);
+    const first = write(db, piece, now);
+    for (const [index, each] of piece.entries()) finish(db, effects, each, first + index, seqs);
+    at += piece.length;
   }
   return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
 }
