@@ -55,7 +55,7 @@ export interface Row {
   /** The program that measures all contenders in turns, where they are too close for a process each. */
   readonly together?: string;
   /** What that program is told besides. */
-  readonly sizes?: Readonly<Record<string, number>>;
+  readonly sizes?: Readonly<Record<string, number | string>>;
   readonly targets: readonly Target[];
 }
 

@@ -5,11 +5,11 @@ import type { OpenPool } from "./contract.ts";
 import type { Contender } from "./opener.ts";
 import { opener } from "./opener.ts";
 import type { HandOver, Sizes } from "./works.ts";
-import { firstResult, mapOver, payload, roundTrip, submitAll } from "./works.ts";
+import { firstResult, mapOver, payload, submitAll } from "./works.ts";
 
 /** The work a pool's process can be told to do. */
 export type Work =
-  | ({ readonly work: "submitAll" | "roundTrip" | "firstResult" } & Sizes)
+  | ({ readonly work: "submitAll" | "firstResult" } & Sizes)
   | ({ readonly work: "mapOver"; readonly way: "stream" | "all" } & Sizes)
   | ({ readonly work: "payload"; readonly way: HandOver } & Sizes);
 
@@ -19,8 +19,6 @@ function doWork(work: Work, open: OpenPool): Promise<Figures> {
       return submitAll(open, work);
     case "mapOver":
       return mapOver(open, work);
-    case "roundTrip":
-      return roundTrip(open, work);
     case "payload":
       return payload(open, work);
     case "firstResult":

@@ -242,14 +242,16 @@ function latencyRows(count: number): Row[] {
       id: "round-trip",
       group: "pools",
       title: "thread pool: one task at a time, round trip",
-      work: `${count.toLocaleString("en")} tasks { n: i }, the next when the result of the last is there.`,
-      rounds: 11,
-      limitMs: 45_000,
+      work: `${count.toLocaleString("en")} tasks { n: i }, the next when the result of the last is there. All contenders are in one process and take turns.`,
+      rounds: 71,
+      limitMs: 300_000,
+      together: "pools/together.ts",
+      sizes: { work: "roundTrip", count },
       columns: [
         { key: "p50Us", label: "p50 µs", unit: "µs", better: "lower", digits: 1 },
         { key: "p99Us", label: "p99 µs", unit: "µs", better: "lower", digits: 1 },
       ],
-      entries: entries([threads, ...pools, bare], { work: "roundTrip", count, form: "object" }),
+      entries: [threads, ...pools, bare].map(entryOf),
       targets: [
         {
           text: "p50 not slower than the best of Piscina, tinypool, poolifier, workerpool",
@@ -288,7 +290,7 @@ function computeRow(count: number): Row {
     rounds: 31,
     limitMs: 300_000,
     together: "pools/together.ts",
-    sizes: { count },
+    sizes: { work: "compute", count },
     columns: [rate],
     entries: [threads, bareFed, bareFedTwo, ...pools, inline].map(entryOf),
     targets: [
@@ -350,7 +352,7 @@ export function poolRows(quick: boolean): Row[] {
     threadSubmit,
     threadSubmitInteger,
     ...mapRows(quick ? 200_000 : 1_000_000),
-    ...latencyRows(quick ? 1000 : 3000),
+    ...latencyRows(quick ? 200 : 1000),
     processSubmit,
   ];
   return [...rows.filter((row) => row !== undefined), computeRow(quick ? 100 : 200), payloadRow(quick ? 16 : 32)];

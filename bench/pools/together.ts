@@ -1,4 +1,4 @@
-// Measures contenders in turns within this one process: fib(27) many times over, submitted at once. What they differ by is less than
+// Measures contenders in turns within this one process. What they differ by is less than
 // the machine's speed differs from one second to the next, so a round has to be over within a second or two.
 import assert from "node:assert/strict";
 import { give, told } from "../give.ts";
@@ -7,16 +7,19 @@ import type { Pool } from "./contract.ts";
 import { fib } from "./functions.ts";
 import type { Contender } from "./opener.ts";
 import { opener } from "./opener.ts";
+import { quantile } from "../statistics.ts";
 
 interface Told {
   readonly contenders: readonly Contender[];
   readonly rounds: number;
+  readonly work: keyof typeof works;
   readonly count: number;
 }
 
 const expected = fib(27);
 
-async function pass(pool: Pool, count: number): Promise<Figures> {
+/** All submitted at once. */
+async function compute(pool: Pool, count: number): Promise<Figures> {
   const began = performance.now();
   const results = await Promise.all(Array.from({ length: count }, () => pool.run(27)));
   const ms = performance.now() - began;
@@ -24,9 +27,24 @@ async function pass(pool: Pool, count: number): Promise<Figures> {
   return { perSecond: (count / ms) * 1000 };
 }
 
-const { contenders, rounds, count } = told as Told;
+/** One at a time. */
+async function roundTrip(pool: Pool, count: number): Promise<Figures> {
+  const tripsUs: number[] = [];
+  for (let n = 0; n < count; n++) {
+    const began = performance.now();
+    const result = await pool.run({ n });
+    tripsUs.push((performance.now() - began) * 1000);
+    assert.equal((result as { readonly n: number }).n, n);
+  }
+  return { p50Us: quantile(tripsUs, 0.5), p99Us: quantile(tripsUs, 0.99) };
+}
+
+const works = { compute: { task: "fib", pass: compute }, roundTrip: { task: "echo", pass: roundTrip } } as const;
+
+const { contenders, rounds, work, count } = told as Told;
+const { task, pass } = works[work];
 const pools: Pool[] = [];
-for (const contender of contenders) pools.push(await (await opener(contender))("fib", 2));
+for (const contender of contenders) pools.push(await (await opener(contender))(task, 2));
 for (const pool of pools) await pass(pool, Math.ceil(count / 10));
 const found: Figures[][] = pools.map(() => []);
 for (let round = 0; round < rounds; round++) {

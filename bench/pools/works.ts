@@ -2,7 +2,7 @@
 // figures. Checking is outside the timed part. One contender, one process: nothing here is shared between contenders.
 import assert from "node:assert/strict";
 import type { Figures } from "../row.ts";
-import { median, quantile } from "../statistics.ts";
+import { median } from "../statistics.ts";
 import type { OpenPool, Pool } from "./contract.ts";
 
 /** How much of it; a quick run does less. */
@@ -97,22 +97,6 @@ export async function mapOver(open: OpenPool, sizes: Sizes & { readonly way: "st
   await pool.close();
   const peak = process.resourceUsage().maxRSS * 1024;
   return { perSecond: (sizes.count / ms) * 1000, peakMiB: mib(peak), grownMiB: mib(Math.max(0, peak - before)) };
-}
-
-/** One task at a time: the round trip. */
-export async function roundTrip(open: OpenPool, { count, form }: Sizes): Promise<Figures> {
-  const pool = await open("echo", workers);
-  for (let i = 0; i < count / 4; i++) await pool.run(input(i, form));
-  const tripsUs: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const value = input(i, form);
-    const began = performance.now();
-    const result = await pool.run(value);
-    tripsUs.push((performance.now() - began) * 1000);
-    if (number(result, form) !== i) assert.fail(`result ${i} is ${JSON.stringify(result)}`);
-  }
-  await pool.close();
-  return { p50Us: quantile(tripsUs, 0.5), p99Us: quantile(tripsUs, 0.99) };
 }
 
 /** How an array is handed over. */

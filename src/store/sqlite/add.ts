@@ -10,11 +10,11 @@ import { longArguments } from "./schema.ts";
 import { isTakenId } from "./trouble.ts";
 
 // Jobs added together are mostly alike: what differs comes first, what they share is bound once for all rows of a statement.
-const ownColumns = ["id", "args", "submitted_at", "due_at", "expires_at"];
-const sharedColumns = [
-  ...["state", "queue", "task", "rank", "crash_limit", "dependencies", "pending", "unique_held", "keep_ms", "ready_at"],
-  ...["ended_at", "prune_at", "root", "parent", "trace", "unique_key", "unique_until", "cause", "policy"],
-];
+const ownColumns = "id, args, submitted_at, due_at, expires_at".split(", ");
+const sharedColumns = (
+  "state, queue, task, rank, crash_limit, dependencies, pending, unique_held, keep_ms, ready_at, " +
+  "ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy"
+).split(", ");
 
 function insertRows(rows: number): string {
   const shared = sharedColumns.map((_, index) => `?${index + 1}`);
@@ -97,7 +97,8 @@ function insert(db: Connection, sql: string, rows: readonly Arrival[], now: numb
     return db.insert(sql, ...sharedValues(rows[0] as Arrival, now), ...rows.flatMap(ownValues));
   } catch (error) {
     if (!isTakenId(error)) throw error;
-    throw takenId((rows.find(({ job }) => rows.length === 1 || seqOf(db, job.id) !== -1) ?? (rows[0] as Arrival)).job.id);
+    const taken = rows.find(({ job }) => seqOf(db, job.id) !== -1);
+    throw taken ? takenId(taken.job.id) : error;
   }
 }
 
