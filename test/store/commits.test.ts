@@ -1,12 +1,17 @@
 // Group commit, as far as it can be seen from outside.
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { sqliteStore } from "../../src/store/index.ts";
-import { claim, done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { Commits } from "../../src/store/sqlite/commits.ts";
+import { openFile } from "../../src/store/sqlite/open.ts";
+import { steps } from "../../src/store/sqlite/schema.ts";
+import { claim, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
 
 /** A runtime that counts the turns on which something was to be done. */
@@ -45,18 +50,73 @@ test("a group is capped, so that neither this program nor others wait long", asy
   await store.close();
 });
 
-test("progress and leases do not wait for the disk, everything else does", async () => {
+/** Runs `action`; returns how often this program itself had the disk flush a file meanwhile. */
+async function flushesIn(action: () => Promise<unknown>): Promise<number> {
+  const { fdatasyncSync } = fs;
+  let flushes = 0;
+  fs.fdatasyncSync = (file) => {
+    flushes += 1;
+    fdatasyncSync(file);
+  };
+  syncBuiltinESMExports();
+  try {
+    await action();
+    return flushes;
+  } finally {
+    fs.fdatasyncSync = fdatasyncSync;
+    syncBuiltinESMExports();
+  }
+}
+
+for (const durability of ["full", "normal"] as const) {
+  test(`with durability ${durability} adds are ${durability === "full" ? "" : "not "}flushed once a group before they are acknowledged`, async () => {
+    const store = await sqliteStore(newPath(), { durability });
+    const flushes = await flushesIn(() =>
+      Promise.all([store.add([newJob({ id: "a" })], start), store.add([newJob({ id: "b" })], start)]),
+    );
+    assert.equal(flushes, durability === "full" ? 1 : 0);
+    assert.equal((await store.info()).settings["durability"], durability);
+    await store.close();
+  });
+}
+
+test("SQLite flushes what must be on the disk before anyone sees it, and nothing else", async () => {
+  const db = await openFile(newPath(), { durability: "full", runtime: systemRuntime, steps });
+  const nothing = (): void => undefined;
+  let flushes = 0;
+  const flushLog = (): void => void (flushes += 1);
+  const told = { checkPresence: nothing, record: nothing, afterCommit: nothing, afterRollback: nothing, flushLog };
+  const commits = new Commits({ db, runtime: systemRuntime, version: steps.length, durability: "full", ...told });
+  const verb = (flush?: "acknowledged" | "never"): Promise<unknown> => {
+    const run = (): unknown => db.get<{ synchronous: number }>("PRAGMA synchronous")?.synchronous;
+    return commits.write(flush === undefined ? { weight: 1, run } : { weight: 1, run, flush });
+  };
+  const [full, normal] = [2, 1];
+  assert.deepEqual([await verb(), flushes], [full, 0]);
+  assert.deepEqual([await verb("never"), flushes], [normal, 0]);
+  assert.deepEqual([await verb("acknowledged"), flushes], [normal, 1]);
+  assert.deepEqual([...(await Promise.all([verb("acknowledged"), verb("never"), verb()])), flushes], [full, full, full, 1]);
+  assert.deepEqual(
+    [...(await Promise.all([verb("acknowledged"), verb("never"), verb("acknowledged")])), flushes],
+    [normal, normal, normal, 2],
+  );
+  await commits.close();
+  db.close();
+});
+
+test("an add whose flush fails is rejected", async () => {
   const store = await sqliteStore(newPath());
-  const level = async (): Promise<unknown> => (await store.info()).settings["synchronous"];
-  await store.add([newJob({ id: "a" })], start);
-  assert.equal(await level(), 2);
-  await store.join(newWorker("w"), start + leaseMs);
-  const [job] = await claim(store, "w", wants(1), start);
-  assert.ok(job);
-  await Promise.all([store.note("w", [["a", job.fence, "[1]"]]), store.renew("w", start + leaseMs)]);
-  assert.equal(await level(), 1);
-  await Promise.all([store.note("w", [["a", job.fence, "[1]"]]), store.settle("w", [done(job)], [], start)]);
-  assert.equal(await level(), 2);
+  const { fdatasyncSync } = fs;
+  fs.fdatasyncSync = () => {
+    throw new Error("EIO: i/o error, fdatasync");
+  };
+  syncBuiltinESMExports();
+  try {
+    await assert.rejects(store.add([newJob({ id: "a" })], start), /could not be flushed to the disk: EIO.*check the disk/);
+  } finally {
+    fs.fdatasyncSync = fdatasyncSync;
+    syncBuiltinESMExports();
+  }
   await store.close();
 });
 

@@ -61,15 +61,9 @@ test("an empty file becomes a store; what was stored is there when it is opened 
   assert.equal(await store.count({}), 3);
   const { schema, problems, settings } = await store.info();
   assert.equal(schema, steps.length);
-  assert.deepEqual([settings["journal"], settings["synchronous"]], ["wal", 2]);
+  assert.deepEqual([settings["journal"], settings["durability"]], ["wal", "full"]);
   assert.equal(problems.length, 1);
   assert.match(problems[0] ?? "", /chmod 600/);
-  await store.close();
-});
-
-test("durability normal does not wait for the disk", async () => {
-  const store = await sqliteStore(newPath(), { durability: "normal" });
-  assert.equal((await store.info()).settings["synchronous"], 1);
   await store.close();
 });
 

@@ -32,8 +32,11 @@ export interface Verb<T> {
   run(effects: Effects): T;
   /** The result, when reading shows that there is nothing to write. Undefined to run it. */
   idle?(): T | undefined;
-  /** True when it need not survive the loss of power. */
-  readonly fleeting?: boolean;
+  /**
+   * When what it wrote must have reached the disk: before anyone sees it (default), before the verb is acknowledged, or
+   * never, since it need not survive the loss of power.
+   */
+  readonly flush?: "acknowledged" | "never";
 }
 
 interface Item {
@@ -71,6 +74,8 @@ export interface CommitsOptions {
   readonly durability: "full" | "normal";
   /** Called before each group; throws when nothing may be written any more. */
   readonly checkPresence: () => void;
+  /** Brings the log to the disk; throws when that fails. */
+  readonly flushLog: () => void;
   /** Called in each transaction before its commit, and before a read in it. */
   readonly record: (effects: Effects) => void;
   /** Called after each commit, before the promises settle. */
@@ -91,7 +96,7 @@ export class Commits {
   #closing: (() => void) | undefined;
   #closed = false;
   #reading = 0;
-  #isFleeting = false;
+  #isFull = true;
 
   constructor(options: CommitsOptions) {
     this.#options = options;
@@ -108,7 +113,7 @@ export class Commits {
   async read<T>(run: () => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
     if (this.#queue.length === 0) return this.#patientRead(run);
-    return this.#enqueue({ weight: 0, run, fleeting: true }, true);
+    return this.#enqueue({ weight: 0, run, flush: "never" }, true);
   }
 
   /** Resolves when everything asked for is done; later calls reject. */
@@ -228,13 +233,22 @@ export class Commits {
     return this.#db.begin(() => this.#runtime.random(), triesPerTurn);
   }
 
-  /** A group in which nothing has to survive the loss of power is not flushed to the disk; the next flush covers it. */
+  /**
+   * SQLite's own flush comes before others see the commit. Where it may come after, or not at all, SQLite is told not to, so
+   * that a worker that is woken starts while the disk still writes.
+   */
   #useDurability(): void {
     if (this.#options.durability === "normal") return;
-    const fleeting = this.#queue.every(({ verb }) => verb.fleeting ?? false);
-    if (fleeting === this.#isFleeting) return;
-    this.#db.exec(fleeting ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
-    this.#isFleeting = fleeting;
+    const full = this.#queue.some(({ verb }) => verb.flush === undefined);
+    if (full === this.#isFull) return;
+    this.#db.exec(`PRAGMA synchronous = ${full ? "FULL" : "NORMAL"}`);
+    this.#isFull = full;
+  }
+
+  /** After the commit of a group that SQLite did not flush: the log is flushed before anything in it is acknowledged. */
+  #flushLog(group: readonly Item[]): void {
+    if (this.#options.durability === "normal" || this.#isFull) return;
+    if (group.some(({ verb }) => verb.flush === "acknowledged")) this.#options.flushLog();
   }
 
   #takeGroup(): Item[] {
@@ -262,10 +276,24 @@ export class Commits {
       return;
     }
     this.#options.afterCommit(effects);
+    try {
+      this.#flushLog(group);
+    } catch (error) {
+      for (const item of group) item.reject(this.#unflushed(error));
+      return;
+    }
     for (const [index, answer] of answers.entries()) {
       if ("error" in answer) group[index]?.reject(answer.error);
       else group[index]?.resolve(answer.result);
     }
+  }
+
+  #unflushed(error: unknown): StoreError {
+    return new StoreError(
+      `The store ${this.#db.path} could not be flushed to the disk: ${(error as Error).message}. ` +
+        "What was written is there now, but may be gone after a loss of power: check the disk.",
+      { cause: error },
+    );
   }
 
   /** A read that fails has changed nothing, so it fails alone. */

@@ -3,6 +3,7 @@ import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { StoreInfo } from "../store.ts";
 import type { Connection } from "./connection.ts";
+import type { Durability } from "./open.ts";
 import { count } from "./read.ts";
 
 const mostChecked = 512 * 2 ** 20;
@@ -38,7 +39,7 @@ function surroundings(path: string): string[] {
 }
 
 /** See `Store.info`. A file of more than 512 MB is not checked for damage, which would take too long. */
-export function info(db: Connection, watchProblem: string | undefined): StoreInfo {
+export function info(db: Connection, durability: Durability, watchProblem: string | undefined): StoreInfo {
   const bytes = sizeOf(db.path);
   const logBytes = sizeOf(`${db.path}-wal`);
   const isChecked = bytes <= mostChecked;
@@ -57,7 +58,7 @@ export function info(db: Connection, watchProblem: string | undefined): StoreInf
     problems: [...damaged, ...surroundings(db.path), ...(watchProblem === undefined ? [] : [watchProblem])],
     settings: {
       journal: pragma("journal_mode"),
-      synchronous: pragma("synchronous"),
+      durability,
       pageBytes: pragma("page_size"),
       logBytes,
       damage: isChecked ? "checked" : "not checked: the file is large",

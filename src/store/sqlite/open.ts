@@ -21,7 +21,7 @@ export interface OpenFileOptions {
 }
 
 /** A new name in a folder survives the loss of power only when the folder is flushed, too. */
-function flushFolder(path: string): void {
+export function flushFolder(path: string): void {
   // Windows cannot open folders, and needs no flush for this.
   if (process.platform === "win32") return;
   const folder = openSync(path, "r");

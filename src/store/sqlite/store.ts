@@ -30,6 +30,7 @@ import type { Connection } from "./connection.ts";
 import { Endings, recordEndings } from "./endings.ts";
 import { info } from "./info.ts";
 import { leaseUrlOf } from "./lease.ts";
+import { Log } from "./log.ts";
 import type { Durability, OpenFileOptions } from "./open.ts";
 import { openFile, presenceCheck } from "./open.ts";
 import { count, get, inputs, list, queues } from "./read.ts";
@@ -63,6 +64,8 @@ class SqliteStore implements Store {
   readonly #db: Connection;
   readonly #commits: Commits;
   readonly #watch: Watch;
+  readonly #durability: Durability;
+  readonly #log: Log;
   readonly #given: GivenOut;
   readonly #endings: Endings;
   #closing: Promise<void> | undefined;
@@ -71,6 +74,8 @@ class SqliteStore implements Store {
     this.#db = db;
     this.leaseUrl = leaseUrlOf(db.path);
     this.#watch = new Watch(db, runtime);
+    this.#durability = durability;
+    this.#log = new Log(db.path);
     this.#given = new GivenOut(db);
     this.#endings = new Endings(db);
     this.#commits = new Commits({
@@ -79,6 +84,7 @@ class SqliteStore implements Store {
       version,
       durability,
       checkPresence: presenceCheck(db.path),
+      flushLog: () => this.#log.flush(),
       record: (effects) => recordEndings(db, effects),
       afterCommit: ({ ready, anyEnded }) => this.#watch.ring(ready, anyEnded),
       afterRollback: () => {
@@ -93,14 +99,19 @@ class SqliteStore implements Store {
   }
 
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
-    return this.#write(jobs.length, (effects) => add(this.#db, effects, jobs, now));
+    // A job may be seen, and even run, before the disk has it: whoever submits it has not been told yet.
+    return this.#commits.write({
+      weight: jobs.length,
+      flush: "acknowledged",
+      run: (effects) => add(this.#db, effects, jobs, now),
+    });
   }
 
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
     return this.#commits.write({
       weight: outcomes.length + roomIn(wants),
       // A claim alone need not outlive the power: no worker does, and the job is ready as before.
-      fleeting: outcomes.length === 0,
+      ...(outcomes.length === 0 && { flush: "never" }),
       run: (effects) => settle({ db: this.#db, effects, given: this.#given }, worker, outcomes, wants, now),
       idle: () => (outcomes.length > 0 || mayClaim(this.#db, wants) ? undefined : nothingSettled),
     });
@@ -151,7 +162,7 @@ class SqliteStore implements Store {
   }
 
   renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }> {
-    return this.#commits.write({ weight: 1, fleeting: true, run: () => renew(this.#db, worker, leaseUntil) });
+    return this.#commits.write({ weight: 1, flush: "never", run: () => renew(this.#db, worker, leaseUntil) });
   }
 
   leave(worker: string, now: number): Promise<void> {
@@ -159,7 +170,7 @@ class SqliteStore implements Store {
   }
 
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {
-    return this.#commits.write({ weight: progress.length, fleeting: true, run: () => note(this.#db, worker, progress) });
+    return this.#commits.write({ weight: progress.length, flush: "never", run: () => note(this.#db, worker, progress) });
   }
 
   workers(): Promise<readonly StoredWorker[]> {
@@ -171,7 +182,7 @@ class SqliteStore implements Store {
   }
 
   info(): Promise<StoreInfo> {
-    return this.#commits.read(() => info(this.#db, this.#watch.problem));
+    return this.#commits.read(() => info(this.#db, this.#durability, this.#watch.problem));
   }
 
   watch(listener: StoreListener): () => void {
@@ -187,6 +198,7 @@ class SqliteStore implements Store {
   async #close(): Promise<void> {
     await this.#commits.close();
     this.#watch.close();
+    this.#log.close();
     this.#db.close();
   }
 }
