@@ -36,6 +36,7 @@ export {
   ManyhandsError,
   StoreError,
   StoreLostError,
+  StoreUnavailable,
   TimeoutError,
   UsageError,
   WorkerDiedError,

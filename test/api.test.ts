@@ -17,6 +17,7 @@ test("the names of manyhands", () => {
     "ManyhandsError",
     "StoreError",
     "StoreLostError",
+    "StoreUnavailable",
     "TimeoutError",
     "UsageError",
     "WorkerDiedError",

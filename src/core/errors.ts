@@ -103,6 +103,13 @@ export class StoreError extends ManyhandsError {
   }
 }
 
+/** A store's server could not be reached, or did not answer, for as long as was to be waited for it. What was asked may have been done. */
+export class StoreUnavailable extends StoreError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options, "STORE_UNAVAILABLE");
+  }
+}
+
 /** The store that was opened cannot be used any more, and trying again is of no use: deleted, replaced, damaged, or of a newer layout. */
 export class StoreLostError extends StoreError {
   constructor(message: string, options?: ErrorOptions) {

@@ -78,6 +78,11 @@ export class Attempts {
     return this.slots.every((slots) => slots.isFull);
   }
 
+  /** The jobs that run or wait here. */
+  ids(): string[] {
+    return [...this.#running.keys(), ...this.slots.flatMap((slots) => slots.ids())];
+  }
+
   /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
   hold(job: ClaimedJob, inputs: readonly string[]): void {
     const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";

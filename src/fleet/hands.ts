@@ -93,7 +93,7 @@ export class Hands implements Executor {
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
-    return this.#submitPlan(plan(asked, this.#runtime));
+    return this.#submitPlan(plan(asked, this.#runtime, this.#store.now()));
   }
 
   /** Runs the task over the inputs, a durable job each. At most `window` (default 1000) are ahead of the results consumed. */
@@ -166,7 +166,7 @@ export class Hands implements Executor {
   async cancel(which: string | JobFilter, reason?: string): Promise<CancelReceipt> {
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
     await this.#submitter.idle();
-    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#runtime.now());
+    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#store.now());
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
     return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
@@ -175,7 +175,7 @@ export class Hands implements Executor {
   /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
   async retry(which: string | JobFilter): Promise<readonly string[]> {
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "retry()");
-    return this.#store.retry(filter, this.#runtime.now());
+    return this.#store.retry(filter, this.#store.now());
   }
 
   /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
@@ -196,7 +196,7 @@ export class Hands implements Executor {
     // A lease that ran out long ago, which whoever tends next takes for lost; unless the worker lives, and renews it in between.
     for (let tries = 0; tries < dismissTries; tries++) {
       const { alive } = await this.#store.renew(worker, 0);
-      if (alive) await this.#store.tend(this.#runtime.now(), dismissRows);
+      if (alive) await this.#store.tend(this.#store.now(), dismissRows);
       else return this.#awaiter.look();
     }
     throw new StoreError(
@@ -254,6 +254,7 @@ export class Hands implements Executor {
     const source = checkInputs(inputs, what);
     const host = {
       runtime: this.#runtime,
+      now: () => this.#store.now(),
       submitter: this.#submitter,
       access: this.#access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
@@ -286,7 +287,7 @@ export class Hands implements Executor {
   }
 
   #dueAt(at: number): void {
-    for (const worker of this.#workers) worker.dueIn(at - this.#runtime.now());
+    for (const worker of this.#workers) worker.dueIn(at - this.#store.now());
   }
 
   async #tellEnded(ids: readonly string[]): Promise<void> {

@@ -18,6 +18,8 @@ import type { Submitter } from "./submitter.ts";
 /** What a map needs of its fleet. */
 export interface StreamHost {
   readonly runtime: Runtime;
+  /** The store's clock. */
+  now(): number;
   readonly submitter: Submitter;
   readonly access: JobAccess;
   cancel(filter: JobFilter, reason: string | undefined): Promise<CancelReceipt>;
@@ -139,7 +141,7 @@ export class JobStream implements Production {
       throw new UsageError(`starmap() takes lists of arguments for task "${task.name}", found ${show(input)}.`);
     }
     const args = isTuple ? (input as unknown[]) : [input];
-    const planned = plan(call(task, ...args), this.#host.runtime);
+    const planned = plan(call(task, ...args), this.#host.runtime, this.#host.now());
     if (planned.jobs.length > 1) {
       throw new CodecError(
         "args holds a call, which is not a value. Submit it, or pass it as an argument of call() or submit().",

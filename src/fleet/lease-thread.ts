@@ -8,7 +8,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { showMs } from "../core/durations.ts";
 import type { Timer } from "../core/runtime.ts";
 import { systemRuntime } from "../core/runtime.ts";
-import { openLease } from "../store/sqlite/lease.ts";
+import type { OpenLease } from "../store/lease.ts";
+import { openLease } from "../store/lease.ts";
 
 /** What the thread is started with. */
 export interface LeaseThreadData {
@@ -81,17 +82,18 @@ function warn(line: string): void {
   }
 }
 
-function main(data: LeaseThreadData, send: (message: LeaseThreadMessage) => void, stopped: () => void): { stop(): void } {
-  const lease = openLease(data.leaseUrl, data.worker);
+function keep(lease: OpenLease, data: LeaseThreadData, send: (message: LeaseThreadMessage) => void): { stop(): Promise<void> } {
   const { shared } = data;
   let timer: Timer | undefined;
   let pings = 0;
   let unansweredSince: number | undefined;
   let reported = false;
 
-  const renew = (): void => {
+  let renewing: Promise<void> | undefined;
+
+  const renew = async (): Promise<void> => {
     try {
-      const { alive, cancels } = lease.renew(() => systemRuntime.now() + data.leaseMs);
+      const { alive, cancels } = await lease.renew(data.leaseMs);
       if (!alive) send({ kind: "lost" });
       else if (cancels.length > 0) send({ kind: "cancels", ids: cancels });
     } catch (error) {
@@ -125,25 +127,28 @@ function main(data: LeaseThreadData, send: (message: LeaseThreadMessage) => void
   };
 
   const tick = (): void => {
-    renew();
+    // A store that does not answer must not keep the watch from the loop.
+    renewing ??= renew().finally(() => {
+      renewing = undefined;
+    });
     watchLoop();
     timer = systemRuntime.after(data.renewMs, tick);
   };
   tick();
   return {
-    stop: () => {
+    stop: async () => {
       timer?.cancel();
-      lease.close();
-      stopped();
+      await lease.close();
     },
   };
 }
 
 if (port) {
-  const running = main(
-    workerData as LeaseThreadData,
-    (message) => port.postMessage(message),
-    () => port.close(),
-  );
-  port.on("message", (message: unknown) => message === "stop" && running.stop());
+  const data = workerData as LeaseThreadData;
+  // Told to stop before the lease is open, it stops when it is.
+  const kept = openLease(data.leaseUrl, data.worker).then((lease) => keep(lease, data, (message) => port.postMessage(message)));
+  port.on("message", (message: unknown) => {
+    if (message !== "stop") return;
+    void kept.then((keeper) => keeper.stop()).finally(() => port.close());
+  });
 }

@@ -49,7 +49,7 @@ function timerLease({ store, runtime, worker, leaseMs, renewMs }: LeaseOptions, 
   let renewing: Promise<void> | undefined;
   const renew = async (): Promise<void> => {
     try {
-      const { alive, cancels } = await store.renew(worker, runtime.now() + leaseMs);
+      const { alive, cancels } = await store.renew(worker, store.now() + leaseMs);
       if (stopped) return;
       if (!alive) return listener.lost();
       if (cancels.length > 0) listener.cancels(cancels);

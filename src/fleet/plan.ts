@@ -69,9 +69,8 @@ function planNode(node: Node, ids: readonly string[], id: string, root: string, 
   };
 }
 
-/** Lays out a call as rows. Throws UsageError or CodecError; nothing has been stored then. */
-export function plan(call: Call<unknown>, runtime: Runtime): Plan {
-  const now = runtime.now();
+/** Lays out a call as rows, submitted at `now`. Throws UsageError or CodecError; nothing has been stored then. */
+export function plan(call: Call<unknown>, runtime: Runtime, now: number): Plan {
   const nodes = flatten(call);
   const ids = nodes.map(() => runtime.id());
   const root = ids[ids.length - 1] as string;

@@ -70,6 +70,11 @@ export class Slots {
     return rooms;
   }
 
+  /** The jobs claimed and not started. */
+  ids(): string[] {
+    return this.#held.slice(this.#next).map(({ job }) => job.id);
+  }
+
   hold(held: Held): void {
     if (held.job.crashes === 0) return void this.#held.push(held);
     // What was with a worker that died goes first: while it waits, another job's crash would count as its own.

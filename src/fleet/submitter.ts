@@ -73,7 +73,7 @@ export class Submitter {
   async #add(batch: readonly Waiting[]): Promise<void> {
     try {
       const jobs = batch.length === 1 ? (batch[0] as Waiting).plan.jobs : batch.flatMap(({ plan }) => plan.jobs);
-      const added = await this.#store.add(jobs, this.#runtime.now());
+      const added = await this.#store.add(jobs, this.#store.now());
       let end = 0;
       for (const { plan, resolve } of batch) {
         end += plan.jobs.length;

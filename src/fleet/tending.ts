@@ -4,7 +4,6 @@ import { ClosedError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import type { Store, Tended } from "../store/store.ts";
 
-const tendMs = 500;
 const tendRows = 5000;
 
 /** What tending reports to its worker. */
@@ -34,7 +33,7 @@ export class Tending {
 
   /** Sees to it that the next round comes within `ms`; one that was due earlier stays. */
   soon(ms: number): void {
-    const at = this.#runtime.elapsed() + Math.max(0, Math.min(tendMs, ms));
+    const at = this.#runtime.elapsed() + Math.max(0, Math.min(this.#store.tendMs, ms));
     if (this.#stopped || at >= this.#at) return;
     this.#at = at;
     if (!this.#round) this.#setTimer();
@@ -61,13 +60,13 @@ export class Tending {
   async #tend(): Promise<void> {
     try {
       await this.#listener.round();
-      const tended = await this.#store.tend(this.#runtime.now(), tendRows);
-      if (tended.nextDueAt !== null) this.soon(tended.nextDueAt - this.#runtime.now());
+      const tended = await this.#store.tend(this.#store.now(), tendRows);
+      if (tended.nextDueAt !== null) this.soon(tended.nextDueAt - this.#store.now());
       this.#listener.tended(tended);
     } catch (error) {
       if (!(error instanceof ClosedError)) this.#listener.failed(error as Error);
     }
     // Spread over time, so that the workers of a fleet do not all tend at once.
-    this.soon(tendMs * (0.75 + 0.25 * this.#runtime.random()));
+    this.soon(this.#store.tendMs * (0.75 + 0.25 * this.#runtime.random()));
   }
 }

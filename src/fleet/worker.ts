@@ -85,6 +85,8 @@ export class Worker implements AsyncDisposable {
   #outcomes: Outcome[] = [];
   /** There may be jobs to claim. */
   #isHungry = true;
+  /** The store may have given jobs in an answer that never came. */
+  #isUnsure = false;
   #pumping: Promise<void> | undefined;
   #pumpAgain = false;
   #isPumpDeferred = false;
@@ -198,7 +200,7 @@ export class Worker implements AsyncDisposable {
   async #join(): Promise<void> {
     const { store, runtime } = this.#host;
     this.#id = runtime.id();
-    const startedAt = runtime.now();
+    const startedAt = store.now();
     const description = {
       id: this.#id,
       host: hostname(),
@@ -323,13 +325,15 @@ export class Worker implements AsyncDisposable {
       const worker = this.#id;
       try {
         this.#isHungry = false;
-        const settled = await this.#host.store.settle(worker, batch, wants, this.#host.runtime.now());
+        await this.#recount(batch);
+        const settled = await this.#host.store.settle(worker, batch, wants, this.#host.store.now());
         if (worker === this.#id) await this.#settled(batch, wants, settled);
       } catch (error) {
         if (error instanceof ClosedError) return;
         // What has ended must be told; nothing is dropped because the store failed once.
         if (worker === this.#id) this.#outcomes = [...batch, ...this.#outcomes];
         this.#isHungry = true;
+        this.#isUnsure = true;
         this.#storeFailed(error as Error);
         this.#host.runtime.after(storeRetryMs, () => this.#pumpSoon(), { background: true });
         this.#pumpAgain = false;
@@ -337,6 +341,14 @@ export class Worker implements AsyncDisposable {
       }
       if (this.#outcomes.length === 0 && !this.#isHungry && !this.#pumpAgain) return;
     }
+  }
+
+  /** After a settle that failed: what was given in its answer, and is therefore not here, goes back. */
+  async #recount(batch: readonly Outcome[]): Promise<void> {
+    if (!this.#isUnsure) return;
+    const here = [...(this.#attempts?.ids() ?? []), ...batch.map(({ id }) => id), ...this.#outcomes.map(({ id }) => id)];
+    await this.#host.store.releaseOthers(this.#id, here, this.#host.store.now());
+    this.#isUnsure = false;
   }
 
   /** What there is room for. The queues take turns in being named first, because an odd place goes to the first. */
@@ -385,7 +397,7 @@ export class Worker implements AsyncDisposable {
     const refused = new Set(settled.refused);
     batch.forEach((outcome, index) => {
       if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
-      if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.runtime.now());
+      if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.store.now());
       if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
       // The store knows the reason of a cancellation; this worker does not.
       if (outcome.kind === "cancelled") return this.#host.look();
@@ -462,7 +474,7 @@ export class Worker implements AsyncDisposable {
       await this.#pools.close();
       await this.#lease?.stop();
       this.#state = "stopped";
-      if (this.#id !== "") await this.#host.store.leave(this.#id, this.#host.runtime.now());
+      if (this.#id !== "") await this.#host.store.leave(this.#id, this.#host.store.now());
       this.#host.look();
     }
   }
@@ -481,7 +493,7 @@ export class Worker implements AsyncDisposable {
       const batch = this.#outcomes;
       this.#outcomes = [];
       try {
-        return this.#tellEnded(batch, await this.#host.store.settle(this.#id, batch, [], this.#host.runtime.now()));
+        return this.#tellEnded(batch, await this.#host.store.settle(this.#id, batch, [], this.#host.store.now()));
       } catch (error) {
         this.#outcomes = [...batch, ...this.#outcomes];
         if (tries === lastTries || error instanceof ClosedError || error instanceof StoreLostError) throw error;

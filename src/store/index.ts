@@ -2,8 +2,8 @@
 export { memoryStore } from "./memory/store.ts";
 export type { SqliteOptions } from "./sqlite/store.ts";
 export { sqliteStore } from "./sqlite/store.ts";
-export type { OpenLease } from "./sqlite/lease.ts";
-export { openLease } from "./sqlite/lease.ts";
+export type { OpenLease } from "./lease.ts";
+export { openLease } from "./lease.ts";
 export type { ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
 export type {
   Added,

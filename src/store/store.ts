@@ -1,9 +1,9 @@
 // The store contract. A store keeps jobs and moves them through the state machine of `machine.ts`; policy (retry, backoff,
 // validation, codec) sits above it, once. Every verb takes and gives batches, is atomic as a whole, and takes the time
-// from its caller. When the promise of a writing verb resolves, what it wrote survives whatever the store promises to
+// from its caller, who asks `now()`. Verbs called on one store object take effect in the order of the calls. When the promise of a writing verb resolves, what it wrote survives whatever the store promises to
 // survive (SQLite with synchronous=FULL: loss of power). The memory store is the reference; all others must give the same trace.
 //
-// "Now" is a moment of the caller's clock, which may jump. A time has come when it is not later than now: a job due, expiring
+// "Now" may jump in both directions. A time has come when it is not later than now: a job due, expiring
 // or leased until `now` is due, late, lost. Where order shows, it is that in which jobs were added.
 import type { JobState } from "../task/state.ts";
 import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
@@ -127,6 +127,13 @@ export type StoreListener = (event: StoreEvent, elsewhere: boolean) => void;
 /** Keeps jobs. Made by `connect`, or by the factories beside this file. */
 export interface Store {
   /**
+   * The time by which this store's leases and due times go, in ms since 1970: the clock of this machine, or of the server where there
+   * is one, so that programs whose own clocks are wrong agree.
+   */
+  now(): number;
+  /** How often a worker should tend the store, in ms: where each time costs a round trip, less often. */
+  readonly tendMs: number;
+  /**
    * Adds jobs; with their dependencies they appear all at once or not at all. A job whose unique key is taken by a live
    * job is not added, and jobs of the batch that depend on it depend on the existing one; jobs of the batch that only it
    * needs are not added either. A job that depends on one that has already ended other than `done` fails at once. State on
@@ -191,6 +198,11 @@ export interface Store {
   renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }>;
   /** Ends a worker's lease. Jobs it still runs are given back as `released`. Nothing happens when it is not known. */
   leave(worker: string, now: number): Promise<void>;
+  /**
+   * Gives back, as `released`, the jobs running with this worker other than these. A worker whose `settle` failed calls it: the answer may have
+   * been lost with the connection, and with it the jobs it claimed. Returns how many.
+   */
+  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number>;
   /** Records progress of running jobs: `[id, fence, encoded]`; what does not fit worker and fence is passed over. Need not be durable. */
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void>;
   /** The workers that hold a lease or whose loss nobody has noticed, by id. */
@@ -204,7 +216,7 @@ export interface Store {
    * without a change. Returns the function that ends it. A listener keeps no process alive. Throws a ClosedError after `close`.
    */
   watch(listener: StoreListener): () => void;
-  /** What a separate thread needs to renew this worker's lease on its own, or null where only this process can. */
+  /** What `openLease` needs in another thread to renew a worker's lease, or null where only this object can. May hold a password. */
   readonly leaseUrl: string | null;
   /** Finishes what was asked and frees everything. Later calls reject with a ClosedError; a second close does nothing. */
   close(): Promise<void>;

@@ -19,7 +19,7 @@ export interface Faults {
 }
 
 /** Verbs that a fault may strike. */
-const struck: ReadonlySet<keyof Store> = new Set(["settle", "inputs", "tend", "join", "renew", "note", "leave"]);
+const struck: ReadonlySet<keyof Store> = new Set(["settle", "inputs", "tend", "join", "renew", "releaseOthers", "note", "leave"]);
 
 /** One simulated machine. */
 export class Machine {

@@ -60,9 +60,9 @@ async function work(store: Store): Promise<never> {
 /** One life of a worker, which ends when it is taken for lost: on a busy machine it may not run for longer than its lease. */
 async function live(store: Store, worker: string): Promise<void> {
   await store.join(newWorker(worker), Date.now() + leaseMs);
-  const lease = openLease(store.leaseUrl ?? "", worker);
+  const lease = await openLease(store.leaseUrl ?? "", worker);
   let claimed: readonly ClaimedJob[] = [];
-  while (lease.renew(() => Date.now() + leaseMs).alive) {
+  while ((await lease.renew(leaseMs)).alive) {
     await store.tend(Date.now(), 100);
     const inputs = await store.inputs(claimed.map(({ id }) => id));
     const outcomes = claimed.map((job, i) => outcomeOf(job, inputs[i] ?? []));
@@ -72,7 +72,7 @@ async function live(store: Store, worker: string): Promise<void> {
     claimed = settled.claimed;
     if (claimed.length === 0) for (let i = 0; i < 20; i++) await turn();
   }
-  lease.close();
+  await lease.close();
 }
 
 /** Adds, claims and settles as fast as it can, and says how often at the end. */

@@ -211,6 +211,13 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
   },
   {
     weight: 1,
+    arbitrary: fc.tuple(worker, fc.array(number, { maxLength: 3 })).map(([by, at]): Verb => ({ claims, now }) => {
+      const kept = at.flatMap((each) => pick(claims, each)?.id ?? []);
+      return (store) => store.releaseOthers(by, kept, now);
+    }),
+  },
+  {
+    weight: 1,
     arbitrary: worker.map(
       (id): Verb =>
         ({ now }) =>

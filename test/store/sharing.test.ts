@@ -15,6 +15,7 @@ import { StoreError, UsageError } from "../../src/core/errors.ts";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { openLease, sqliteStore } from "../../src/store/index.ts";
+import { openSqliteLease } from "../../src/store/sqlite/lease.ts";
 import { claim, done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
 
@@ -153,26 +154,20 @@ test("a lease is renewed through its URL, and says what the worker must know", a
   await store.add([newJob({ id: "a" }), newJob({ id: "b" })], start);
   await store.join(newWorker("w"), start + leaseMs);
   await claim(store, "w", wants(2), start);
-  const lease = openLease(url, "w");
-  assert.deepEqual(
-    lease.renew(() => start + 2 * leaseMs),
-    { alive: true, cancels: [] },
-  );
+  const lease = openSqliteLease(url, "w", { now: () => start });
+  assert.deepEqual(await lease.renew(2 * leaseMs), { alive: true, cancels: [] });
   assert.deepEqual((await store.tend(start + leaseMs, 10)).lost, []);
   await store.cancel({ ids: ["b"] }, null, start);
-  assert.deepEqual(
-    lease.renew(() => start + 2 * leaseMs),
-    { alive: true, cancels: ["b"] },
-  );
+  assert.deepEqual(await lease.renew(2 * leaseMs), { alive: true, cancels: ["b"] });
   assert.deepEqual((await store.tend(start + 2 * leaseMs, 10)).lost, ["w"]);
-  assert.deepEqual(
-    lease.renew(() => start + 9 * leaseMs),
-    { alive: false, cancels: [] },
-  );
-  lease.close();
+  assert.deepEqual(await lease.renew(9 * leaseMs), { alive: false, cancels: [] });
+  await lease.close();
   await store.close();
-  assert.throws(() => openLease("redis://host", "w"), UsageError);
-  assert.throws(() => openLease(`sqlite:${newPath()}`, "w"), StoreError);
+  await assert.rejects(
+    openLease("mysql://name:secret@host", "w"),
+    (error) => error instanceof UsageError && !/secret/.test(error.message),
+  );
+  await assert.rejects(openLease(`sqlite:${newPath()}`, "w"), StoreError);
 });
 
 test("a lease is renewed from a thread while this one is blocked", { timeout: 60_000 }, async (t) => {
@@ -180,13 +175,13 @@ test("a lease is renewed from a thread while this one is blocked", { timeout: 60
   await store.join(newWorker("w"), start);
   // [stop, renewals so far]
   const shared = new Int32Array(new SharedArrayBuffer(8));
-  const module = new URL("../../src/store/index.ts", import.meta.url).href;
+  const module = new URL("../../src/store/sqlite/lease.ts", import.meta.url).href;
   const code = `
     const { workerData: { url, shared } } = require("node:worker_threads");
-    import(${JSON.stringify(module)}).then(({ openLease }) => {
-      const lease = openLease(url, "w");
+    import(${JSON.stringify(module)}).then(({ openSqliteLease }) => {
+      const lease = openSqliteLease(url, "w", { now: () => ${start} + Atomics.add(shared, 1, 1) + 1 });
       while (Atomics.load(shared, 0) === 0) {
-        lease.renew(() => ${start} + Atomics.add(shared, 1, 1) + 1);
+        lease.renew(0);
         Atomics.wait(shared, 0, 0, 20);
       }
       lease.close();

@@ -61,7 +61,7 @@ export class Recorded {
   async take(call: Call<unknown>): Promise<string | undefined> {
     if (this.#pages.length === 0 && this.#ids.size === 0) return undefined;
     // The plan of a submit knows the arguments as they would be stored, after the task's schema has seen them.
-    const key = keyOf(plan(call, this.#runtime).root.args);
+    const key = keyOf(plan(call, this.#runtime, 0).root.args);
     let ids = this.#ids.get(key);
     while (ids === undefined && this.#pages.length > 0) {
       await this.#readPage();

@@ -35,6 +35,7 @@ import { tend } from "./tend.ts";
 
 class MemoryStore implements Store {
   readonly leaseUrl: null = null;
+  readonly tendMs: number = 500;
   readonly #book = new Book();
   readonly #runtime: Runtime;
   readonly #listeners = new Set<StoreListener>();
@@ -55,6 +56,10 @@ class MemoryStore implements Store {
 
   #checkOpen(): void {
     if (this.#closed) throw new ClosedError("The memory store is closed. Open another; what was in this one is gone.");
+  }
+
+  now(): number {
+    return this.#runtime.now();
   }
 
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
@@ -138,6 +143,15 @@ class MemoryStore implements Store {
     return this.#verb((book) => {
       takeBack(book, book.members.get(worker)?.running ?? [], "released", now);
       book.members.delete(worker);
+    });
+  }
+
+  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
+    return this.#verb((book) => {
+      const kept = new Set(ids);
+      const others = [...(book.members.get(worker)?.running ?? [])].filter(({ job }) => !kept.has(job.id));
+      takeBack(book, others, "released", now);
+      return others.length;
     });
   }
 

@@ -3,13 +3,14 @@
 // else to do. It opens only a file that is a store already.
 import { existsSync } from "node:fs";
 import { StoreError, StoreLostError, UsageError } from "../../core/errors.ts";
+import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
+import type { OpenLease, Renewal } from "../lease.ts";
 import { configure } from "./open.ts";
 import { Connection, lockWaitMs, pause } from "./connection.ts";
 import { checkFile, checkVersion } from "./migrate.ts";
 import { steps } from "./schema.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
-import type { Renewal } from "./workers.ts";
 import { renew } from "./workers.ts";
 
 const scheme = "sqlite:";
@@ -17,13 +18,6 @@ const scheme = "sqlite:";
 /** What `Store.leaseUrl` says for this file. */
 export function leaseUrlOf(path: string): string {
   return scheme + path;
-}
-
-/** A worker's lease as another thread holds it. */
-export interface OpenLease {
-  /** Extends the lease; as `Store.renew`. The time is asked for under the lock, which may have been waited for. Throws a StoreError when the store cannot be written. */
-  renew(leaseUntil: () => number): Renewal;
-  close(): void;
 }
 
 function blocking<T>(action: () => T): T {
@@ -49,7 +43,7 @@ function renewOnce(db: Connection, worker: string, leaseUntil: () => number): Re
  * Opens a worker's lease by the store's `leaseUrl`. Everything is done before it returns; a call may block the thread for
  * as long as another program holds the lock, at most 30 s. Throws a StoreError when the file cannot be used.
  */
-export function openLease(leaseUrl: string, worker: string): OpenLease {
+export function openSqliteLease(leaseUrl: string, worker: string, clock: Pick<Runtime, "now"> = systemRuntime): OpenLease {
   if (!leaseUrl.startsWith(scheme)) throw new UsageError(`"${leaseUrl}" is not the leaseUrl of a SQLite store.`);
   const path = leaseUrl.slice(scheme.length);
   const attempt = <T>(action: () => T): T => {
@@ -69,7 +63,8 @@ export function openLease(leaseUrl: string, worker: string): OpenLease {
     configure(db, "normal");
   });
   return {
-    renew: (leaseUntil) => attempt(() => renewOnce(db, worker, leaseUntil)),
-    close: () => db.close(),
+    // The time is asked for under the lock, which may have been waited for.
+    renew: async (leaseMs) => attempt(() => renewOnce(db, worker, () => clock.now() + leaseMs)),
+    close: async () => db.close(),
   };
 }

@@ -110,15 +110,21 @@ export function settle(
   return { refused: batch.refused, ended: batch.ended, claimed };
 }
 
-/** Gives back all a worker runs, as lost or released. */
+function isNotIn(ids: readonly string[]): (row: { readonly id: string }) => boolean {
+  const known = new Set(ids);
+  return ({ id }) => !known.has(id);
+}
+
+/** Gives back what a worker runs, as lost or released, but for the jobs with the ids in `kept`. */
 export function takeBack(
   db: Connection,
   effects: Effects,
   worker: string,
   kind: "lost" | "released",
   now: number,
+  kept: readonly string[] = [],
 ): { readonly count: number; readonly ended: readonly Ended[] } {
-  const rows = db.all<Running>(findAllRunning, worker);
+  const rows = db.all<Running>(findAllRunning, worker).filter(isNotIn(kept));
   const ended: Ended[] = [];
   const fallen: Fallen[] = [];
   for (const job of rows) {

@@ -35,7 +35,7 @@ import type { Durability, OpenFileOptions } from "./open.ts";
 import { openFile, presenceCheck } from "./open.ts";
 import { count, get, inputs, list, queues } from "./read.ts";
 import { steps } from "./schema.ts";
-import { settle } from "./settle.ts";
+import { settle, takeBack } from "./settle.ts";
 import { idleTend, tend } from "./tend.ts";
 import { asStoreError } from "./trouble.ts";
 import { Watch } from "./watch.ts";
@@ -61,7 +61,9 @@ const nothingSettled: Settled = { refused: [], ended: [], claimed: [] };
 
 class SqliteStore implements Store {
   readonly leaseUrl: string;
+  readonly tendMs: number = 500;
   readonly #db: Connection;
+  readonly #runtime: Runtime;
   readonly #commits: Commits;
   readonly #watch: Watch;
   readonly #durability: Durability;
@@ -72,6 +74,7 @@ class SqliteStore implements Store {
 
   constructor(db: Connection, { runtime, durability, steps: { length: version } }: OpenFileOptions) {
     this.#db = db;
+    this.#runtime = runtime;
     this.leaseUrl = leaseUrlOf(db.path);
     this.#watch = new Watch(db, runtime);
     this.#durability = durability;
@@ -96,6 +99,10 @@ class SqliteStore implements Store {
 
   #write<T>(weight: number, run: (effects: Effects) => T): Promise<T> {
     return this.#commits.write({ weight, run });
+  }
+
+  now(): number {
+    return this.#runtime.now();
   }
 
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
@@ -167,6 +174,10 @@ class SqliteStore implements Store {
 
   leave(worker: string, now: number): Promise<void> {
     return this.#write(1, (effects) => leave(this.#db, effects, worker, now));
+  }
+
+  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
+    return this.#write(1, (effects) => takeBack(this.#db, effects, worker, "released", now, ids).count);
   }
 
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {

@@ -1,4 +1,5 @@
 // Workers and their leases.
+import type { Renewal } from "../lease.ts";
 import type { NewWorker, StoredWorker } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -14,14 +15,6 @@ export function join(db: Connection, worker: NewWorker, leaseUntil: number): voi
 }
 
 const wished = "SELECT id FROM job WHERE state = 'running' AND worker = ? AND cancel_at IS NOT NULL ORDER BY seq";
-
-/** What a worker learns when it renews its lease. */
-export interface Renewal {
-  /** False when it was taken for lost. */
-  readonly alive: boolean;
-  /** Its running jobs that someone wants cancelled. */
-  readonly cancels: readonly string[];
-}
 
 /** See `Store.renew`. */
 export function renew(db: Connection, worker: string, leaseUntil: number): Renewal {

@@ -141,6 +141,21 @@ export const upkeep: readonly Case[] = [
     },
   ],
   [
+    "a worker that does not know what it was given gives back what it does not have",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" }, { id: "c" });
+      await bench.claim("w", 2);
+      await bench.claim("x", 1);
+      assert.equal(await bench.store.releaseOthers("w", ["b", "c", "nobody"], start), 1);
+      assert.equal(await bench.store.releaseOthers("w", ["b"], start), 0);
+      assert.deepEqual(await bench.states("a", "b", "c"), ["ready", "running", "running"]);
+      assert.equal((await bench.job("a")).attempt, 0);
+      await bench.store.cancel({ ids: ["b"] }, null, start);
+      assert.equal(await bench.store.releaseOthers("w", [], start), 1);
+      assert.equal((await bench.ending("b")).state, "cancelled");
+    },
+  ],
+  [
     "workers are listed as they announced themselves, with what they run",
     async (bench) => {
       await bench.add({ id: "a" });
