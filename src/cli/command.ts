@@ -27,7 +27,10 @@ export type Run = (options: CommonOptions, body: (cli: Cli) => Promise<number>) 
 /** Adds the options of every command. They come last in its help. */
 export function withCommonOptions(command: Command): Command {
   return command
-    .option("--store <url>", 'the store: "sqlite:path"; default $MANYHANDS_URL, else sqlite:.manyhands/hands.db')
+    .option(
+      "--store <url>",
+      'the store: "sqlite:path", "postgres://…" or "redis://…"; default $MANYHANDS_URL, else sqlite:.manyhands/hands.db',
+    )
     .option("--json", "print JSON, one value a line, also notes and errors");
 }
 

@@ -10,11 +10,13 @@ import { addCancel } from "./commands/cancel.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
 import { addMap } from "./commands/map.ts";
+import { addPause } from "./commands/pause.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addRetry } from "./commands/retry.ts";
 import { addShow } from "./commands/show.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
+import { addWorkers } from "./commands/workers.ts";
 import { leave, onForeignEnd } from "./end.ts";
 import { exitCode } from "./exit-code.ts";
 import { Output } from "./output.ts";
@@ -38,7 +40,19 @@ function makeProgram(run: Run, output: Output): Command {
     .addHelpText("after", closing)
     .exitOverride()
     .configureOutput({ writeOut: (text) => output.line(text.trimEnd()), outputError: () => undefined });
-  for (const add of [addMap, addWorker, addSubmit, addJobs, addShow, addRetry, addCancel, addQueues, addDoctor])
+  for (const add of [
+    addMap,
+    addWorker,
+    addSubmit,
+    addJobs,
+    addShow,
+    addRetry,
+    addCancel,
+    addQueues,
+    addPause,
+    addWorkers,
+    addDoctor,
+  ])
     add(program, run);
   return program;
 }

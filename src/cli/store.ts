@@ -3,6 +3,7 @@
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { StoreError, UsageError } from "../core/errors.ts";
+import { withoutPassword } from "../core/redact.ts";
 import { connect, defaultUrl } from "../fleet/connect.ts";
 import type { Hands } from "../fleet/hands.ts";
 import type { Cli } from "./command.ts";
@@ -18,6 +19,11 @@ export interface StoreNeeds {
 /** The URL of the store: --store, MANYHANDS_URL, or the default. */
 export function storeUrl({ store }: Pick<Cli, "store">): string {
   return store ?? process.env["MANYHANDS_URL"] ?? defaultUrl;
+}
+
+/** The same for people and logs: without a password. */
+export function shownStore(cli: Pick<Cli, "store">): string {
+  return withoutPassword(storeUrl(cli));
 }
 
 /** The absolute path of a SQLite store, or undefined for another kind. */

@@ -14,6 +14,7 @@ import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
+import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
@@ -26,6 +27,7 @@ import type { JobInfo } from "./job-info.ts";
 import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan } from "./plan.ts";
+import { Queue } from "./queue.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
@@ -183,6 +185,18 @@ export class Hands implements Executor {
     return this.#store.remove(typeof which === "string" ? { ids: [which] } : checkFilter(which, "remove()"));
   }
 
+  /** A queue by its name, to pause, resume or count. Throws UsageError for what cannot be a name. */
+  queue(name: string): Queue {
+    this.#checkOpen("queue()");
+    checkQueueName(name);
+    return new Queue(name, this.#store);
+  }
+
+  /** Asks a worker of the fleet, by its id, to take no more jobs, finish what it runs, and end. False when there is no such worker. */
+  drain(worker: string): Promise<boolean> {
+    return this.#store.drain(worker);
+  }
+
   /** The queues with their numbers of jobs by state. */
   queues(): Promise<readonly QueueStats[]> {
     return this.#store.queues();
@@ -207,6 +221,11 @@ export class Hands implements Executor {
   /** The workers of the fleet whose lease holds. */
   workers(): Promise<readonly StoredWorker[]> {
     return this.#store.workers();
+  }
+
+  /** The time by the store's clock, in ms since 1970: what leases and due times go by. */
+  now(): number {
+    return this.#store.now();
   }
 
   /** What the store says of itself: engine, size, settings, problems. */

@@ -26,6 +26,7 @@ export interface LeaseThreadData {
 export type LeaseThreadMessage =
   | { readonly kind: "ping"; readonly count: number }
   | { readonly kind: "cancels"; readonly ids: readonly string[] }
+  | { readonly kind: "drain" }
   | { readonly kind: "lost" }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "blocked"; readonly ms: number; readonly where: string };
@@ -93,9 +94,10 @@ function keep(lease: OpenLease, data: LeaseThreadData, send: (message: LeaseThre
 
   const renew = async (): Promise<void> => {
     try {
-      const { alive, cancels } = await lease.renew(data.leaseMs);
+      const { alive, cancels, drain } = await lease.renew(data.leaseMs);
       if (!alive) send({ kind: "lost" });
       else if (cancels.length > 0) send({ kind: "cancels", ids: cancels });
+      if (drain) send({ kind: "drain" });
     } catch (error) {
       send({ kind: "failed", message: (error as Error).message });
     }

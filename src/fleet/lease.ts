@@ -10,6 +10,8 @@ import type { LeaseThreadData, LeaseThreadMessage } from "./lease-thread.ts";
 export interface LeaseListener {
   /** Running jobs that someone wants cancelled. */
   cancels(ids: readonly string[]): void;
+  /** Someone asked the worker to stop. */
+  drain(): void;
   /** The store no longer knows the worker: its jobs have been given to others. */
   lost(): void;
   /** The lease could not be renewed this time. */
@@ -49,10 +51,11 @@ function timerLease({ store, runtime, worker, leaseMs, renewMs }: LeaseOptions, 
   let renewing: Promise<void> | undefined;
   const renew = async (): Promise<void> => {
     try {
-      const { alive, cancels } = await store.renew(worker, store.now() + leaseMs);
+      const { alive, cancels, drain } = await store.renew(worker, store.now() + leaseMs);
       if (stopped) return;
       if (!alive) return listener.lost();
       if (cancels.length > 0) listener.cancels(cancels);
+      if (drain) listener.drain();
     } catch (error) {
       if (!stopped) listener.failed(error as Error);
     }
@@ -103,6 +106,7 @@ function threadLease(options: LeaseOptions, leaseUrl: string, listener: LeaseLis
     if (stopped) return;
     if (message.kind === "ping") Atomics.store(shared, 0, message.count);
     else if (message.kind === "cancels") listener.cancels(message.ids);
+    else if (message.kind === "drain") listener.drain();
     else if (message.kind === "lost") listener.lost();
     else if (message.kind === "blocked") listener.blocked(message.ms, message.where);
     else listener.failed(new Error(message.message));

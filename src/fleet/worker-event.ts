@@ -8,6 +8,8 @@ export type WorkerEvent =
   | { readonly kind: "lease-lost"; readonly worker: string }
   /** An outcome came too late: the job had been given to another worker. */
   | { readonly kind: "refused"; readonly id: string }
+  /** Someone asked this worker to stop. */
+  | { readonly kind: "drain" }
   | { readonly kind: "store-failed"; readonly error: Error }
   /** The store cannot be used any more; the worker has ended. */
   | { readonly kind: "store-lost"; readonly error: Error }
@@ -32,6 +34,7 @@ export function printEvent(event: WorkerEvent): void {
     console.error(
       `manyhands: the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`,
     );
-  } else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
+  } else if (event.kind === "drain") console.error("manyhands: the worker was asked to stop.");
+  else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
   else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
 }

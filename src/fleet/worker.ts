@@ -1,8 +1,7 @@
 // A worker takes jobs from a store and runs them. One lease covers all its jobs; one pump settles what has ended and claims
-// anew in a single round trip. States: starting → working → stopping → stopped. When the store takes the worker for lost (its
-// lease ran out while the machine slept), it drops what it runs, since others have it by now, and joins again under a new id.
+// anew in a single round trip. States: starting → working → stopping → stopped. When the store takes the worker for lost, it drops
+// what it runs, since others have it by now (`membership.ts`).
 // What it deliberately does not do: decide what a job is allowed to do next. That is the store's state machine.
-import { hostname } from "node:os";
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
 import { CancelledError, ClosedError, StoreLostError, UsageError } from "../core/errors.ts";
@@ -14,8 +13,7 @@ import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store, Want } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
-import type { Lease } from "./lease.ts";
-import { keepLease } from "./lease.ts";
+import { Membership } from "./membership.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
 import { Tending } from "./tending.ts";
@@ -73,12 +71,11 @@ export class Worker implements AsyncDisposable {
   readonly #options: WorkOptions;
   readonly #leaseMs: number;
   readonly #graceMs: number;
-  #id = "";
   #tasks: readonly string[] = [];
   #queues: readonly string[] = [];
   #attempts: Attempts | undefined;
   readonly #pools: WorkerPools;
-  #lease: Lease | undefined;
+  #member: Membership | undefined;
   #tending: Tending | undefined;
   #unwatch: () => void = () => undefined;
   /** What has ended and is not yet recorded. */
@@ -94,7 +91,6 @@ export class Worker implements AsyncDisposable {
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
   #isHurried = false;
-  #rejoining: Promise<void> | undefined;
   #drained: (() => void) | undefined;
 
   /** Made by `hands.work()`. */
@@ -122,7 +118,7 @@ export class Worker implements AsyncDisposable {
 
   /** The id under which the store knows this worker. */
   get id(): string {
-    return this.#id;
+    return this.#member?.id ?? "";
   }
 
   /** The jobs that run here now. */
@@ -184,10 +180,11 @@ export class Worker implements AsyncDisposable {
       graceMs: abortGraceMs,
       ended: (job, outcome) => this.#ended(job, outcome),
       report: (event) => this.#report(event),
-      onLoop: (task) => this.#lease?.running(task),
+      onLoop: (task) => this.#member?.running(task),
     });
     if (this.#state !== "starting") return;
-    await this.#join();
+    this.#member = this.#membership();
+    await this.#member.join();
     if (this.#state !== "starting") return;
     this.#state = "working";
     this.#unwatch = store.watch((event) => {
@@ -197,59 +194,30 @@ export class Worker implements AsyncDisposable {
     this.#pump();
   }
 
-  async #join(): Promise<void> {
+  #membership(): Membership {
     const { store, runtime } = this.#host;
-    this.#id = runtime.id();
-    const startedAt = store.now();
-    const description = {
-      id: this.#id,
-      host: hostname(),
-      pid: process.pid,
-      queues: this.#queues,
-      tasks: this.#tasks,
-      startedAt,
-    };
-    await store.join(description, startedAt + this.#leaseMs);
-    const options = {
-      store,
-      runtime,
-      worker: this.#id,
-      leaseMs: this.#leaseMs,
-      renewMs: Math.min(1000, this.#leaseMs / 3),
-      tasks: this.#tasks,
-    };
-    this.#lease = keepLease(options, {
+    const terms = { store, runtime, leaseMs: this.#leaseMs, queues: this.#queues, tasks: this.#tasks };
+    return new Membership(terms, {
       cancels: (ids) => this.cancel(ids),
-      lost: () => this.#rejoin(),
+      drain: () => this.#drainAsked(),
+      lost: () => this.#lost(),
+      joined: () => this.#wake(),
       failed: (error) => this.#storeFailed(error),
       blocked: (ms, where) => this.#options.report?.({ kind: "blocked", ms, where }),
     });
   }
 
-  #rejoin(): void {
-    this.#rejoining ??= this.#joinAgain().finally(() => {
-      this.#rejoining = undefined;
-    });
-  }
-
-  async #joinAgain(): Promise<void> {
-    if (this.#state !== "working") return;
-    this.#report({ kind: "lease-lost", worker: this.#id });
-    const lease = this.#lease;
-    this.#lease = undefined;
-    const lost = new CancelledError(`Worker ${this.#id} lost its lease; its jobs have been given to others.`);
+  #lost(): void {
+    this.#report({ kind: "lease-lost", worker: this.id });
     this.#outcomes = [];
     this.#attempts?.drop(() => true);
-    this.#attempts?.abandon(lost);
-    await lease?.stop();
-    if (this.#state !== "working") return;
-    try {
-      await this.#join();
-      this.#wake();
-    } catch (error) {
-      this.#storeFailed(error as Error);
-      if (this.#state === "working") this.#host.runtime.after(storeRetryMs, () => this.#rejoin());
-    }
+    this.#attempts?.abandon(new CancelledError(`Worker ${this.id} lost its lease; its jobs have been given to others.`));
+  }
+
+  #drainAsked(): void {
+    if (this.#stopping) return;
+    this.#report({ kind: "drain" });
+    this.stop().catch((error: unknown) => this.#storeFailed(error as Error));
   }
 
   #report(event: WorkerEvent): void {
@@ -276,9 +244,9 @@ export class Worker implements AsyncDisposable {
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
     await this.#tending?.stop();
-    await this.#rejoining;
+    await this.#member?.stay();
     await this.#pools.close();
-    await this.#lease?.stop();
+    await this.#member?.stop();
   }
 
   #wake(): void {
@@ -322,16 +290,16 @@ export class Worker implements AsyncDisposable {
       const batch = this.#outcomes;
       if (batch.length === 0 && wants.length === 0) return;
       this.#outcomes = [];
-      const worker = this.#id;
+      const worker = this.id;
       try {
         this.#isHungry = false;
         await this.#recount(batch);
         const settled = await this.#host.store.settle(worker, batch, wants, this.#host.store.now());
-        if (worker === this.#id) await this.#settled(batch, wants, settled);
+        if (worker === this.id) await this.#settled(batch, wants, settled);
       } catch (error) {
         if (error instanceof ClosedError) return;
         // What has ended must be told; nothing is dropped because the store failed once.
-        if (worker === this.#id) this.#outcomes = [...batch, ...this.#outcomes];
+        if (worker === this.id) this.#outcomes = [...batch, ...this.#outcomes];
         this.#isHungry = true;
         this.#isUnsure = true;
         this.#storeFailed(error as Error);
@@ -347,13 +315,13 @@ export class Worker implements AsyncDisposable {
   async #recount(batch: readonly Outcome[]): Promise<void> {
     if (!this.#isUnsure) return;
     const here = [...(this.#attempts?.ids() ?? []), ...batch.map(({ id }) => id), ...this.#outcomes.map(({ id }) => id)];
-    await this.#host.store.releaseOthers(this.#id, here, this.#host.store.now());
+    await this.#host.store.releaseOthers(this.id, here, this.#host.store.now());
     this.#isUnsure = false;
   }
 
   /** What there is room for. The queues take turns in being named first, because an odd place goes to the first. */
   #wants(): Want[] {
-    if (this.#state !== "working" || !this.#isHungry || !this.#lease) return [];
+    if (this.#state !== "working" || !this.#isHungry || !this.#member?.isMember) return [];
     const elapsed = this.#host.runtime.elapsed();
     const [first, ...others] = this.#queues;
     if (first !== undefined) this.#queues = [...others, first];
@@ -366,9 +334,9 @@ export class Worker implements AsyncDisposable {
     this.#tellEnded(batch, settled);
     if (settled.claimed.length === 0) return;
     this.#isHungry ||= wants.some((want) => settled.claimed.length >= want.limit);
-    const worker = this.#id;
+    const worker = this.id;
     const inputs = await this.#inputsOf(settled.claimed);
-    if (worker !== this.#id) return;
+    if (worker !== this.id) return;
     for (const job of settled.claimed) {
       const results = job.dependencies === 0 ? [] : inputs?.get(job.id);
       // Meanwhile the worker may have been told to stop.
@@ -411,7 +379,7 @@ export class Worker implements AsyncDisposable {
         cause: null,
         cancelReason: null,
         crashes: 0,
-        worker: this.#id,
+        worker: this.id,
       });
     });
     if (ended.length > 0) this.#host.ended(ended);
@@ -430,13 +398,13 @@ export class Worker implements AsyncDisposable {
   #startTending(): Tending {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
-        await this.#lease?.refresh();
+        await this.#member?.refresh();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
-        if (notes.length > 0) await this.#host.store.note(this.#id, notes);
+        if (notes.length > 0) await this.#host.store.note(this.id, notes);
       },
       tended: ({ ended, lost }) => {
-        if (lost.includes(this.#id)) this.#rejoin();
+        if (lost.includes(this.id)) this.#member?.rejoin();
         if (ended.length > 0) this.#host.ended(ended);
         // Whatever kept it from jobs that wait, such as a lease that had run out for a moment: it looks again.
         this.#wake();
@@ -463,7 +431,7 @@ export class Worker implements AsyncDisposable {
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
     await this.#tending?.stop();
-    await this.#rejoining;
+    await this.#member?.stay();
     this.#release(this.#attempts?.drop(() => true) ?? []);
     if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
@@ -472,9 +440,9 @@ export class Worker implements AsyncDisposable {
       while (this.#pumping || this.#outcomes.length > 0) await (this.#pumping ?? this.#settleRest());
     } finally {
       await this.#pools.close();
-      await this.#lease?.stop();
+      await this.#member?.stop();
       this.#state = "stopped";
-      if (this.#id !== "") await this.#host.store.leave(this.#id, this.#host.store.now());
+      if (this.id !== "") await this.#host.store.leave(this.id, this.#host.store.now());
       this.#host.look();
     }
   }
@@ -493,7 +461,7 @@ export class Worker implements AsyncDisposable {
       const batch = this.#outcomes;
       this.#outcomes = [];
       try {
-        return this.#tellEnded(batch, await this.#host.store.settle(this.#id, batch, [], this.#host.store.now()));
+        return this.#tellEnded(batch, await this.#host.store.settle(this.id, batch, [], this.#host.store.now()));
       } catch (error) {
         this.#outcomes = [...batch, ...this.#outcomes];
         if (tries === lastTries || error instanceof ClosedError || error instanceof StoreLostError) throw error;

@@ -8,6 +8,8 @@ export interface Renewal {
   readonly alive: boolean;
   /** Its running jobs that someone wants cancelled. */
   readonly cancels: readonly string[];
+  /** Someone asked it to stop. */
+  readonly drain: boolean;
 }
 
 /** A lease opened by its URL. */

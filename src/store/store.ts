@@ -7,6 +7,7 @@
 // or leased until `now` is due, late, lost. Where order shows, it is that in which jobs were added.
 import type { JobState } from "../task/state.ts";
 import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
+import type { Renewal } from "./lease.ts";
 
 /** Which jobs a verb applies to; every field given must hold. An empty filter selects every job. */
 export interface JobFilter {
@@ -94,6 +95,8 @@ export interface Tended {
 /** Numbers of one queue. */
 export interface QueueStats {
   readonly queue: string;
+  /** Nothing is claimed from it. */
+  readonly paused: boolean;
   readonly counts: Readonly<Record<JobState, number>>;
 }
 
@@ -145,7 +148,7 @@ export interface Store {
    * Records outcomes and, in the same step, claims: takes ready jobs for the worker, in each queue higher priority first, then
    * oldest first. None when the worker has not joined or its lease has run out. A job whose `expiresAt` has come before its first
    * start is never given out. Of jobs whose next crash is one too many, a worker has at most one at a time: when it dies,
-   * one of them at most is set aside for another's fault.
+   * one of them at most is set aside for another's fault. From a paused queue nothing is claimed.
    *
    * An outcome counts only if the job is running with this worker
    * and this fence. Done jobs release those that wait for them; a job whose dependency ends otherwise fails at once, and so on up.
@@ -195,7 +198,11 @@ export interface Store {
    * again under a new id. `cancels` names its running jobs that someone wants cancelled. A lease that has run out and that
    * nobody noticed is good again. Need not survive the loss of power, which no worker survives.
    */
-  renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }>;
+  renew(worker: string, leaseUntil: number): Promise<Renewal>;
+  /** Asks a worker to stop; it learns of it when it renews, and `join` with the same id takes the wish back. False when it is not known. */
+  drain(worker: string): Promise<boolean>;
+  /** Pauses a queue, whether it has jobs or not, or resumes it. Listeners are told of a resumed one as of work that became ready. */
+  pause(queue: string, paused: boolean): Promise<void>;
   /** Ends a worker's lease. Jobs it still runs are given back as `released`. Nothing happens when it is not known. */
   leave(worker: string, now: number): Promise<void>;
   /**
@@ -207,7 +214,7 @@ export interface Store {
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void>;
   /** The workers that hold a lease or whose loss nobody has noticed, by id. */
   workers(): Promise<readonly StoredWorker[]>;
-  /** Every queue that has a job, by name. */
+  /** Every queue that has a job or is paused, by name. */
   queues(): Promise<readonly QueueStats[]>;
   /** What the store says of itself; may check the whole store and take seconds. */
   info(): Promise<StoreInfo>;

@@ -207,7 +207,7 @@ test("an upgrade that fails leaves the store as it was", async () => {
   const path = newPath();
   await filled(path);
   const broken: Step = { name: "broken", sql: "CREATE TABLE half (id INTEGER); CREATE TABLE job (id INTEGER)" };
-  await assert.rejects(open(path, [...newer, broken]), /from layout 2 to 3 \("broken"\).*Nothing was changed/);
+  await assert.rejects(open(path, [...newer, broken]), /from layout 3 to 4 \("broken"\).*Nothing was changed/);
   const store = await sqliteStore(path);
   assert.equal(await store.count({}), 3);
   assert.equal((await store.info()).schema, steps.length);

@@ -112,7 +112,7 @@ async function lookAtStore(findings: Findings, cli: Cli): Promise<void> {
   await using hands = await openHands(cli);
   showInfo(findings, await hands.info(), cli.runtime.elapsed() - startedAt);
   const workers = await hands.workers();
-  const now = cli.runtime.now();
+  const now = hands.now();
   lookAtWorkers(findings, workers, now);
   await lookAtLostJobs(findings, hands, workers);
   await lookAtQueues(findings, hands, workers);

@@ -17,15 +17,19 @@ export function addQueues(program: Command, run: Run): void {
       const [queues, workers] = await Promise.all([hands.queues(), hands.workers()]);
       const workersOf = (queue: string): number => workers.filter((worker) => worker.queues.includes(queue)).length;
       if (output.json) {
-        for (const { queue, counts } of queues) output.line(toJson({ queue, counts, workers: workersOf(queue) }));
+        for (const { queue, counts, paused } of queues) {
+          output.line(toJson({ queue, counts, paused, workers: workersOf(queue) }));
+        }
         return exitCode.done;
       }
       // A state that no queue has is not worth a column.
       const states = jobStates.filter((state) => queues.some(({ counts }) => counts[state] > 0));
       const titles = ["QUEUE", "WORKERS", ...states.map((state) => state.toUpperCase())];
       const columns = titles.map((title, i) => ({ title, align: i === 0 ? ("left" as const) : ("right" as const) }));
-      const rows = queues.map(({ queue, counts }) => {
-        return [queue, String(workersOf(queue))].concat(states.map((state) => showCount(counts[state])));
+      const rows = queues.map(({ queue, counts, paused }) => {
+        return [paused ? `${queue} (paused)` : queue, String(workersOf(queue))].concat(
+          states.map((state) => showCount(counts[state])),
+        );
       });
       if (rows.length === 0) output.note("No queues: the store holds no jobs.");
       else printTable(output, columns, rows);

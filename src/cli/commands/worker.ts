@@ -12,7 +12,7 @@ import type { TaskModule } from "../module.ts";
 import { loadModule } from "../module.ts";
 import type { Output } from "../output.ts";
 import { onStopSignal } from "../signals.ts";
-import { openHands, storeUrl } from "../store.ts";
+import { openHands, shownStore } from "../store.ts";
 import { plural } from "../table.ts";
 
 interface WorkerCommandOptions extends CommonOptions {
@@ -54,6 +54,8 @@ class Journal {
         return this.#output.warn(`worker ${event.worker} was taken for lost; its jobs went to others, and it joins again.`);
       case "refused":
         return this.#output.warn(`the outcome of job ${event.id} came too late: the job had been given to another worker.`);
+      case "drain":
+        return this.say("drain", {}, "asked to stop by manyhands drain");
       case "store-failed":
         return this.#output.warn(`the store failed, trying again: ${errorJson(event.error).message}`);
     }
@@ -117,8 +119,8 @@ export function addWorker(program: Command, run: Run): void {
       await using hands = await openHands(cli);
       const worker = hands.work({ ...workOptions(modules, options), queues, report: (event) => journal.report(event) });
       await worker.ready;
-      const facts = { worker: worker.id, store: storeUrl(cli), queues, tasks: names };
-      const text = `worker ${worker.id} joined ${storeUrl(cli)}\nqueues: ${queues.join(", ")}\ntasks: ${names.join(", ")}`;
+      const facts = { worker: worker.id, store: shownStore(cli), queues, tasks: names };
+      const text = `worker ${worker.id} joined ${shownStore(cli)}\nqueues: ${queues.join(", ")}\ntasks: ${names.join(", ")}`;
       journal.say("joined", facts, text);
       await untilStopped(cli, worker, journal);
       return exitCode.done;

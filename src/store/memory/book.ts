@@ -15,6 +15,8 @@ import { newRow } from "./row.ts";
 export interface Member {
   worker: NewWorker;
   leaseUntil: number;
+  /** Someone asked it to stop. */
+  draining: boolean;
   readonly running: Set<Row>;
 }
 
@@ -23,6 +25,7 @@ export class Book {
   /** Every job by id, in the order they were added. */
   readonly rows: Map<string, Row> = new Map();
   readonly members: Map<string, Member> = new Map();
+  readonly paused: Set<string> = new Set();
   /** Live jobs by the unique key they hold. */
   readonly holders: Map<string, Row> = new Map();
   readonly scheduled: Line = new Line(({ job }, order) => job.state === "scheduled" && job.dueAt === order);
@@ -61,6 +64,10 @@ export class Book {
       this.#place(row, arrival.state, now);
     }
     return row;
+  }
+
+  resume(queue: string): void {
+    if (this.paused.delete(queue)) this.#events.add("ready");
   }
 
   /** Makes an ended job live again. */

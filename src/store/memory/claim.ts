@@ -55,6 +55,8 @@ export function claim(book: Book, worker: string, wants: readonly Want[], now: n
     return may;
   };
   return wants.flatMap((want) =>
-    fillWant(want, (queue, limit) => takeFrom(book, queue, [...new Set(want.tasks)], limit, start).map(toClaimed)),
+    fillWant(want, (queue, limit) =>
+      book.paused.has(queue) ? [] : takeFrom(book, queue, [...new Set(want.tasks)], limit, start).map(toClaimed),
+    ),
   );
 }

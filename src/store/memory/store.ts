@@ -8,6 +8,7 @@ import type { JobState } from "../../task/state.ts";
 import { isFinal, jobStates } from "../../task/state.ts";
 import { arrivals, takenId } from "../arrival.ts";
 import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Renewal } from "../lease.ts";
 import type {
   Added,
   Cancelled,
@@ -125,17 +126,33 @@ class MemoryStore implements Store {
   join(worker: NewWorker, leaseUntil: number): Promise<void> {
     return this.#verb((book) => {
       const running = book.members.get(worker.id)?.running ?? new Set();
-      book.members.set(worker.id, { worker, leaseUntil, running });
+      book.members.set(worker.id, { worker, leaseUntil, draining: false, running });
     });
   }
 
-  renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }> {
+  renew(worker: string, leaseUntil: number): Promise<Renewal> {
     return this.#verb((book) => {
       const member = book.members.get(worker);
-      if (!member) return { alive: false, cancels: [] };
+      if (!member) return { alive: false, cancels: [], drain: false };
       member.leaseUntil = leaseUntil;
       const wished = [...member.running].filter(({ job }) => job.cancelAt !== null);
-      return { alive: true, cancels: wished.sort((a, b) => a.seq - b.seq).map(({ job }) => job.id) };
+      const cancels = wished.sort((a, b) => a.seq - b.seq).map(({ job }) => job.id);
+      return { alive: true, cancels, drain: member.draining };
+    });
+  }
+
+  drain(worker: string): Promise<boolean> {
+    return this.#verb((book) => {
+      const member = book.members.get(worker);
+      if (member) member.draining = true;
+      return member !== undefined;
+    });
+  }
+
+  pause(queue: string, paused: boolean): Promise<void> {
+    return this.#verb((book) => {
+      if (paused) book.paused.add(queue);
+      else book.resume(queue);
     });
   }
 
@@ -169,14 +186,16 @@ class MemoryStore implements Store {
   }
 
   queues(): Promise<readonly QueueStats[]> {
-    return this.#verb(({ rows }) => {
-      const queues = new Map<string, Record<JobState, number>>();
+    return this.#verb(({ rows, paused }) => {
+      const queues = new Map<string, Record<JobState, number>>([...paused].map((queue) => [queue, noJobs()]));
       for (const { job } of rows.values()) {
         let counts = queues.get(job.queue);
         if (!counts) queues.set(job.queue, (counts = noJobs()));
         counts[job.state] += 1;
       }
-      return [...queues].map(([queue, counts]) => ({ queue, counts })).sort((a, b) => (a.queue < b.queue ? -1 : 1));
+      return [...queues]
+        .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue) }))
+        .sort((a, b) => (a.queue < b.queue ? -1 : 1));
     });
   }
 

@@ -7,6 +7,7 @@ import type { Want } from "../store.ts";
 import { fillWant } from "../want.ts";
 import type { ClaimRow } from "./columns.ts";
 import { claimColumns, toClaimed } from "./columns.ts";
+import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { rowLimit } from "./where.ts";
 
@@ -167,6 +168,7 @@ export function claim(db: Connection, given: GivenOut, worker: string, wants: re
   const claimed = wants.flatMap((want) => {
     const tasks = [...new Set(want.tasks)];
     return fillWant(want, (queue, limit) => {
+      if (isPaused(db, queue)) return [];
       const rows = choose({ db, now, suspects }, queue, tasks, limit);
       if (rows.length > 0) db.run(start, worker, now, JSON.stringify(rows.map(([seq]) => seq)));
       return rows.map((row) => handOver(db, given, row));
@@ -183,12 +185,24 @@ function handOver(db: Connection, given: GivenOut, row: ClaimRow): ClaimedJob {
   return toClaimed(row);
 }
 
+/** True when nothing may be claimed from this queue. */
+export function isPaused(db: Connection, queue: string): boolean {
+  return db.get("SELECT 1 FROM paused WHERE queue = ?", queue) !== undefined;
+}
+
+/** See `Store.pause`. */
+export function pause(db: Connection, effects: Effects, queue: string, paused: boolean): void {
+  if (paused) db.run("INSERT OR IGNORE INTO paused (queue) VALUES (?)", queue);
+  else if (db.run("DELETE FROM paused WHERE queue = ?", queue) > 0) effects.ready = true;
+}
+
 const anyReady = "SELECT 1 FROM job WHERE state = 'ready' AND queue = ? AND task = ? LIMIT 1";
 
 /** True when a claim may find something; asked before the write lock is. */
 export function mayClaim(db: Connection, wants: readonly Want[]): boolean {
   return wants.some(
     ({ queues, tasks, limit }) =>
-      limit > 0 && queues.some((queue) => tasks.some((task) => db.get(anyReady, queue, task) !== undefined)),
+      limit > 0 &&
+      queues.some((queue) => tasks.some((task) => db.get(anyReady, queue, task) !== undefined) && !isPaused(db, queue)),
   );
 }

@@ -56,19 +56,27 @@ export function inputs(db: Connection, ids: readonly string[]): string[][] {
   return ids.map((id) => inputsOf(db, id));
 }
 
+function noJobs(): Record<JobState, number> {
+  return Object.fromEntries(jobStates.map((each) => [each, 0])) as Record<JobState, number>;
+}
+
 /** See `Store.queues`. */
 export function queues(db: Connection): QueueStats[] {
   const found = new Map<string, Record<JobState, number>>();
+  const paused = new Set(db.all<{ queue: string }>("SELECT queue FROM paused").map(({ queue }) => queue));
+  for (const queue of paused) found.set(queue, noJobs());
   const rows = db.all<{ queue: string; state: JobState; count: number }>(
     "SELECT queue, state, count(*) AS count FROM job GROUP BY queue, state ORDER BY queue",
   );
   for (const { queue, state, count } of rows) {
     let counts = found.get(queue);
     if (!counts) {
-      counts = Object.fromEntries(jobStates.map((each) => [each, 0])) as Record<JobState, number>;
+      counts = noJobs();
       found.set(queue, counts);
     }
     counts[state] = count;
   }
-  return [...found].map(([queue, counts]) => ({ queue, counts }));
+  return [...found]
+    .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue) }))
+    .sort((a, b) => (a.queue < b.queue ? -1 : 1));
 }

@@ -87,5 +87,13 @@ const firstLayout = `
   ) STRICT;
 `;
 
+const fleetControl = `
+  ALTER TABLE worker ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;   -- 1: someone asked it to stop
+  CREATE TABLE paused (queue TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;  -- queues from which nothing is claimed
+`;
+
 /** The steps that lead to the current layout; the first makes an empty file a store of version 1. */
-export const steps: readonly Step[] = [{ name: "first layout", sql: firstLayout }];
+export const steps: readonly Step[] = [
+  { name: "first layout", sql: firstLayout },
+  { name: "paused queues, draining workers", sql: fleetControl },
+];

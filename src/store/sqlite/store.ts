@@ -6,6 +6,7 @@ import { ClosedError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Renewal } from "../lease.ts";
 import type {
   Added,
   Cancelled,
@@ -23,7 +24,7 @@ import type {
 } from "../store.ts";
 import { add } from "./add.ts";
 import { cancel, remove, retry } from "./change.ts";
-import { GivenOut, mayClaim } from "./claim.ts";
+import { GivenOut, mayClaim, pause } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -39,7 +40,7 @@ import { settle, takeBack } from "./settle.ts";
 import { idleTend, tend } from "./tend.ts";
 import { asStoreError } from "./trouble.ts";
 import { Watch } from "./watch.ts";
-import { join, leave, note, renew, workers } from "./workers.ts";
+import { drain, join, leave, note, renew, workers } from "./workers.ts";
 
 /** How a SQLite store is opened. */
 export interface SqliteOptions {
@@ -168,8 +169,16 @@ class SqliteStore implements Store {
     return this.#write(1, () => join(this.#db, worker, leaseUntil));
   }
 
-  renew(worker: string, leaseUntil: number): Promise<{ readonly alive: boolean; readonly cancels: readonly string[] }> {
+  renew(worker: string, leaseUntil: number): Promise<Renewal> {
     return this.#commits.write({ weight: 1, flush: "never", run: () => renew(this.#db, worker, leaseUntil) });
+  }
+
+  drain(worker: string): Promise<boolean> {
+    return this.#write(1, () => drain(this.#db, worker));
+  }
+
+  pause(queue: string, paused: boolean): Promise<void> {
+    return this.#write(1, (effects) => pause(this.#db, effects, queue, paused));
   }
 
   leave(worker: string, now: number): Promise<void> {

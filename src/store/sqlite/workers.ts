@@ -18,8 +18,18 @@ const wished = "SELECT id FROM job WHERE state = 'running' AND worker = ? AND ca
 
 /** See `Store.renew`. */
 export function renew(db: Connection, worker: string, leaseUntil: number): Renewal {
-  if (db.run("UPDATE worker SET lease_until = ? WHERE id = ?", leaseUntil, worker) === 0) return { alive: false, cancels: [] };
-  return { alive: true, cancels: db.all<{ id: string }>(wished, worker).map(({ id }) => id) };
+  const found = db.get<{ draining: number }>(
+    "UPDATE worker SET lease_until = ? WHERE id = ? RETURNING draining",
+    leaseUntil,
+    worker,
+  );
+  if (!found) return { alive: false, cancels: [], drain: false };
+  return { alive: true, cancels: db.all<{ id: string }>(wished, worker).map(({ id }) => id), drain: found.draining === 1 };
+}
+
+/** See `Store.drain`. */
+export function drain(db: Connection, worker: string): boolean {
+  return db.run("UPDATE worker SET draining = 1 WHERE id = ?", worker) > 0;
 }
 
 /** See `Store.leave`. */

@@ -308,9 +308,20 @@ export const adding: readonly Case[] = [
       await bench.claim("w", 1);
       const none = { blocked: 0, scheduled: 0, ready: 0, running: 0, waiting: 0, done: 0, failed: 0, cancelled: 0, expired: 0 };
       assert.deepEqual(await bench.store.queues(), [
-        { queue: "mail", counts: { ...none, scheduled: 1 } },
-        { queue: "queue", counts: { ...none, ready: 1, running: 1, done: 1 } },
+        { queue: "mail", counts: { ...none, scheduled: 1 }, paused: false },
+        { queue: "queue", counts: { ...none, ready: 1, running: 1, done: 1 }, paused: false },
       ]);
+      await bench.store.pause("empty", true);
+      await bench.store.pause("mail", true);
+      await bench.store.pause("queue", false);
+      assert.deepEqual(
+        (await bench.store.queues()).map(({ queue, paused }) => [queue, paused]),
+        [
+          ["empty", true],
+          ["mail", true],
+          ["queue", false],
+        ],
+      );
     },
   ],
 ];

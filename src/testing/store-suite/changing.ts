@@ -37,7 +37,7 @@ export const changing: readonly Case[] = [
       });
       const { state, cancelAt, cancelReason } = await bench.job("b");
       assert.deepEqual([state, cancelAt, cancelReason], ["running", start + 2, "why"]);
-      assert.deepEqual(await bench.store.renew("w", start + leaseMs), { alive: true, cancels: ["b"] });
+      assert.deepEqual(await bench.store.renew("w", start + leaseMs), { alive: true, cancels: ["b"], drain: false });
       await bench.settle({ id: "b", fence: 1, kind: "cancelled" });
       assert.deepEqual([(await bench.ending("b")).state, (await bench.ending("b")).cancelReason], ["cancelled", "why"]);
       assert.deepEqual((await bench.store.renew("w", start + leaseMs)).cancels, []);

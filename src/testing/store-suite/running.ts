@@ -1,10 +1,27 @@
 // Cases of `claim` and `settle`: who gets which job, and what becomes of an attempt.
 import assert from "node:assert/strict";
 import type { Case } from "./bench.ts";
-import { claim, done, failed, leaseMs, namesOf, start, wants } from "./bench.ts";
+import type { Want } from "../../store/store.ts";
+import { claim, done, failed, leaseMs, namesOf, newJob, newWorker, start, wants } from "./bench.ts";
 
 /** The cases of claim and settle. */
 export const running: readonly Case[] = [
+  [
+    "nothing is claimed from a paused queue; a want's other queues get its room",
+    async ({ store }) => {
+      const add = (id: string, queue: string): Promise<unknown> => store.add([newJob({ id, queue })], start);
+      for (const id of ["a1", "a2"]) await add(id, "a");
+      for (const id of ["b1", "b2", "b3"]) await add(id, "b");
+      await store.join(newWorker("w"), start + leaseMs);
+      const want: readonly Want[] = [{ queues: ["a", "b"], tasks: ["task"], limit: 3 }];
+      await store.pause("a", true);
+      await store.pause("a", true);
+      assert.deepEqual(namesOf(await claim(store, "w", want, start)), ["b1", "b2", "b3"]);
+      assert.deepEqual(namesOf(await claim(store, "w", want, start)), []);
+      await store.pause("a", false);
+      assert.deepEqual(namesOf(await claim(store, "w", want, start)), ["a1", "a2"]);
+    },
+  ],
   [
     "jobs are given out by priority, then by age",
     async (bench) => {

@@ -109,7 +109,7 @@ export const upkeep: readonly Case[] = [
       await bench.add({ id: "a" });
       const job = await bench.claimOne();
       await bench.store.tend(start + leaseMs, 10);
-      assert.deepEqual(await bench.store.renew("w", start + 99 * leaseMs), { alive: false, cancels: [] });
+      assert.deepEqual(await bench.store.renew("w", start + 99 * leaseMs), { alive: false, cancels: [], drain: false });
       assert.deepEqual((await bench.settle(done(job))).refused, [0]);
       assert.deepEqual(await claim(bench.store, "w", wants(1), start), []);
       assert.deepEqual(await bench.store.workers(), []);
@@ -120,7 +120,7 @@ export const upkeep: readonly Case[] = [
     async (bench) => {
       await bench.add({ id: "a" });
       await bench.claimOne();
-      assert.deepEqual(await bench.store.renew("w", start + 5 * leaseMs), { alive: true, cancels: [] });
+      assert.deepEqual(await bench.store.renew("w", start + 5 * leaseMs), { alive: true, cancels: [], drain: false });
       assert.deepEqual((await bench.store.tend(start + 4 * leaseMs, 10)).lost, []);
       await bench.store.renew("w", start + 7 * leaseMs);
       assert.deepEqual((await bench.store.tend(start + 6 * leaseMs, 10)).lost, []);
@@ -153,6 +153,18 @@ export const upkeep: readonly Case[] = [
       await bench.store.cancel({ ids: ["b"] }, null, start);
       assert.equal(await bench.store.releaseOthers("w", [], start), 1);
       assert.equal((await bench.ending("b")).state, "cancelled");
+    },
+  ],
+  [
+    "a worker learns that it is to stop when it renews, until it joins again",
+    async (bench) => {
+      await bench.join("w");
+      assert.equal(await bench.store.drain("nobody"), false);
+      assert.equal(await bench.store.drain("w"), true);
+      assert.equal((await bench.store.renew("w", start + leaseMs)).drain, true);
+      assert.equal((await bench.store.renew("w", start + leaseMs)).drain, true);
+      await bench.join("w");
+      assert.equal((await bench.store.renew("w", start + leaseMs)).drain, false);
     },
   ],
   [

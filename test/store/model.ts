@@ -1,0 +1,374 @@
+// A store against the memory store, which is the reference: random verbs, several of them at a time, with ids, fences and a clock
+// that jumps. The store is open twice, and each step goes to one of the two, as if there were two processes. Every answer and,
+// after every step, everything stored must be equal.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
+import { memoryStore } from "../../src/store/index.ts";
+import { jobStates } from "../../src/task/state.ts";
+import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
+
+/** What the generated verbs may refer to: how far the reference has come. */
+interface Known {
+  now: number;
+  ids: string[];
+  claims: { id: string; fence: number; worker: string }[];
+}
+
+/** A verb, made concrete when its turn comes. */
+type Verb = (known: Known) => (store: Store) => Promise<unknown>;
+
+/** What an arbitrary gives. */
+type Drawn<A> = A extends fc.Arbitrary<infer T> ? T : never;
+
+const workers = ["w0", "w1", "w2"];
+const tasks = ["t0", "t1", "t2"];
+const queues = ["q0", "q1"];
+
+function pick<T>(from: readonly T[], at: number): T | undefined {
+  return from[at % Math.max(1, from.length)];
+}
+const number = fc.nat({ max: 10_000 });
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { freq: 2 });
+const soon = fc.oneof(fc.integer({ min: -5, max: 30 }), fc.constant(0.5));
+
+const draft = fc.record({
+  fresh: fc.integer({ min: 0, max: 30 }).map((n) => n > 0),
+  idAt: number,
+  task: fc.constantFrom(...tasks),
+  queue: fc.constantFrom(...queues, "q0", "q0"),
+  priority: fc.integer({ min: -1, max: 1 }),
+  long: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+  dueIn: maybe(soon),
+  expiresIn: fc.option(fc.integer({ min: 0, max: 60 }), { freq: 2 }),
+  keepMs: fc.constantFrom(0, 10, 500, 200_000),
+  crashLimit: fc.integer({ min: 0, max: 2 }),
+  dependsOn: fc.oneof(
+    { weight: 2, arbitrary: fc.constant<number[]>([]) },
+    { weight: 3, arbitrary: fc.array(number, { maxLength: 3 }) },
+  ),
+  rootAt: maybe(number),
+  unique: fc.option(
+    fc.record({ key: fc.constantFrom("k0", "k1"), until: fc.constantFrom("started" as const, "ended" as const) }),
+    { freq: 2 },
+  ),
+});
+
+let made = 0;
+
+function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] {
+  const before = [...known.ids];
+  return drafts.map(({ fresh, idAt, dueIn, expiresIn, dependsOn, rootAt, long, ...facts }) => {
+    made += 1;
+    const id = (fresh ? undefined : pick(known.ids, idAt)) ?? `j${String(made).padStart(6, "0")}`;
+    const recent = before.slice(-8);
+    const job = newJob({
+      ...facts,
+      id,
+      dependsOn: recent.length === 0 ? [] : dependsOn.map((at) => recent[at % recent.length] ?? id),
+      dueAt: dueIn === null ? null : known.now + dueIn,
+      expiresAt: expiresIn === null ? null : known.now + expiresIn,
+      root: (rootAt === null ? undefined : pick(before, rootAt)) ?? id,
+      submittedAt: known.now,
+      args: long ? `["${id}${"x".repeat(600)}"]` : `["${id}"]`,
+    });
+    before.push(id);
+    known.ids.push(id);
+    return job;
+  });
+}
+
+const filter = fc.record({
+  ids: fc.option(fc.array(number, { maxLength: 4 }), { freq: 1, nil: undefined }),
+  states: fc.option(fc.subarray([...jobStates]), { freq: 1, nil: undefined }),
+  queue: fc.option(fc.constantFrom(...queues), { freq: 1, nil: undefined }),
+  task: fc.option(fc.constantFrom(...tasks), { freq: 1, nil: undefined }),
+  rootAt: fc.option(number, { freq: 1, nil: undefined }),
+});
+
+function toFilter({ ids, states, queue, task, rootAt }: Drawn<typeof filter>, known: Known): JobFilter {
+  const root = rootAt === undefined ? undefined : pick(known.ids, rootAt);
+  return {
+    ...(ids && { ids: ids.flatMap((at) => pick(known.ids, at) ?? []) }),
+    ...(states && { states }),
+    ...(queue !== undefined && { queue }),
+    ...(task !== undefined && { task }),
+    ...(root !== undefined && { root }),
+  };
+}
+
+const wants: fc.Arbitrary<Want[]> = fc.array(
+  fc.record({
+    queues: fc.shuffledSubarray([...queues], { minLength: 1 }),
+    tasks: fc.subarray(tasks, { minLength: 1 }),
+    limit: fc.integer({ min: 0, max: 4 }),
+  }),
+  { maxLength: 2 },
+);
+const worker = fc.constantFrom(...workers);
+const outcome = fc.record({
+  at: number,
+  kind: fc.constantFrom(
+    "done" as const,
+    "done" as const,
+    "failed" as const,
+    "retry" as const,
+    "crashed" as const,
+    "released" as const,
+    "cancelled" as const,
+  ),
+  dueIn: soon,
+  wrongFence: fc.integer({ min: 0, max: 15 }).map((n) => n === 0),
+});
+
+function toOutcome({ at, kind, dueIn, wrongFence }: Drawn<typeof outcome>, known: Known, by: string): Outcome {
+  const own = known.claims.filter((claim) => claim.worker === by);
+  const claim = pick(own.slice(-6), at) ?? pick(known.claims, at) ?? { id: "nobody", fence: 1 };
+  const base = { id: claim.id, fence: claim.fence + (wrongFence ? 1 : 0) };
+  if (kind === "done") return { ...base, kind, result: `"${at}"` };
+  if (kind === "retry") return { ...base, kind, error: `"${at}"`, dueAt: known.now + dueIn };
+  if (kind === "failed" || kind === "crashed") return { ...base, kind, error: `"${at}"` };
+  return { ...base, kind };
+}
+
+const verbs: fc.Arbitrary<Verb> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.array(draft, { minLength: 1, maxLength: 5 }).map((drafts): Verb => (known) => {
+      const { now } = known;
+      const jobs = toJobs(drafts, known);
+      return (store) => store.add(jobs, now);
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(worker, wants).map(
+      ([by, wanted]): Verb =>
+        ({ now }) =>
+        (store) =>
+          claim(store, by, wanted, now),
+    ),
+  },
+  {
+    weight: 10,
+    arbitrary: fc.tuple(worker, fc.array(outcome, { maxLength: 4 }), wants).map(([by, drafts, wanted]): Verb => (known) => {
+      const { now } = known;
+      const outcomes = drafts.map((each) => toOutcome(each, known, by));
+      return (store) => store.settle(by, outcomes, wanted, now);
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(filter, maybe(fc.constant("why"))).map(([chosen, reason]): Verb => (known) => {
+      const { now } = known;
+      const wanted = toFilter(chosen, known);
+      return (store) => store.cancel(wanted, reason, now);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: filter.map((chosen): Verb => (known) => {
+      const { now } = known;
+      const wanted = toFilter(chosen, known);
+      return (store) => store.retry(wanted, now);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: filter.map((chosen): Verb => (known) => {
+      const wanted = toFilter(chosen, known);
+      return (store) => store.remove(wanted);
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.integer({ min: 0, max: 6 }).map(
+      (limit): Verb =>
+        ({ now }) =>
+        (store) =>
+          store.tend(now, limit),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(worker, fc.integer({ min: 1, max: 90 })).map(
+      ([id, ms]): Verb =>
+        ({ now }) =>
+        (store) =>
+          store.join(newWorker(id), now + ms),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(worker, fc.integer({ min: 1, max: 90 })).map(
+      ([id, ms]): Verb =>
+        ({ now }) =>
+        (store) =>
+          store.renew(id, now + ms),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(worker, fc.array(number, { maxLength: 3 })).map(([by, at]): Verb => ({ claims, now }) => {
+      const kept = at.flatMap((each) => pick(claims, each)?.id ?? []);
+      return (store) => store.releaseOthers(by, kept, now);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: worker.map(
+      (id): Verb =>
+        () =>
+        (store) =>
+          store.drain(id),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom(...queues),
+        fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
+      )
+      .map(
+        ([queue, paused]): Verb =>
+          () =>
+          (store) =>
+            store.pause(queue, paused),
+      ),
+  },
+  {
+    weight: 1,
+    arbitrary: worker.map(
+      (id): Verb =>
+        ({ now }) =>
+        (store) =>
+          store.leave(id, now),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(worker, number, fc.boolean()).map(([by, at, wrong]): Verb => ({ claims }) => {
+      const claim = pick(claims, at) ?? { id: "nobody", fence: 1 };
+      return (store) => store.note(by, [[claim.id, claim.fence + (wrong ? 1 : 0), `[${at}]`]]);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.array(number, { maxLength: 3 }).map((at): Verb => ({ ids }) => {
+      const asked = at.flatMap((each) => pick(ids, each) ?? []);
+      return (store) => store.inputs(asked);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.constant((({ ids }) => {
+      const asked = [...ids];
+      return (store) => store.endings(asked);
+    }) satisfies Verb),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(filter, fc.nat({ max: 5 }), fc.option(number, { nil: undefined }))
+      .map(([chosen, limit, at]): Verb => (known) => {
+        const wanted = toFilter(chosen, known);
+        const before = at === undefined ? undefined : pick(known.ids, at);
+        return (store) => store.list(wanted, { limit, ...(before !== undefined && { before }) });
+      }),
+  },
+  {
+    weight: 1,
+    arbitrary: filter.map((chosen): Verb => (known) => {
+      const wanted = toFilter(chosen, known);
+      return (store) => store.count(wanted);
+    }),
+  },
+);
+
+interface Step {
+  readonly jump: number;
+  /** Which of the two connections. */
+  readonly via: number;
+  readonly verbs: readonly Verb[];
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  jump: fc.oneof(
+    { weight: 6, arbitrary: fc.integer({ min: 0, max: 12 }) },
+    { weight: 1, arbitrary: fc.integer({ min: -40, max: 200_000 }) },
+  ),
+  via: fc.nat({ max: 1 }),
+  verbs: fc.array(verbs, { minLength: 1, maxLength: 4 }),
+});
+
+async function answer(run: Promise<unknown>): Promise<unknown> {
+  try {
+    return await run;
+  } catch (error) {
+    return (error as Error).constructor.name;
+  }
+}
+
+async function contents(store: Store): Promise<unknown> {
+  return [await store.list({}, { limit: 1e9 }), await store.workers(), await store.queues()];
+}
+
+/** Learns from the reference which claims there are. */
+function learn(known: Known, answers: readonly unknown[]): void {
+  for (const each of answers) {
+    const claimed = Array.isArray(each) ? each : ((each as { claimed?: unknown[] } | undefined)?.claimed ?? []);
+    for (const job of claimed as { id?: string; fence?: number; args?: string }[]) {
+      if (job?.fence !== undefined && job.args !== undefined)
+        known.claims.push({ id: job.id ?? "", fence: job.fence, worker: "" });
+    }
+  }
+}
+
+async function ownersOf(store: Store, known: Known): Promise<void> {
+  const jobs = new Map((await store.get(known.claims.map(({ id }) => id))).map((job) => [job.id, job]));
+  for (const claim of known.claims) {
+    const job = jobs.get(claim.id);
+    if (job?.state === "running" && job.fence === claim.fence) claim.worker = job.worker ?? "";
+  }
+}
+
+/** Opens one new, empty store twice. */
+type OpenTwo = () => Promise<readonly [Store, Store]>;
+
+async function play(steps: readonly Step[], openTwo: OpenTwo): Promise<void> {
+  const known: Known = { now: start, ids: [], claims: [] };
+  const memory = memoryStore();
+  const stores = await openTwo();
+  try {
+    for (const { jump, via, verbs: drawn } of steps) {
+      known.now += jump;
+      const tried = stores[via] ?? stores[0];
+      const concrete = drawn.map((verb) => verb(known));
+      const expected = await Promise.all(concrete.map((verb) => answer(verb(memory))));
+      const found = await Promise.all(concrete.map((verb) => answer(verb(tried))));
+      assert.deepEqual(found, expected);
+      assert.deepEqual(await contents(tried), await contents(memory));
+      learn(known, expected);
+      await ownersOf(memory, known);
+    }
+  } finally {
+    await Promise.all([memory, ...stores].map((store) => store.close()));
+  }
+}
+
+/** Declares the test of a store. Prints its seed; MANYHANDS_SEED and MANYHANDS_RUNS repeat and lengthen it. */
+export function playModel(name: string, openTwo: OpenTwo, runs: number, skip: string | false = false): void {
+  void test(
+    `${name}: random interleavings of all verbs give the answers and the contents of the memory store`,
+    { skip },
+    async (t) => {
+      const seed = Number(process.env["MANYHANDS_SEED"] ?? Date.now() % 2 ** 31);
+      const numRuns = Number(process.env["MANYHANDS_RUNS"] ?? runs);
+      t.diagnostic(`seed ${seed}; MANYHANDS_SEED=${seed} repeats it`);
+      const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => play(steps, openTwo));
+      await fc.assert(property, { seed, numRuns, endOnFailure: false });
+    },
+  );
+}
