@@ -2,6 +2,7 @@
 // of them. Ratios are taken round by round and their median is judged; medians of single contenders are only shown.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { startServer, whyNoServer } from "./fleet/servers.ts";
 import type { Peers } from "./install.ts";
 import type { Entry, Figures, Judged, Measured, Outcome, Row, Target } from "./row.ts";
 import { median } from "./statistics.ts";
@@ -66,7 +67,20 @@ function runOnce<T = Figures>(
   });
 }
 
+/** With a server of its own where it needs one. */
+async function runWithServer(entry: Entry, peers: Peers, limitMs: number): Promise<Figures | string> {
+  if (!entry.server) return runOnce(entry, peers, limitMs);
+  const server = await startServer(entry.server);
+  try {
+    return await runOnce({ ...entry, told: { ...entry.told, url: server.url } }, peers, limitMs);
+  } finally {
+    await server.close();
+  }
+}
+
 function why(entry: Entry, peers: Peers): string | undefined {
+  const noServer = entry.server && whyNoServer(entry.server);
+  if (noServer) return noServer;
   if (entry.runtime === "bun" && !peers.bun) return "Bun is not installed here";
   return peers.missing.get(entry.from);
 }
@@ -137,7 +151,7 @@ async function measureApart(row: Row, found: readonly Found[], rounds: number, p
       // Each round begins with another contender, so none is always the first or always after the same one.
       const one = found[(i + round) % found.length];
       if (!one || one.skipped) continue;
-      const figures = await runOnce(one.entry, peers, row.processLimitMs ?? defaultProcessLimitMs);
+      const figures = await runWithServer(one.entry, peers, row.processLimitMs ?? defaultProcessLimitMs);
       one.rounds[round] = typeof figures === "string" ? undefined : figures;
       if (typeof figures === "string") one.skipped = figures;
       const main = row.columns[0];

@@ -3,6 +3,13 @@
 /** Named numbers that a contender's process gives back. */
 export type Figures = Readonly<Record<string, number>>;
 
+/** A private server, started for a process that is measured and ended with it; its URL is told as `url`. */
+export interface ServerNeed {
+  readonly kind: "postgres" | "redis";
+  /** Settings besides those of the durability, which are the same for all. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /** One contender in one row, run in a process of its own. */
 export interface Entry {
   readonly name: string;
@@ -14,6 +21,7 @@ export interface Entry {
   readonly script: string;
   readonly told: Readonly<Record<string, unknown>>;
   readonly runtime?: "node" | "bun";
+  readonly server?: ServerNeed;
 }
 
 /** One column of a row's table. */
@@ -41,7 +49,7 @@ export interface Target {
 /** A row: the same work by every contender, in rounds that alternate between them. */
 export interface Row {
   readonly id: string;
-  readonly group: "pools" | "durable";
+  readonly group: "pools" | "durable" | "fleet";
   readonly title: string;
   readonly work: string;
   readonly rounds: number;

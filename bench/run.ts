@@ -4,6 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { durableRows } from "./durable/rows.ts";
 import { openRunFolder, syncMicroseconds } from "./durable/folder.ts";
+import { fleetRows } from "./fleet/rows.ts";
+import { serverVersions } from "./fleet/servers.ts";
 import { findPeers } from "./install.ts";
 import { measure } from "./measure.ts";
 import { poolRows } from "./pools/rows.ts";
@@ -15,7 +17,8 @@ const help = `Usage: npm run bench -- [options]
 
 Measures manyhands side by side with its peers and writes bench/RESULTS.md.
 
-  --only pools|durable|ID   only these rows; may be given more than once; --list shows the ids
+  --only GROUP|ID           only these rows: pools, durable, fleet, or one row; may be given more than once;
+                            --list shows the ids
   --rounds N                this many rounds instead of each row's own
   --quick                   small sizes, one round
   --write                   write RESULTS.md also after a partial or quick run
@@ -55,7 +58,7 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const every = [...poolRows(options.quick), ...durableRows(options.quick)];
+  const every = [...poolRows(options.quick), ...durableRows(options.quick), ...fleetRows(options.quick)];
   if (options.list) {
     for (const { group, id, title } of every) process.stdout.write(`${group.padEnd(8)} ${id.padEnd(24)} ${title}\n`);
     return 0;
@@ -67,7 +70,7 @@ async function main(): Promise<number> {
   }
   const unknown = options.only?.find((name) => !every.some(({ group, id }) => group === name || id === name));
   if (unknown !== undefined) {
-    say(`--only knows no "${unknown}". It takes pools, durable, or one of: ${every.map(({ id }) => id).join(", ")}.`);
+    say(`--only knows no "${unknown}". It takes pools, durable, fleet, or one of: ${every.map(({ id }) => id).join(", ")}.`);
     return 2;
   }
   const rows = every.filter(({ group, id }) => !options.only || options.only.includes(group) || options.only.includes(id));
@@ -93,6 +96,7 @@ async function main(): Promise<number> {
       ["manyhands", own.version],
       ["Node.js", process.versions.node],
       ["SQLite in Node.js", process.versions["sqlite"] ?? "?"],
+      ...serverVersions(),
       ...peers.versions,
     ]),
   };

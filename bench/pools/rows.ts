@@ -137,7 +137,7 @@ function submitRows(count: number): Row[] {
       title: `thread pool: ${shown} no-op tasks by submit`,
       work: "A task takes { n: i } and returns it. All are submitted one by one at once, then all results awaited.",
       rounds: 3,
-      limitMs: 45_000,
+      limitMs: 90_000,
       columns: [rate],
       entries: entries([threads, piscina, piscinaTuned, tinypool, tinypoolTuned, poolifier, workerpool, bare], object),
       targets: targets(""),

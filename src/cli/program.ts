@@ -10,6 +10,7 @@ import { addCancel } from "./commands/cancel.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
 import { addMap } from "./commands/map.ts";
+import { addMigrate } from "./commands/migrate.ts";
 import { addPause } from "./commands/pause.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addRetry } from "./commands/retry.ts";
@@ -51,6 +52,7 @@ function makeProgram(run: Run, output: Output): Command {
     addQueues,
     addPause,
     addWorkers,
+    addMigrate,
     addDoctor,
   ])
     add(program, run);

@@ -155,7 +155,10 @@ export class Awaiter {
       for (const waiter of waiters) {
         this.forget(id, waiter);
         waiter.lost(
-          new StoreError(`Job ${id} is no longer stored, so its result cannot be known. It was removed, or its "keep" was over.`),
+          new StoreError(
+            `Job ${id} is not stored, so its result cannot be known. It was removed, its "keep" was over, or the transaction it was submitted in ` +
+              "was rolled back, or is still open: await its result after the commit.",
+          ),
         );
       }
     }

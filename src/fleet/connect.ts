@@ -1,5 +1,6 @@
 // The entry to the fleet.
 import { env } from "node:process";
+import type { Duration } from "../core/durations.ts";
 import { checkOptions } from "../core/suggest.ts";
 import { UsageError } from "../core/errors.ts";
 import { systemRuntime } from "../core/runtime.ts";
@@ -16,6 +17,11 @@ export interface ConnectOptions {
    * `"normal"`: the death of every process, but the last commits may be lost with the power.
    */
   readonly durability?: "full" | "normal";
+  /**
+   * How long a submit, or anything else asked of a PostgreSQL or Redis store, waits for a server that cannot be reached before it
+   * rejects with StoreUnavailable. Default `"30s"`. Connecting itself does not wait.
+   */
+  readonly unavailableAfter?: Duration;
   /** Clock, timers, randomness and ids; for tests. */
   readonly runtime?: Runtime;
 }
@@ -24,7 +30,8 @@ export interface ConnectOptions {
 export const defaultUrl = "sqlite:.manyhands/hands.db";
 
 /**
- * Connects to a fleet through its store: `"memory:"` (this program only), `"sqlite:path"` (all programs of this machine).
+ * Connects to a fleet through its store: `"memory:"` (this program only), `"sqlite:path"` (all programs of this machine),
+ * `"postgres://user:password@host/database"` (with `npm install pg`) or `"redis://host"` (with `npm install ioredis`) for programs on any machine.
  * Without a URL: the environment variable MANYHANDS_URL, else `sqlite:.manyhands/hands.db` below the current folder.
  * Rejects with UsageError for a URL that names no store, with StoreError when the store cannot be opened.
  *
@@ -35,7 +42,7 @@ export const defaultUrl = "sqlite:.manyhands/hands.db";
  */
 export async function connect(url: string = env["MANYHANDS_URL"] ?? defaultUrl, options: ConnectOptions = {}): Promise<Hands> {
   if (typeof url !== "string") throw new UsageError(`connect() takes a URL such as "sqlite:path", found ${show(url)}.`);
-  checkOptions(options, ["durability", "runtime"], "connect()");
+  checkOptions(options, ["durability", "unavailableAfter", "runtime"], "connect()");
   if (isWorker() && !currentContext()) throw unguardedEntry("connect()");
   const runtime = options.runtime ?? systemRuntime;
   // Loaded only by programs that connect: every thread of a pool loads this module along with its tasks, and starts sooner so.

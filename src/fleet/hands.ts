@@ -9,7 +9,7 @@ import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
 import type { Ended } from "../store/job.ts";
-import type { JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
+import type { Added, JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
@@ -38,6 +38,28 @@ export interface JobQuery extends JobFilter {
   readonly limit?: number;
   /** Only jobs submitted before the one with this id: the next page. */
   readonly before?: string;
+}
+
+/** How a call is submitted. */
+export interface SubmitOptions {
+  /**
+   * Your own open transaction on the store's database (a `DatabaseSync` of node:sqlite on the same file, a client of pg on the same database): the
+   * job exists exactly if that is committed. `submitted` then resolves before the commit; await the result after it. While the
+   * transaction is open on SQLite it has the file's one lock: do nothing else with the fleet that writes.
+   */
+  readonly tx?: object;
+}
+
+function checkSubmitOptions(given: unknown): SubmitOptions {
+  if (given === undefined) return {};
+  checkOptions(given, ["tx"], "submit()");
+  const { tx } = given as SubmitOptions;
+  if ("tx" in (given as object) && (typeof tx !== "object" || tx === null)) {
+    throw new UsageError(
+      `submit() tx must be a connection with an open transaction, found ${show(tx)}. Leave it out to submit without one.`,
+    );
+  }
+  return given as SubmitOptions;
 }
 
 /** How many late or due rows are seen to along with a dismissed worker. */
@@ -86,7 +108,7 @@ export class Hands implements Executor {
     };
   }
 
-  submit<Result>(call: Call<Result>): Future<Result>;
+  submit<Result>(call: Call<Result>, options?: SubmitOptions): Future<Result>;
   submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
@@ -95,7 +117,11 @@ export class Hands implements Executor {
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
-    return this.#submitPlan(plan(asked, this.#runtime, this.#store.now()));
+    const planned = plan(asked, this.#runtime, this.#store.now());
+    const { tx } = isCall(what) ? checkSubmitOptions(args[0]) : {};
+    if (tx === undefined) return this.#submitPlan(planned);
+    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all.at(-1) as Added);
+    return this.#follow(planned, added, () => false);
   }
 
   /** Runs the task over the inputs, a durable job each. At most `window` (default 1000) are ahead of the results consumed. */
@@ -290,8 +316,13 @@ export class Hands implements Executor {
 
   #submitPlan(planned: Plan): Future<unknown> {
     const submission = this.#submitter.submit(planned);
+    // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
+    return this.#follow(planned, submission.added, () => planned.root.unique === null && !submission.sent);
+  }
+
+  #follow(planned: Plan, adding: Promise<Added>, fresh: () => boolean): Future<unknown> {
     const { root } = planned;
-    const submitted = submission.added.then((added) => {
+    const submitted = adding.then((added) => {
       const id = acknowledgedId(planned, added);
       if (root.dueAt !== null) this.#dueAt(root.dueAt);
       return id;
@@ -300,8 +331,7 @@ export class Hands implements Executor {
       id: root.id,
       state: root.dependsOn.length > 0 ? "blocked" : root.dueAt === null ? "ready" : "scheduled",
       submitted,
-      // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
-      fresh: () => root.unique === null && !submission.sent,
+      fresh,
     });
   }
 

@@ -7,7 +7,8 @@ import { Session, url as inspectorUrl } from "node:inspector";
 import { parentPort, workerData } from "node:worker_threads";
 import { showMs } from "../core/durations.ts";
 import type { Timer } from "../core/runtime.ts";
-import { systemRuntime } from "../core/runtime.ts";
+import { StoreLostError, UsageError } from "../core/errors.ts";
+import { sleep, systemRuntime } from "../core/runtime.ts";
 import type { OpenLease } from "../store/lease.ts";
 import { openLease } from "../store/lease.ts";
 
@@ -145,12 +146,34 @@ function keep(lease: OpenLease, data: LeaseThreadData, send: (message: LeaseThre
   };
 }
 
+/** A server may be away at the very moment at which a worker starts. Only what stays so is an end. */
+async function open(
+  data: LeaseThreadData,
+  isStopped: () => boolean,
+  failed: (error: Error) => void,
+): Promise<OpenLease | undefined> {
+  while (!isStopped()) {
+    try {
+      return await openLease(data.leaseUrl, data.worker);
+    } catch (error) {
+      if (error instanceof StoreLostError || error instanceof UsageError) throw error;
+      failed(error as Error);
+    }
+    await sleep(systemRuntime, data.renewMs);
+  }
+  return undefined;
+}
+
 if (port) {
   const data = workerData as LeaseThreadData;
-  // Told to stop before the lease is open, it stops when it is.
-  const kept = openLease(data.leaseUrl, data.worker).then((lease) => keep(lease, data, (message) => port.postMessage(message)));
+  const send = (message: LeaseThreadMessage): void => port.postMessage(message);
+  let stopped = false;
+  const failed = ({ message }: Error): void => send({ kind: "failed", message });
+  const opening = open(data, () => stopped, failed);
+  const kept = opening.then((lease) => lease && keep(lease, data, send));
   port.on("message", (message: unknown) => {
     if (message !== "stop") return;
-    void kept.then((keeper) => keeper.stop()).finally(() => port.close());
+    stopped = true;
+    void kept.then((keeper) => keeper?.stop()).finally(() => port.close());
   });
 }

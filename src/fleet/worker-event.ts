@@ -1,4 +1,5 @@
 // What a worker has to say, and how it is said when nobody listens.
+import { showMs } from "../core/durations.ts";
 
 /** Something a worker has to say. Errors of jobs are not among them: they are stored with the jobs. */
 export type WorkerEvent =
@@ -10,7 +11,10 @@ export type WorkerEvent =
   | { readonly kind: "refused"; readonly id: string }
   /** Someone asked this worker to stop. */
   | { readonly kind: "drain" }
+  /** The store failed; the worker tries again. The same failure is told once a minute. */
   | { readonly kind: "store-failed"; readonly error: Error }
+  /** The store works again, `ms` after it first failed. */
+  | { readonly kind: "store-back"; readonly ms: number }
   /** The store cannot be used any more; the worker has ended. */
   | { readonly kind: "store-lost"; readonly error: Error }
   /** `context().log()` */
@@ -35,6 +39,7 @@ export function printEvent(event: WorkerEvent): void {
       `manyhands: the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`,
     );
   } else if (event.kind === "drain") console.error("manyhands: the worker was asked to stop.");
+  else if (event.kind === "store-back") console.error(`manyhands: the store works again, ${showMs(event.ms)} after it failed.`);
   else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
   else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
 }

@@ -14,6 +14,7 @@ import type { Settled, Store, Want } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
 import { Membership } from "./membership.ts";
+import { Outage } from "./outage.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
 import { Tending } from "./tending.ts";
@@ -75,6 +76,7 @@ export class Worker implements AsyncDisposable {
   #queues: readonly string[] = [];
   #attempts: Attempts | undefined;
   readonly #pools: WorkerPools;
+  readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
   #unwatch: () => void = () => undefined;
@@ -110,6 +112,10 @@ export class Worker implements AsyncDisposable {
     }
     options.queues?.forEach(checkQueueName);
     this.#pools = new WorkerPools(options, host.runtime, abortGraceMs);
+    this.#outage = new Outage(host.runtime, {
+      failed: (error) => this.#report({ kind: "store-failed", error }),
+      back: (ms) => this.#report({ kind: "store-back", ms }),
+    });
     this.stopped = this.#hasStopped.promise;
     // Whoever does not ask has been told by a report.
     this.stopped.catch(() => undefined);
@@ -226,7 +232,7 @@ export class Worker implements AsyncDisposable {
 
   #storeFailed(error: Error): void {
     if (error instanceof StoreLostError) this.#giveUp(error);
-    else this.#report({ kind: "store-failed", error });
+    else this.#outage.failed(error);
   }
 
   /** Ends at once: nothing can be recorded any more. A stop under way fails by itself. */
@@ -404,6 +410,7 @@ export class Worker implements AsyncDisposable {
         if (notes.length > 0) await this.#host.store.note(this.id, notes);
       },
       tended: ({ ended, lost }) => {
+        this.#outage.worked();
         if (lost.includes(this.id)) this.#member?.rejoin();
         if (ended.length > 0) this.#host.ended(ended);
         // Whatever kept it from jobs that wait, such as a lease that had run out for a moment: it looks again.
@@ -442,9 +449,10 @@ export class Worker implements AsyncDisposable {
       await this.#pools.close();
       await this.#member?.stop();
       this.#state = "stopped";
-      if (this.id !== "") await this.#host.store.leave(this.id, this.#host.store.now());
-      this.#host.look();
     }
+    // Where the outcomes could not be recorded, the lease runs out by itself: a server that is away is not waited for once more.
+    if (this.id !== "") await this.#host.store.leave(this.id, this.#host.store.now());
+    this.#host.look();
   }
 
   async #drain(graceMs: number): Promise<void> {

@@ -47,9 +47,10 @@ export function takenId(id: string): StoreError {
   return new StoreError(`Job "${id}" cannot be added: its id is already stored or named twice. Nothing of the batch was added.`);
 }
 
-function unknownDependency(job: NewJob, id: string): StoreError {
+/** The error for a dependency that is not there. */
+export function unknownDependency(job: string, id: string): StoreError {
   return new StoreError(
-    `Job "${job.id}" cannot be added: it depends on "${id}", which is not stored. A dependency comes before it in the batch or ` +
+    `Job "${job}" cannot be added: it depends on "${id}", which is not stored. A dependency comes before it in the batch or ` +
       'was added earlier and is still kept; raise its "keep" if it was pruned. Nothing of the batch was added.',
   );
 }
@@ -113,7 +114,7 @@ class Batch {
     if (draft) return draft;
     if (!this.#known.has(id)) this.#known.set(id, this.#stored.find(id));
     const known = this.#known.get(id);
-    if (!known) throw unknownDependency(job, id);
+    if (!known) throw unknownDependency(job.id, id);
     return known;
   }
 

@@ -23,6 +23,8 @@ export interface OpenLease {
 export async function openLease(leaseUrl: string, worker: string): Promise<OpenLease> {
   const scheme = leaseUrl.slice(0, leaseUrl.indexOf(":"));
   if (scheme === "sqlite") return (await import("./sqlite/lease.ts")).openSqliteLease(leaseUrl, worker);
+  if (/^postgres(ql)?$/.test(scheme)) return (await import("./postgres/lease.ts")).openPostgresLease(leaseUrl, worker);
+  if (/^(redis|valkey)s?$/.test(scheme)) return (await import("./redis/lease.ts")).openRedisLease(leaseUrl, worker);
   // The rest may hold a password.
   throw new UsageError(`No store has leases by the scheme "${scheme}".`);
 }

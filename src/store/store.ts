@@ -145,6 +145,12 @@ export interface Store {
    */
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]>;
   /**
+   * As `add`, within the caller's own open transaction on the store's database: the jobs exist exactly if it is committed. `tx` is his
+   * connection (`DatabaseSync` of node:sqlite, a client of pg). Resolves when it is done there, which is before the commit. Rejects with
+   * a UsageError where a store has no transactions, or `tx` is not one on this store's database.
+   */
+  addIn(tx: unknown, jobs: readonly NewJob[], now: number): Promise<readonly Added[]>;
+  /**
    * Records outcomes and, in the same step, claims: takes ready jobs for the worker, in each queue higher priority first, then
    * oldest first. None when the worker has not joined or its lease has run out. A job whose `expiresAt` has come before its first
    * start is never given out. Of jobs whose next crash is one too many, a worker has at most one at a time: when it dies,

@@ -1,6 +1,7 @@
 // Puts the servers the tests need on a machine that has none: Debian's packages, where we are root.
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { hasPgBouncer } from "./pgbouncer.ts";
 import { findPostgres } from "./postgres.ts";
 import { findRedis } from "./redis.ts";
 
@@ -29,6 +30,7 @@ function aptGet(...args: string[]): void {
 export function installServers(needs: { readonly postgres: boolean; readonly redis: boolean }): void {
   const missing = [
     ...(needs.postgres && findPostgres() === undefined ? ["postgresql"] : []),
+    ...(needs.postgres && !hasPgBouncer() ? ["pgbouncer"] : []),
     ...(needs.redis && findRedis() === undefined ? ["redis-server"] : []),
   ];
   if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;

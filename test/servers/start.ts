@@ -18,7 +18,7 @@ export async function startServers(): Promise<TestServers> {
   const needs = { postgres: !process.env[postgresVariable], redis: !process.env[redisVariable] };
   installServers(needs);
   const postgres = needs.postgres && findPostgres() !== undefined ? await startPostgres({ fsync: false }) : undefined;
-  const redis = needs.redis && findRedis() !== undefined ? await startRedis({ appendfsync: "no" }) : undefined;
+  const redis = needs.redis && findRedis() !== undefined ? await startRedis() : undefined;
   return {
     environment: { ...(postgres && { [postgresVariable]: postgres.url }), ...(redis && { [redisVariable]: redis.url }) },
     close: async () => {

@@ -1,6 +1,17 @@
 // Opening a SQLite store: what it makes, what it refuses and leaves as it was, and how it brings an older file up to date.
 import assert from "node:assert/strict";
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -65,6 +76,19 @@ test("an empty file becomes a store; what was stored is there when it is opened 
   assert.equal(problems.length, 1);
   assert.match(problems[0] ?? "", /chmod 600/);
   await store.close();
+});
+
+test("a store may be opened by a link to its file", async () => {
+  const path = pathInFolder();
+  const link = `${path}-link`;
+  const store = await sqliteStore(path);
+  symlinkSync(path, link);
+  const linked = await sqliteStore(link);
+  const told = new Promise((resolve) => store.watch(resolve));
+  await linked.add([newJob({ id: "a" })], start);
+  assert.equal(await told, "ready");
+  assert.equal(await store.count({}), 1);
+  await Promise.all([store.close(), linked.close()]);
 });
 
 test("a path where there can be no store is refused", async () => {

@@ -2,6 +2,7 @@
 // its jobs then come back when its lease runs out.
 import type { Command } from "commander";
 import type { Duration } from "../../core/durations.ts";
+import { showMs } from "../../core/durations.ts";
 import type { WorkerEvent } from "../../fleet/worker-event.ts";
 import type { Worker, WorkOptions } from "../../fleet/worker.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
@@ -56,6 +57,8 @@ class Journal {
         return this.#output.warn(`the outcome of job ${event.id} came too late: the job had been given to another worker.`);
       case "drain":
         return this.say("drain", {}, "asked to stop by manyhands drain");
+      case "store-back":
+        return this.say("store-back", { ms: event.ms }, `the store works again, ${showMs(event.ms)} after it failed`);
       case "store-failed":
         return this.#output.warn(`the store failed, trying again: ${errorJson(event.error).message}`);
     }

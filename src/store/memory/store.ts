@@ -1,7 +1,7 @@
 // The memory store: the reference for what the contract means, what `simulate` runs on, and `connect("memory:")`. Every verb
 // does all its work in one go when it is called, so it is atomic; it decides before it moves anything, so it can be refused
 // but not fail half-way. It keeps nothing beyond the process, and no other process or thread can reach it.
-import { ClosedError, StoreError } from "../../core/errors.ts";
+import { ClosedError, StoreError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import type { JobState } from "../../task/state.ts";
@@ -73,6 +73,10 @@ class MemoryStore implements Store {
       for (const each of arrived) if (each.existing === null) book.insert(each, now);
       return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
     });
+  }
+
+  async addIn(): Promise<readonly Added[]> {
+    throw new UsageError("A memory store has no transactions: submit without tx.");
   }
 
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {

@@ -26,9 +26,10 @@ export class Connection {
   readonly #statements = new Map<string, StatementSync>();
   readonly #listStatements = new Map<string, StatementSync>();
 
-  constructor(path: string) {
+  /** `open` is a connection that someone else has opened, and will close. */
+  constructor(path: string, open?: DatabaseSync) {
     this.path = path;
-    this.#db = new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false });
+    this.#db = open ?? new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: false });
   }
 
   get inTransaction(): boolean {
@@ -44,7 +45,7 @@ export class Connection {
   lists<T extends readonly unknown[]>(sql: string, ...params: SQLInputValue[]): T[] {
     let statement = this.#listStatements.get(sql);
     if (!statement) {
-      statement = this.#db.prepare(sql);
+      statement = this.#prepare(sql);
       statement.setReturnArrays(true);
       this.#listStatements.set(sql, statement);
     }
@@ -127,7 +128,15 @@ export class Connection {
 
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
-    if (!statement) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    if (!statement) this.#statements.set(sql, (statement = this.#prepare(sql)));
+    return statement;
+  }
+
+  /** Whoever opened the connection may have chosen other forms of results. */
+  #prepare(sql: string): StatementSync {
+    const statement = this.#db.prepare(sql);
+    statement.setReadBigInts(false);
+    statement.setReturnArrays(false);
     return statement;
   }
 }

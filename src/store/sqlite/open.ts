@@ -1,7 +1,7 @@
 // Opening a store's file: the folder and the file are made when they are missing, readable by their owner alone, and a path
 // at which there can be no store is refused with what is wrong with it. Nothing is written to a file before it is known to
 // be ours (`migrate.ts`).
-import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError, StoreLostError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
@@ -108,7 +108,8 @@ export async function openFile(path: string, { durability, runtime, steps }: Ope
   prepare(path);
   let db: Connection | undefined;
   try {
-    const opened = new Connection(path);
+    // By a link SQLite puts its log beside the file itself; the bell and the flush must find the same place.
+    const opened = new Connection(realpathSync(path));
     db = opened;
     const version = await patiently(runtime, () => checkFile(opened, steps));
     await patiently(runtime, () => useLog(opened));

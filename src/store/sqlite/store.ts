@@ -40,6 +40,7 @@ import { settle, takeBack } from "./settle.ts";
 import { idleTend, tend } from "./tend.ts";
 import { asStoreError } from "./trouble.ts";
 import { Watch } from "./watch.ts";
+import { addWithin } from "./within.ts";
 import { drain, join, leave, note, renew, workers } from "./workers.ts";
 
 /** How a SQLite store is opened. */
@@ -65,6 +66,7 @@ class SqliteStore implements Store {
   readonly tendMs: number = 500;
   readonly #db: Connection;
   readonly #runtime: Runtime;
+  readonly #version: number;
   readonly #commits: Commits;
   readonly #watch: Watch;
   readonly #durability: Durability;
@@ -76,6 +78,7 @@ class SqliteStore implements Store {
   constructor(db: Connection, { runtime, durability, steps: { length: version } }: OpenFileOptions) {
     this.#db = db;
     this.#runtime = runtime;
+    this.#version = version;
     this.leaseUrl = leaseUrlOf(db.path);
     this.#watch = new Watch(db, runtime);
     this.#durability = durability;
@@ -113,6 +116,18 @@ class SqliteStore implements Store {
       flush: "acknowledged",
       run: (effects) => add(this.#db, effects, jobs, now),
     });
+  }
+
+  async addIn(tx: unknown, jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+    if (this.#closing) throw new ClosedError(`The store ${this.#db.path} is closed. Open it again to use it.`);
+    const within = {
+      path: this.#db.path,
+      version: this.#version,
+      runtime: this.#runtime,
+      isStored: (id: string) => get(this.#db, [id]).length > 0,
+      committed: () => this.#watch.ring(true, true),
+    };
+    return addWithin(within, tx, jobs, now);
   }
 
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {

@@ -1,0 +1,156 @@
+// What people do to jobs: cancel, retry, remove. What each reaches is decided in `cancellation.ts` and `revival.ts`, on a copy of
+// the part of the graph concerned.
+import { finalStates, liveStates } from "../../task/state.ts";
+import type { LiveJob } from "../cancellation.ts";
+import { cancelJobs } from "../cancellation.ts";
+import { restingState, retryableStates } from "../machine.ts";
+import { revivals } from "../revival.ts";
+import type { Cancelled, JobFilter } from "../store.ts";
+import type { Session } from "./connection.ts";
+import { change, endWaiting } from "./effects.ts";
+import { loadAncestors, loadNeighbours } from "./graph.ts";
+import type { Ground } from "./ground.ts";
+import { numberArray, textArray, toStoredOrNull } from "./text.ts";
+import { whereAlso } from "./where.ts";
+
+/** Cancels jobs; see `Store.cancel`. */
+export function cancel(
+  ground: Ground,
+  session: Session,
+  filter: JobFilter,
+  reason: string | null,
+  now: number,
+): Promise<Cancelled> {
+  const { schema } = ground;
+  return change(ground, session, async (effects) => {
+    const { sql, params } = whereAlso(schema, filter, liveStates);
+    const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
+    const graph = await loadNeighbours(
+      ground,
+      session,
+      chosen.map(([seq]) => seq as string),
+    );
+    const ended: string[] = [];
+    const wished: string[] = [];
+    const failed: { readonly seq: string; readonly cause: string }[] = [];
+    const cancelled = cancelJobs<LiveJob & { readonly seq: string }>(graph.chosen, {
+      end: ({ seq }) => {
+        graph.end(seq);
+        ended.push(seq);
+      },
+      request: ({ seq }) => void wished.push(seq),
+      failAbove: (fallen) => {
+        const above = graph.failAbove(fallen.map(({ seq }) => seq));
+        for (const each of above) failed.push(each);
+        return above.map(({ id }) => id);
+      },
+      below: (rows) => graph.below(rows.map(({ seq }) => seq)),
+      isNeeded: ({ seq }) => graph.isNeeded(seq),
+    });
+    if (ended.length + failed.length > 0) effects.ended();
+    // A worker looks when it is told of work, and learns of the wish.
+    if (wished.length > 0) effects.ready();
+    const why = toStoredOrNull(reason);
+    if (ended.length > 0) await endWaiting(ground, session, numberArray(ended), "cancelled", null, why, now);
+    if (failed.length > 0) {
+      const causes = textArray(failed.map(({ cause }) => cause));
+      await endWaiting(ground, session, numberArray(failed.map(({ seq }) => seq)), "failed", causes, null, now);
+    }
+    if (wished.length > 0) {
+      await session.query(
+        `UPDATE ${schema}.running SET cancel_at = $1, cancel_reason = $2 WHERE seq = ANY ($3) AND cancel_at IS NULL`,
+        [now, why, numberArray(wished)],
+      );
+    }
+    return cancelled;
+  });
+}
+
+const reviveSql = (schema: string): string => `
+  WITH given AS MATERIALIZED (
+    SELECT ended.seq, list.state, list.pending, list.due_at, ended.expires_at, ended.fence
+    FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::double precision[]) AS list(seq, state, pending, due_at)
+    JOIN ${schema}.ended ON ended.seq = list.seq
+  ), gone AS (
+    DELETE FROM ${schema}.ended USING given WHERE ended.seq = given.seq
+  ), facts AS MATERIALIZED (
+    SELECT given.*, job.queue, job.task, job.rank, job.unique_key, $5::double precision + (given.expires_at - job.submitted_at) AS expiry
+    FROM given JOIN ${schema}.job ON job.seq = given.seq
+  ), to_ready AS (
+    INSERT INTO ${schema}.ready (queue, task, rank, seq, fence, due_at, expires_at, ready_at)
+    SELECT queue, task, rank, seq, fence, due_at, expiry, $5 FROM facts WHERE state = 'ready'
+  ), to_parked AS (
+    INSERT INTO ${schema}.parked (seq, scheduled, pending, fence, due_at, expires_at)
+    SELECT seq, state = 'scheduled', pending, fence, due_at, expiry FROM facts WHERE state <> 'ready'
+  )
+  INSERT INTO ${schema}.holder (key, seq) SELECT unique_key, seq FROM facts WHERE unique_key IS NOT NULL`;
+
+/** Makes ended jobs live again; see `Store.retry`. */
+export function retry(ground: Ground, session: Session, filter: JobFilter, now: number): Promise<string[]> {
+  const { schema } = ground;
+  return change(ground, session, async (effects) => {
+    const { sql, params } = whereAlso(schema, filter, retryableStates);
+    const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
+    const graph = await loadAncestors(
+      ground,
+      session,
+      chosen.map(([seq]) => seq as string),
+    );
+    const planned = revivals(graph.chosen, graph).flatMap(({ id, pending }) => {
+      const row = graph.find(id);
+      if (!row) return [];
+      const dueAt = row.attempt > 0 ? null : row.dueAt;
+      return [{ id, seq: row.seq, pending, dueAt, state: restingState(pending, dueAt, now) }];
+    });
+    if (planned.some(({ state }) => state === "ready")) effects.ready();
+    if (planned.length > 0) {
+      await session.query(reviveSql(schema), [
+        numberArray(planned.map(({ seq }) => seq)),
+        textArray(planned.map(({ state }) => state)),
+        numberArray(planned.map(({ pending }) => pending)),
+        numberArray(planned.map(({ dueAt }) => dueAt)),
+        now,
+      ]);
+    }
+    return planned.map(({ id }) => id);
+  });
+}
+
+const eraseAtOnce = 10_000;
+
+/** Deletes ended jobs, with their edges. */
+export async function erase({ schema }: Ground, session: Session, seqs: readonly string[]): Promise<void> {
+  for (let at = 0; at < seqs.length; at += eraseAtOnce) {
+    const values = [numberArray(seqs.slice(at, at + eraseAtOnce))];
+    await session.query(`DELETE FROM ${schema}.edge WHERE job = ANY ($1)`, values);
+    await session.query(`DELETE FROM ${schema}.edge WHERE dep = ANY ($1)`, values);
+    await session.query(
+      `WITH gone AS (DELETE FROM ${schema}.ended WHERE seq = ANY ($1)) DELETE FROM ${schema}.job WHERE seq = ANY ($1)`,
+      values,
+    );
+  }
+}
+
+/** A condition on the row \`seq\` of some table: a job that depends on it has not ended. */
+export function isNeededSql(schema: string, seq: string): string {
+  return `EXISTS (SELECT 1 FROM ${schema}.edge WHERE edge.dep = ${seq}
+    AND NOT EXISTS (SELECT 1 FROM ${schema}.ended AS above WHERE above.seq = edge.job))`;
+}
+
+/** Deletes ended jobs no live one needs; returns how many. */
+export function remove(ground: Ground, session: Session, filter: JobFilter): Promise<number> {
+  const { schema } = ground;
+  return change(ground, session, async () => {
+    const { sql, params } = whereAlso(schema, filter, finalStates);
+    const rows = await session.query(
+      `SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} AND NOT ${isNeededSql(schema, "jobs.seq")}`,
+      params,
+    );
+    await erase(
+      ground,
+      session,
+      rows.map(([seq]) => seq as string),
+    );
+    return rows.length;
+  });
+}

@@ -1,0 +1,63 @@
+// Telling others what a rare verb did, in its transaction, and this program when it is committed.
+import type { Ended } from "../job.ts";
+import type { Row } from "./client.ts";
+import { toEnded } from "./columns.ts";
+import type { Session } from "./connection.ts";
+import { endedBit, readyBit } from "./functions/codes.ts";
+import type { Ground } from "./ground.ts";
+import { alone } from "./transaction.ts";
+
+/** What a transaction did so far that others want to know. */
+export class Effects {
+  #bits = 0;
+
+  get bits(): number {
+    return this.#bits;
+  }
+
+  /** A job became ready, or a worker should look. */
+  ready(): void {
+    this.#bits |= readyBit;
+  }
+
+  ended(): void {
+    this.#bits |= endedBit;
+  }
+
+  add(bits: number): void {
+    this.#bits |= bits;
+  }
+}
+
+async function ring({ bell }: Ground, session: Session, bits: number): Promise<number> {
+  const { told, text } = bell.payload(bits);
+  if (text !== null) await session.query("SELECT pg_notify($1, $2)", [bell.channel, text]);
+  return told;
+}
+
+/** Runs a rare verb in a transaction that has the world to itself, and tells what it did. */
+export async function change<T>(ground: Ground, session: Session, body: (effects: Effects) => Promise<T>): Promise<T> {
+  const effects = new Effects();
+  let told = 0;
+  const result = await alone(session, ground.world, async () => {
+    const done = await body(effects);
+    told = await ring(ground, session, effects.bits);
+    return done;
+  });
+  ground.bell.rang(effects.bits, told);
+  return result;
+}
+
+/** Ends jobs that do not run; a list of causes that is null means none. */
+export async function endWaiting(
+  { schema }: Ground,
+  session: Session,
+  ...values: readonly [seqs: string, state: string, causes: string | null, reason: string | null, now: number]
+): Promise<void> {
+  await session.query(`SELECT ${schema}.end_waiting($1, $2, $3, $4, $5)`, values);
+}
+
+/** Reads the list of ended jobs that a function gives. */
+export function endedIn(list: unknown): Ended[] {
+  return (list as readonly Row[]).map(toEnded);
+}

@@ -1,0 +1,168 @@
+// The part of the graph that a cancellation or a retry may reach, read before it is decided on: the rules work on one job after
+// another, and asking the server about each would take as many round trips.
+import type { JobState } from "../../task/state.ts";
+import type { LiveJob } from "../cancellation.ts";
+import type { Ancestor, Graph } from "../revival.ts";
+import type { Row } from "./client.ts";
+import type { Session } from "./connection.ts";
+import type { Ground } from "./ground.ts";
+import { fromStored, fromStoredOrNull, numberArray, textArray } from "./text.ts";
+
+/** A job as {@link Neighbours} knows it. */
+export interface LiveNode extends LiveJob {
+  readonly seq: string;
+}
+
+interface Node extends LiveNode {
+  readonly hasOwnRoot: boolean;
+  readonly below: string[];
+  readonly above: Set<string>;
+}
+
+function bySeq(a: string, b: string): number {
+  const [one, other] = [BigInt(a), BigInt(b)];
+  return one < other ? -1 : Number(one > other);
+}
+
+/** Live jobs around some chosen ones, with their edges. */
+export class Neighbours {
+  readonly chosen: readonly LiveNode[];
+  readonly #nodes = new Map<string, Node>();
+  readonly #ended = new Set<string>();
+
+  constructor(chosen: readonly string[], rows: readonly Row[], edges: readonly Row[]) {
+    for (const [seq, id, state, hasOwnRoot] of rows as [string, string, JobState, boolean][]) {
+      this.#nodes.set(seq, { seq, id: fromStored(id), state, hasOwnRoot, below: [], above: new Set() });
+    }
+    for (const [job, dep] of edges as [string, string][]) {
+      this.#nodes.get(job)?.below.push(dep);
+      this.#nodes.get(dep)?.above.add(job);
+    }
+    this.chosen = this.#live(chosen);
+  }
+
+  #live(seqs: Iterable<string>): Node[] {
+    return [...seqs].flatMap((seq) => (this.#ended.has(seq) ? [] : (this.#nodes.get(seq) ?? [])));
+  }
+
+  end(seq: string): void {
+    this.#ended.add(seq);
+  }
+
+  /** As in `cancellation.ts`. */
+  below(seqs: readonly string[]): LiveNode[] {
+    const found = new Set(seqs.flatMap((seq) => this.#nodes.get(seq)?.below ?? []));
+    return this.#live(found).filter(({ hasOwnRoot }) => !hasOwnRoot);
+  }
+
+  isNeeded(seq: string): boolean {
+    return this.#live(this.#nodes.get(seq)?.above ?? []).length > 0;
+  }
+
+  /** Fails the blocked jobs above these, and so on up, nearest first; each with the one at the bottom. */
+  failAbove(seqs: readonly string[]): { readonly seq: string; readonly id: string; readonly cause: string }[] {
+    const failed: { readonly seq: string; readonly id: string; readonly cause: string }[] = [];
+    const queue = seqs.flatMap((seq) => this.#nodes.get(seq) ?? []).map(({ seq, id }) => ({ seq, cause: id }));
+    // The list grows while it is walked.
+    for (const { seq, cause } of queue) {
+      const above = [...(this.#nodes.get(seq)?.above ?? [])].sort(bySeq);
+      for (const each of this.#live(above)) {
+        if (each.state !== "blocked") continue;
+        this.end(each.seq);
+        failed.push({ seq: each.seq, id: each.id, cause });
+        queue.push({ seq: each.seq, cause });
+      }
+    }
+    return failed;
+  }
+}
+
+/** Reads what a cancellation of these live jobs may reach: what lies below them, and what needs one of all those. */
+export async function loadNeighbours({ schema }: Ground, session: Session, chosen: readonly string[]): Promise<Neighbours> {
+  if (chosen.length === 0) return new Neighbours([], [], []);
+  const edges = await session.query(
+    `WITH RECURSIVE below(seq) AS (
+       SELECT unnest($1::bigint[])
+       UNION SELECT edge.dep FROM below JOIN ${schema}.edge ON edge.job = below.seq JOIN ${schema}.job ON job.seq = edge.dep
+       WHERE job.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ${schema}.ended WHERE ended.seq = edge.dep)
+     ), above(seq) AS (
+       SELECT unnest($1::bigint[])
+       UNION SELECT edge.job FROM above JOIN ${schema}.edge ON edge.dep = above.seq
+       WHERE NOT EXISTS (SELECT 1 FROM ${schema}.ended WHERE ended.seq = edge.job)
+     ), met AS (
+       SELECT edge.job, edge.position, edge.dep FROM below JOIN ${schema}.edge ON edge.job = below.seq
+       UNION SELECT edge.job, edge.position, edge.dep FROM below JOIN ${schema}.edge ON edge.dep = below.seq
+       UNION SELECT edge.job, edge.position, edge.dep FROM above JOIN ${schema}.edge ON edge.dep = above.seq
+     )
+     SELECT job, dep FROM met ORDER BY job, position`,
+    [numberArray(chosen)],
+  );
+  const seqs = new Set([...chosen, ...(edges as [string, string][]).flat()]);
+  const rows = await session.query(
+    `SELECT seq, id, state, root = id FROM ${schema}.jobs WHERE seq = ANY ($1) AND state IN ('blocked', 'scheduled', 'ready', 'running')`,
+    [numberArray([...seqs])],
+  );
+  return new Neighbours(chosen, rows, edges);
+}
+
+/** A job as {@link Ancestors} knows it. */
+export interface EndedNode extends Ancestor {
+  readonly seq: string;
+  readonly attempt: number;
+  readonly dueAt: number | null;
+}
+
+/** Ended jobs and what lies below them. */
+export class Ancestors implements Graph {
+  readonly chosen: readonly string[];
+  readonly #nodes = new Map<string, EndedNode>();
+  readonly #holders: ReadonlyMap<string, string>;
+
+  constructor(chosen: readonly string[], rows: readonly Row[], edges: readonly Row[], holders: readonly Row[]) {
+    const names = new Map((rows as [string, string][]).map(([seq, id]) => [seq, fromStored(id)]));
+    const below = new Map<string, string[]>();
+    for (const [job, dep] of edges as [string, string][]) {
+      const name = names.get(dep);
+      if (name !== undefined) below.set(job, [...(below.get(job) ?? []), name]);
+    }
+    type Found = [string, string, JobState, string | null, number, number, number | null];
+    for (const [seq, , state, key, dependencies, attempt, dueAt] of rows as Found[]) {
+      const id = names.get(seq) ?? "";
+      const uniqueKey = fromStoredOrNull(key);
+      this.#nodes.set(id, { seq, id, state, uniqueKey, dependencies, attempt, dueAt, dependsOn: below.get(seq) ?? [] });
+    }
+    this.#holders = new Map((holders as [string, string][]).map(([key, seq]) => [fromStored(key), seq]));
+    this.chosen = chosen.flatMap((seq) => names.get(seq) ?? []);
+  }
+
+  find(id: string): EndedNode | undefined {
+    return this.#nodes.get(id);
+  }
+
+  holder(key: string): string | undefined {
+    return this.#holders.get(key);
+  }
+}
+
+/** Reads what a retry of these ended jobs may reach: what lies below them, as deep as it is not done. */
+export async function loadAncestors({ schema }: Ground, session: Session, chosen: readonly string[]): Promise<Ancestors> {
+  if (chosen.length === 0) return new Ancestors([], [], [], []);
+  const edges = await session.query(
+    `WITH RECURSIVE over(seq) AS (
+       SELECT unnest($1::bigint[])
+       UNION SELECT edge.dep FROM over JOIN ${schema}.edge ON edge.job = over.seq JOIN ${schema}.ended ON ended.seq = edge.dep
+       WHERE ended.state <> 'done'
+     )
+     SELECT edge.job, edge.dep FROM over JOIN ${schema}.edge ON edge.job = over.seq ORDER BY edge.job, edge.position`,
+    [numberArray(chosen)],
+  );
+  const seqs = new Set([...chosen, ...(edges as [string, string][]).flat()]);
+  const rows = await session.query(
+    `SELECT seq, id, state, unique_key, dependencies, attempt, due_at FROM ${schema}.jobs WHERE seq = ANY ($1)`,
+    [numberArray([...seqs])],
+  );
+  const keys = [...new Set(rows.flatMap((row) => (row[3] as string | null) ?? []))].map(fromStored);
+  const holders =
+    keys.length === 0 ? [] : await session.query(`SELECT key, seq FROM ${schema}.holder WHERE key = ANY ($1)`, [textArray(keys)]);
+  return new Ancestors(chosen, rows, edges, holders);
+}

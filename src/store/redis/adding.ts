@@ -1,0 +1,109 @@
+// Submits on their way to the server. Those asked for on one turn of the event loop are sent together, as one script call in
+// which each is refused or done by itself: a hundred small submits cost the server one call instead of a hundred.
+import type { StoreError } from "../../core/errors.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { takenId, unknownDependency } from "../arrival.ts";
+import type { NewJob } from "../job.ts";
+import type { Added } from "../store.ts";
+import { isPlain, kindName, rankOf, separator, submittedText, textOf, toField } from "./text.ts";
+
+/** One call of `Store.add`. */
+export interface Submit {
+  readonly jobs: readonly NewJob[];
+  readonly now: number;
+  readonly resolve: (added: readonly Added[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What the script answers: refused calls, jobs that were not added, what happened. */
+export type AddReply = readonly [refusals: readonly string[], others: readonly string[], events: string];
+
+/** Sends submits; settles none of them. */
+export type SendSubmits = (plain: boolean, args: string[], submits: readonly Submit[]) => void;
+
+/** The arguments of `addPlain` after those that both scripts have. */
+function plainArguments(submits: readonly Submit[]): string[] {
+  const runs: [kind: string, rank: string, count: number][] = [];
+  const pairs: string[] = [];
+  let last: NewJob | undefined;
+  for (const { jobs, now } of submits) {
+    for (const job of jobs) {
+      const run = runs.at(-1);
+      if (run && last && last.queue === job.queue && last.task === job.task && last.priority === job.priority) run[2] += 1;
+      else runs.push([kindName(job.queue, job.task), rankOf(job.priority), 1]);
+      last = job;
+      pairs.push(toField(job.id), submittedText(job, now));
+    }
+  }
+  const sizes = submits.map(({ jobs }) => jobs.length).join(" ");
+  return [sizes, String(runs.length), ...runs.flat().map(String), ...pairs];
+}
+
+/** The same of `add`. */
+function anyArguments(submits: readonly Submit[]): string[] {
+  return submits.flatMap(({ jobs, now }) => [
+    String(now),
+    String(jobs.length),
+    ...jobs.flatMap((job) => [
+      toField(job.id),
+      kindName(job.queue, job.task),
+      submittedText(job, now),
+      job.dependsOn.map(toField).join(separator),
+    ]),
+  ]);
+}
+
+function refusalError(refusal: string): StoreError {
+  const [, what, rest = ""] = /^(\S+) ([^]*)$/u.exec(refusal) ?? [];
+  if (what === "id") return takenId(textOf(rest));
+  const [id, missing] = rest.split(separator).map(textOf);
+  return unknownDependency(id ?? "", missing ?? "");
+}
+
+/** Settles submits by the script's answer. */
+export function settleSubmits(submits: readonly Submit[], [refusals, others]: AddReply): void {
+  const numbered = (texts: readonly string[]): [number, string][] =>
+    texts.map((text) => [Number.parseInt(text, 10), text.slice(text.indexOf(" ") + 1)]);
+  const refused = new Map(numbered(refusals));
+  const existing = new Map<number, Map<string, string>>();
+  for (const [index, text] of numbered(others)) {
+    const [id, other] = text.split(separator).map(textOf);
+    const found = existing.get(index);
+    if (found) found.set(id ?? "", other ?? "");
+    else existing.set(index, new Map([[id ?? "", other ?? ""]]));
+  }
+  for (const [index, { jobs, resolve, reject }] of submits.entries()) {
+    const refusal = refused.get(index);
+    const elsewhere = existing.get(index);
+    if (refusal !== undefined) reject(refusalError(refusal));
+    else resolve(jobs.map(({ id }) => ({ id, existing: elsewhere?.get(id) ?? null })));
+  }
+}
+
+/** Collects the submits of one turn. */
+export class Adding {
+  readonly #runtime: Runtime;
+  readonly #send: SendSubmits;
+  #waiting: Submit[] = [];
+
+  constructor(runtime: Runtime, send: SendSubmits) {
+    this.#runtime = runtime;
+    this.#send = send;
+  }
+
+  add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Added[]>();
+    this.#waiting.push({ jobs, now, resolve, reject });
+    if (this.#waiting.length === 1) this.#runtime.defer(() => this.flush());
+    return promise;
+  }
+
+  /** Sends what is waiting: before any other verb, so that all take effect in the order of the calls. */
+  flush(): void {
+    const submits = this.#waiting;
+    if (submits.length === 0) return;
+    this.#waiting = [];
+    const plain = submits.every(({ jobs }) => jobs.every(isPlain));
+    this.#send(plain, plain ? plainArguments(submits) : anyArguments(submits), submits);
+  }
+}

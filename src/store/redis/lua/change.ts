@@ -1,0 +1,191 @@
+// Lua: what people do to jobs, but for removing them. `cancel` says once more what `cancellation.ts` says, `retry` what `revival.ts` says.
+
+/** Cancels. */
+export const cancel: string = String.raw`
+-- Arguments: origin, now, reason or '', the filter.
+despiteFullMemory()
+local now, reason = ARGV[2], ARGV[3]
+readFilter(4)
+local cancelled, requested, isRequested = {}, {}, {}
+
+local function request(row)
+  if not isRequested[row.id] then
+    isRequested[row.id] = true
+    requested[#requested + 1] = row.id
+  end
+  if row[CANCELAT] ~= '' then return end
+  row[CANCELAT], row[REASON], row[CARE] = now, reason, 'c'
+  touch(row)
+  call('ZADD', WISH .. row[WORKEROF], number(tonumber(row[SEQ], 16)), row.id)
+end
+
+local function halt(level)
+  local ended = {}
+  for _, row in ipairs(level) do
+    if row[STATUS] == 'u' then request(row) else ended[#ended + 1] = row end
+  end
+  for _, row in ipairs(ended) do
+    row[REASON] = reason
+    finish(row, 'c', now)
+    cancelled[#cancelled + 1] = row.id
+  end
+  return ended
+end
+
+-- The dependencies of these jobs, each once, that are live and no root of their own, and that nothing else needs.
+local function below(level)
+  local ids, found, seen = {}, {}, {}
+  for i, row in ipairs(level) do ids[i] = row.id end
+  for _, text in ipairs(hmget(DEPS, ids)) do
+    if text then
+      local refs = {}
+      for ref in gmatch(text .. S, '([^\31]*)\31') do
+        if not seen[ref] then
+          seen[ref] = true
+          refs[#refs + 1] = ref
+        end
+      end
+      for _, row in ipairs(rowsOf(refs)) do
+        if not final[row[STATUS]] and static(row).root ~= '' then found[#found + 1] = row end
+      end
+    end
+  end
+  local free = {}
+  for _, row in ipairs(found) do
+    if not isNeeded(row) then free[#free + 1] = row end
+  end
+  return free
+end
+
+local chosen = {}
+for _, row in ipairs(selected()) do
+  if not final[row[STATUS]] then chosen[#chosen + 1] = row end
+end
+local level = halt(chosen)
+local failed = {}
+for _, row in ipairs(failAbove(level, now)) do failed[#failed + 1] = row.id end
+while #level > 0 do level = halt(below(level)) end
+flush()
+return { cancelled, requested, failed, tell(ARGV[1]) }
+`;
+
+/** Makes live again. */
+export const retry: string = String.raw`
+-- Arguments: origin, now, the filter.
+local now = ARGV[2]
+readFilter(3)
+-- Every ended job met, dependencies first, and whether it can be made live; of others whether they are done.
+local met, isMet, able, isDone, dependsOn = {}, {}, {}, {}, {}
+
+local function isHeld(row)
+  local key = static(row).key
+  return key ~= '' and call('HEXISTS', UNIQUE, key) == 1
+end
+
+local function isAble(row)
+  if #dependsOn[row.id] < static(row).deps or isHeld(row) then return false end
+  for _, dep in ipairs(dependsOn[row.id]) do
+    if able[dep.id] == false then return false end
+  end
+  return true
+end
+
+local function enter(stack, row)
+  local id = row.id
+  if isMet[id] or isDone[id] ~= nil then return end
+  if row[STATUS] == 'd' or not final[row[STATUS]] then
+    isDone[id] = row[STATUS] == 'd'
+    return
+  end
+  if not dependsOn[id] then
+    local refs = {}
+    local text = call('HGET', DEPS, id)
+    if text then
+      for ref in gmatch(text .. S, '([^\31]*)\31') do refs[#refs + 1] = ref end
+    end
+    dependsOn[id] = rowsOf(refs)
+  end
+  stack[#stack + 1] = { row = row, at = 1 }
+end
+
+local function meet(row)
+  local stack = {}
+  enter(stack, row)
+  while #stack > 0 do
+    local top = stack[#stack]
+    local dep = dependsOn[top.row.id][top.at]
+    top.at = top.at + 1
+    if dep then enter(stack, dep)
+    else
+      stack[#stack] = nil
+      if not isMet[top.row.id] then
+        isMet[top.row.id] = true
+        met[#met + 1] = top.row
+        able[top.row.id] = isAble(top.row)
+      end
+    end
+  end
+end
+
+local function wantedOf(chosen)
+  local wanted, stack = {}, {}
+  for _, row in ipairs(chosen) do
+    if able[row.id] then stack[#stack + 1] = row.id end
+  end
+  while #stack > 0 do
+    local id = stack[#stack]
+    stack[#stack] = nil
+    if isMet[id] and not wanted[id] then
+      wanted[id] = true
+      for _, dep in ipairs(dependsOn[id]) do
+        if not wanted[dep.id] then stack[#stack + 1] = dep.id end
+      end
+    end
+  end
+  return wanted
+end
+
+local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, CAUSE, CANCELAT, REASON, PROGRESS, CARE }
+
+local function revive(row, pending)
+  local ref = refOf(row)
+  call('ZREM', LOST, ref)
+  if row[EXPIRES] ~= '' then row[EXPIRES] = number(tonumber(now) + (tonumber(row[EXPIRES]) - static(row).submitted)) end
+  if row[ATTEMPT] ~= '0' then row[DUEAT] = '' end
+  row[PENDING], row[ATTEMPT], row[CRASHES] = number(pending), '0', '0'
+  for _, field in ipairs(cleared) do row[field] = '' end
+  hold(row)
+  place(row, restingState(pending, row[DUEAT], now), now)
+end
+
+local chosen = {}
+for _, row in ipairs(selected()) do
+  if final[row[STATUS]] and row[STATUS] ~= 'd' then chosen[#chosen + 1] = row end
+end
+for _, row in ipairs(chosen) do meet(row) end
+local wanted, keys, planned = wantedOf(chosen), {}, {}
+for _, row in ipairs(met) do
+  if wanted[row.id] then
+    local key = static(row).key
+    -- Of several ended jobs with one key only the first comes back, and nothing that needs the others.
+    local can = not (key ~= '' and keys[key])
+    local pending = 0
+    for _, dep in ipairs(dependsOn[row.id]) do
+      if able[dep.id] == false then can = false end
+      if isDone[dep.id] ~= true then pending = pending + 1 end
+    end
+    able[row.id] = can
+    if can then
+      if key ~= '' then keys[key] = true end
+      planned[#planned + 1] = { row, pending }
+    end
+  end
+end
+local revived = {}
+for i, each in ipairs(planned) do
+  revive(each[1], each[2])
+  revived[i] = each[1].id
+end
+flush()
+return { revived, tell(ARGV[1]) }
+`;

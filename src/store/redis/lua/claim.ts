@@ -1,0 +1,235 @@
+// Lua: giving out ready jobs; the semantics of `want.ts`, the order of `Store.settle`. Lines are merged by rank and age. Jobs
+// are taken off their line in bulk and looked at together; what is not started (too late, a second suspect) and what was taken
+// too much is put back to where it stood.
+
+/** Claims. */
+export const claim: string = String.raw`
+local claimed, claimedCount, startedIds = {}, 0, {}
+local claimedRefs, claimedRecords = {}, {}
+local corePattern = '^.([^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*)\31'
+local plainHead, plainTail
+local hasSuspect
+
+local function give(id, ref, text, facts, record)
+  local n = claimedCount * 3
+  claimed[n + 1], claimed[n + 2], claimed[n + 3] = ref, text, facts
+  n = claimedCount * 2
+  claimedRecords[n + 1], claimedRecords[n + 2] = id, record
+  claimedCount = claimedCount + 1
+  claimedRefs[claimedCount] = ref
+  startedIds[id] = true
+end
+
+local function start(row, ref, text, worker, now, suspect)
+  if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, ref) end
+  row[STATUS], row[WORKEROF], row[STARTED] = 'u', worker, now
+  row[ATTEMPT] = number(tonumber(row[ATTEMPT]) + 1)
+  row[FENCE] = number(tonumber(row[FENCE]) + 1)
+  if row[HOLDS] ~= '' and static(row).till == 's' then release(row) end
+  if suspect then call('SADD', SUSPECT .. worker, ref) end
+  row[CARE] = (suspect or row[HOLDS] ~= '') and 'c' or ''
+  give(row.id, ref, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
+end
+
+local function mayStart(row, worker, now)
+  if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' and tonumber(row[EXPIRES]) <= tonumber(now) then return false, false end
+  if not isSuspect(row, tonumber(row[CRASHES])) then return true, false end
+  if hasSuspect == nil then hasSuspect = call('SCARD', SUSPECT .. worker) > 0 end
+  if hasSuspect then return false, true end
+  hasSuspect = true
+  return true, true
+end
+
+-- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
+local function consider(source, at, worker, now)
+  local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
+  if not text or startedIds[id] then return nil end
+  local seq = sub(ref, 1, 11)
+  if not state and byte(text) == 45 and search(text, seq, 2, true) == 2 then
+    give(id, ref, text, '', plainHead .. match(text, corePattern) .. plainTail)
+    return true
+  end
+  local row = state and parseRow(id, state)
+  statics[id] = parseStatic(text)
+  if not row then row = newRow(id, statics[id]) end
+  if row[SEQ] ~= seq or row[STATUS] ~= 'r' then return nil end
+  local may, suspect = mayStart(row, worker, now)
+  if may then start(row, ref, text, worker, now, suspect) end
+  return may
+end
+
+-- Takes more off a source; false when it is empty.
+local function refill(source)
+  local refs
+  if source.isList then refs = call('LPOP', source.key, source.chunk) or {}
+  else
+    local pairs = call('ZPOPMIN', source.key, source.chunk)
+    refs = {}
+    for i = 1, #pairs, 2 do refs[#refs + 1] = pairs[i] end
+  end
+  source.refs, source.at, source.count = refs, 1, #refs
+  if #refs == 0 then return false end
+  local ids = {}
+  for i = 1, #refs do ids[i] = sub(refs[i], 12) end
+  source.ids, source.texts, source.states = ids, hmget(JOB, ids), hmget(STATE, ids)
+  return true
+end
+
+local function giveBack(source)
+  if source.isList then
+    for i = source.count, source.at, -1 do call('LPUSH', source.key, source.refs[i]) end
+  else
+    for i = source.at, source.count do call('ZADD', source.key, number(seqOf(source.refs[i])), source.refs[i]) end
+  end
+end
+
+local function older(a, b)
+  if not b then return true end
+  return seqOf(a.refs[a.at]) < seqOf(b.refs[b.at])
+end
+
+-- The source with the oldest job, each refilled where it ran out.
+local function oldest(sources)
+  local best
+  for i = #sources, 1, -1 do
+    local source = sources[i]
+    if source.at > source.count and not refill(source) then table.remove(sources, i)
+    elseif #sources == 1 or older(source, best) then best = source end
+  end
+  return best
+end
+
+local function sourcesOf(lines, room)
+  local sources = {}
+  for _, line in ipairs(lines) do
+    sources[#sources + 1] = { key = LIST .. line, isList = true, line = line, refs = {}, at = 1, count = 0, given = 0 }
+    sources[#sources + 1] = { key = BACK .. line, line = line, refs = {}, at = 1, count = 0, given = 0 }
+  end
+  for i = #sources, 1, -1 do
+    if call('EXISTS', sources[i].key) == 0 then table.remove(sources, i) end
+  end
+  local chunk = #sources == 1 and room or max(8, ceil(room / max(1, #sources)))
+  for _, source in ipairs(sources) do source.chunk = number(min(chunk, 2000)) end
+  return sources
+end
+
+-- Takes from lines of one rank; returns how many.
+local function takeLines(lines, room, worker, now)
+  local all = sourcesOf(lines, room)
+  local sources, taken, passed = { unpack(all) }, 0, {}
+  while taken < room do
+    local source = oldest(sources)
+    if not source then break end
+    local did = consider(source, source.at, worker, now)
+    if did then
+      taken = taken + 1
+      source.given = source.given + 1
+    elseif did == false then passed[#passed + 1] = { source.line, source.refs[source.at] } end
+    source.at = source.at + 1
+  end
+  for _, source in ipairs(all) do
+    giveBack(source)
+    if source.given > 0 then
+      local kind = match(source.line, '^%d+')
+      tally('r', kind, -source.given)
+      tally('u', kind, source.given)
+      used[kind] = true
+    end
+  end
+  for _, each in ipairs(passed) do call('ZADD', BACK .. each[1], number(seqOf(each[2])), each[2]) end
+  return taken
+end
+
+-- Lines with nothing in them are forgotten; returns how many of these are left.
+local function closeLines(queue, lines)
+  local left = 0
+  for _, line in ipairs(lines) do
+    if call('EXISTS', LIST .. line, BACK .. line) == 0 then
+      call('ZREM', READY .. queue, line)
+      lined[line] = nil
+    else left = left + 1 end
+  end
+  return left
+end
+
+local function wantedKinds(queue, tasks)
+  local names, wanted = {}, {}
+  for i, task in ipairs(tasks) do names[i] = queue .. S .. task end
+  for _, kind in ipairs(hmget(KIND, names)) do
+    if kind then wanted[kind] = true end
+  end
+  return wanted
+end
+
+-- The lines of the next rank that has a wanted one, beginning with the line at this place; and where the rank after it begins.
+local function nextRank(queue, wanted, at)
+  local lines, rank = {}, nil
+  while true do
+    local page = call('ZRANGE', READY .. queue, at, at + 63, 'WITHSCORES')
+    for i = 1, #page, 2 do
+      if rank and page[i + 1] ~= rank then return lines, at end
+      if wanted[match(page[i], '^%d+')] then
+        lines[#lines + 1] = page[i]
+        rank = page[i + 1]
+      end
+      at = at + 1
+    end
+    if #page < 128 then return lines, at end
+  end
+end
+
+local pausedQueues = {}
+local function isPaused(queue)
+  if pausedQueues[queue] == nil then pausedQueues[queue] = call('SISMEMBER', PAUSED, queue) == 1 end
+  return pausedQueues[queue]
+end
+
+local function take(queue, tasks, room, worker, now)
+  if isPaused(queue) then return 0 end
+  local wanted, taken, at = wantedKinds(queue, tasks), 0, 0
+  while taken < room do
+    local lines, after = nextRank(queue, wanted, at)
+    if #lines == 0 then break end
+    taken = taken + takeLines(lines, room - taken, worker, now)
+    at = after - #lines + closeLines(queue, lines)
+  end
+  return taken
+end
+
+-- Divides the room of a want among its queues; those that filled theirs are asked again for what the others left.
+local function fillWant(queues, tasks, limit, worker, now)
+  local taken, asked = 0, queues
+  while #asked > 0 do
+    local filled = {}
+    for i, queue in ipairs(asked) do
+      local room = ceil((limit - taken) / (#asked - i + 1))
+      if not (room > 0) then return end
+      local found = take(queue, tasks, room, worker, now)
+      taken = taken + found
+      if found == room then filled[#filled + 1] = queue end
+    end
+    asked = filled
+  end
+end
+
+-- Arguments, from a place on: for each want its limit, number of queues, number of tasks, queues, tasks.
+local function claimAll(worker, now, from)
+  if from > #ARGV then return end
+  local lease = call('ZSCORE', LEASE, worker)
+  if not lease or tonumber(lease) <= tonumber(now) then return end
+  plainHead = worker .. S .. '1' .. S .. S
+  plainTail = S .. '1' .. S .. '0' .. S .. now .. S .. '0' .. rep(S, 9) .. 'u'
+  local at = from
+  while at <= #ARGV do
+    local limit, queueCount, taskCount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+    local queues, tasks = {}, {}
+    for i = 1, queueCount do queues[i] = ARGV[at + 2 + i] end
+    for i = 1, taskCount do tasks[i] = ARGV[at + 2 + queueCount + i] end
+    at = at + 3 + queueCount + taskCount
+    fillWant(queues, tasks, limit, worker, now)
+  end
+  many('HSET', STATE, claimedRecords)
+  many('SADD', RUN .. worker, claimedRefs)
+  writeTally()
+end
+`;

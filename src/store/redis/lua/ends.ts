@@ -1,0 +1,112 @@
+// Lua: how attempts end, as `machine.ts` says it, and what the end of jobs means for those that need them, level by level with a
+// list of its own: a graph may be 2,000 deep and 100,000 wide.
+
+/** The end of attempts and its consequences. */
+export const ends: string = String.raw`
+-- The stored jobs that need this one, once for each time they need it, in the order they were added.
+local function dependants(row) return rowsOf(call('LRANGE', UP .. row.id, 0, -1)) end
+
+local function isNeeded(row)
+  local at = 0
+  repeat
+    local refs = call('LRANGE', UP .. row.id, at, at + 999)
+    local found = rowsOf(refs)
+    for _, above in ipairs(found) do
+      if not final[above[STATUS]] then return true end
+    end
+    -- What is needed again and again for years must not keep a reference to each job that needed it.
+    if at == 0 and #found == 0 and #refs == 1000 then call('LTRIM', UP .. row.id, 1000, -1) else at = at + 1000 end
+  until #refs < 1000
+  return false
+end
+
+local function releaseAbove(row, now)
+  for _, above in ipairs(dependants(row)) do
+    if above[STATUS] == 'b' then unblock(above, now) end
+  end
+end
+
+-- Fails what waits for these jobs, and so on up; returns those failed, nearest first.
+local function failAbove(ended, now)
+  local failed, queue = {}, {}
+  for i = 1, #ended do queue[i] = ended[i] end
+  local at = 1
+  while queue[at] do
+    local row = queue[at]
+    at = at + 1
+    for _, above in ipairs(dependants(row)) do
+      if above[STATUS] == 'b' then
+        above[CAUSE] = row[CAUSE] ~= '' and row[CAUSE] or row.id
+        finish(above, 'f', now)
+        failed[#failed + 1] = above
+        queue[#queue + 1] = above
+      end
+    end
+  end
+  return failed
+end
+
+local function isSuspect(row, crashes)
+  return crashes > 0 and crashes >= static(row).limit
+end
+
+local function stateAfter(row, kind, due, now)
+  if kind == 'd' or kind == 'f' or kind == 'c' then return kind end
+  if row[CANCELAT] ~= '' then return 'c' end
+  if kind == 't' then return tonumber(due) > tonumber(now) and 's' or 'r' end
+  if kind == 'r' then return 'r' end
+  return tonumber(row[CRASHES]) + 1 > static(row).limit and 'f' or 'r'
+end
+
+-- Ends the attempt of a running job: d(one), f(ailed), c(ancelled), (re)t(ry), (c)x(rashed), r(eleased), l(ost). Returns its state.
+local function stop(row, kind, text, due, now)
+  local worker, ref = row[WORKEROF], refOf(row)
+  call('SREM', RUN .. worker, ref)
+  if row[CANCELAT] ~= '' then call('ZREM', WISH .. worker, row.id) end
+  if row[CARE] ~= '' then
+    call('SREM', SUSPECT .. worker, ref)
+    row[CARE] = ''
+  end
+  local state = stateAfter(row, kind, due, now)
+  if kind == 'r' then row[ATTEMPT] = number(tonumber(row[ATTEMPT]) - 1) end
+  if kind == 'x' or kind == 'l' then row[CRASHES] = number(tonumber(row[CRASHES]) + 1) end
+  if kind == 't' then row[DUEAT] = due end
+  if kind == 'd' then row[RESULT] = text end
+  if kind == 'l' then row[ERROR] = '' elseif kind == 'f' or kind == 't' or kind == 'x' then row[ERROR] = text end
+  if final[state] then finish(row, state, now)
+  else
+    row[WORKEROF] = ''
+    place(row, state, now)
+  end
+  return state
+end
+
+local function bySeq(a, b) return a[SEQNO] < b[SEQNO] end
+
+local function inOrder(found)
+  for _, row in ipairs(found) do row[SEQNO] = tonumber(row[SEQ], 16) end
+  table.sort(found, bySeq)
+  return found
+end
+
+-- Gives back what a worker runs, as l(ost) or r(eleased); returns what ended with it and in consequence.
+local function takeBack(refs, kind, now)
+  local ended = {}
+  for _, row in ipairs(inOrder(rowsOf(refs))) do
+    if final[stop(row, kind, '', '', now)] then ended[#ended + 1] = row end
+  end
+  for _, row in ipairs(failAbove(ended, now)) do ended[#ended + 1] = row end
+  return ended
+end
+
+-- Ended jobs for the client: id, record, id, record.
+local function report(ended)
+  local out, n = {}, 0
+  for _, row in ipairs(ended) do
+    used[row[KINDNO]] = true
+    out[n + 1], out[n + 2] = row.id, textOf(row)
+    n = n + 2
+  end
+  return out
+end
+`;

@@ -1,0 +1,142 @@
+// Lua: deleting ended jobs, because their time is over or because people ask for it.
+
+/** Deleting rows. */
+export const deletion: string = String.raw`
+-- Ids of these that are part of a graph: needed by others, or with a root that is not their own.
+local function graphOf(jobs)
+  local isIn = {}
+  if call('EXISTS', GRAPH) == 0 then return isIn end
+  local ids = {}
+  for i, each in ipairs(jobs) do ids[i] = each.id end
+  for i = 1, #ids, most do
+    for j, found in ipairs(call('SMISMEMBER', GRAPH, unpack(ids, i, min(#ids, i + most - 1)))) do
+      if found == 1 then isIn[ids[i + j - 1]] = true end
+    end
+  end
+  return isIn
+end
+
+local function leaveGraph(each)
+  local s = parseStatic(call('HGET', JOB, each.id))
+  if s.root ~= '' then call('SREM', ROOT .. s.root, each.ref) end
+  call('DEL', UP .. each.id)
+  call('SREM', GRAPH, each.id)
+end
+
+local emptied = {}
+
+-- A kind of which no job is left is forgotten, with the lines in which only references to nothing can stand.
+local function forgetKinds()
+  for kind in pairs(emptied) do
+    local fields, isLeft = {}, false
+    for state in gmatch('bsruwdfce', '.') do fields[#fields + 1] = state .. kind end
+    for _, found in ipairs(call('HMGET', COUNT, unpack(fields))) do
+      if found and found ~= '0' then isLeft = true end
+    end
+    if not isLeft then
+      local ready = READY .. queueOf(kind)
+      for _, line in ipairs(call('ZRANGE', ready, 0, -1)) do
+        if match(line, '^%d+') == kind then
+          call('DEL', LIST .. line, BACK .. line)
+          call('ZREM', ready, line)
+        end
+      end
+      call('HDEL', COUNT, unpack(fields))
+      call('HDEL', KIND, nameOf(kind))
+      call('HDEL', KINDS, kind)
+    end
+  end
+end
+
+-- Deletes ended jobs: id, ref, seq, kind, status. What remains in lists of others is a reference to nothing.
+local function deleteJobs(gone, isInGraph)
+  local ids, unsuccessful, blocks = {}, {}, {}
+  for i, each in ipairs(gone) do
+    ids[i] = each.id
+    if each.status ~= 'd' then unsuccessful[#unsuccessful + 1] = each.ref end
+    local seq = tonumber(each.seq, 16)
+    local block = (seq - seq % blockSize) / blockSize
+    blocks[block] = (blocks[block] or 0) + 1
+    tally(each.status, each.kind, -1)
+    emptied[each.kind] = true
+    if isInGraph[each.id] then leaveGraph(each) end
+  end
+  many('HDEL', JOB, ids)
+  many('HDEL', STATE, ids)
+  many('HDEL', DEPS, ids)
+  many('ZREM', LOST, unsuccessful)
+  for at, count in pairs(blocks) do
+    local block = number(at)
+    if call('HINCRBY', BLOCKS, block, number(-count)) <= 0 then
+      call('HDEL', BLOCKS, block)
+      call('DEL', BLOCK .. block)
+    end
+  end
+end
+
+-- Those no live job needs; the others.
+local function splitNeeded(jobs, isInGraph)
+  local free, needed = {}, {}
+  for _, each in ipairs(jobs) do
+    if isInGraph[each.id] and isNeeded(each) then needed[#needed + 1] = each else free[#free + 1] = each end
+  end
+  return free, needed
+end
+`;
+
+/** Removes. */
+export const remove: string = String.raw`
+-- Arguments: block to begin with, the filter. Without an index the script walks so many jobs and says where to go on.
+despiteFullMemory()
+local from, after, budget = tonumber(ARGV[1]), '', 20000
+readFilter(2)
+for state in pairs(filter.states or {}) do
+  if not final[state] then filter.states[state] = nil end
+end
+filter.states = filter.states or { d = true, f = true, c = true, e = true }
+
+local function light(found)
+  local jobs = {}
+  for _, each in ipairs(found) do
+    if each.state then
+      local seq, kind = match(each.state, seqPattern)
+      jobs[#jobs + 1] = { id = each.id, ref = seq .. each.id, seq = seq, kind = kind, status = sub(each.state, -1) }
+    end
+  end
+  return jobs
+end
+
+local jobs = {}
+if filter.ids or filter.root then
+  for _, row in ipairs(selected()) do
+    jobs[#jobs + 1] = { id = row.id, ref = refOf(row), seq = row[SEQ], kind = row[KINDNO], status = row[STATUS] }
+  end
+elseif onlyUnsuccessful() then jobs = light(sift(call('ZRANGE', LOST, 0, -1)))
+elseif counted() > 0 then
+  local blocks = call('HKEYS', BLOCKS)
+  table.sort(blocks, byNumber)
+  for _, block in ipairs(blocks) do
+    if tonumber(block) >= from then
+      if budget <= 0 then
+        after = block
+        break
+      end
+      local refs = call('LRANGE', BLOCK .. block, 0, -1)
+      budget = budget - #refs
+      for _, each in ipairs(light(sift(refs))) do jobs[#jobs + 1] = each end
+    end
+  end
+end
+local isInGraph = graphOf(jobs)
+local free = splitNeeded(jobs, isInGraph)
+deleteJobs(free, isInGraph)
+flush()
+forgetKinds()
+-- When nothing ended is left, nothing is to be pruned either.
+filter.kinds, filter.states = nil, final
+if counted() == 0 then
+  for _, keep in ipairs(call('HKEYS', PRUNES)) do call('DEL', PRUNED .. keep) end
+  call('DEL', PRUNES, PRUNE)
+end
+return { #free, after }
+`;

@@ -1,0 +1,152 @@
+// Lua: workers, and the upkeep, in the order `Store.tend` says.
+
+/** Tends. */
+export const tend: string = String.raw`
+-- Arguments: origin, now, limit.
+despiteFullMemory()
+local now, limit = ARGV[2], min(tonumber(ARGV[3]), 1e9)
+local nowMs, ended, lost, recovered = tonumber(ARGV[2]), {}, {}, 0
+
+local function dueIn(key)
+  if limit <= 0 then return {} end
+  return call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', '0', number(limit))
+end
+
+for _, worker in ipairs(call('ZRANGEBYSCORE', LEASE, '-inf', now)) do
+  local refs = call('SMEMBERS', RUN .. worker)
+  recovered = recovered + #refs
+  for _, row in ipairs(takeBack(refs, 'l', now)) do ended[#ended + 1] = row end
+  forgetWorker(worker)
+  lost[#lost + 1] = worker
+end
+
+local late = rowsOf(dueIn(EXPIRING))
+for _, row in ipairs(late) do
+  finish(row, 'e', now)
+  ended[#ended + 1] = row
+end
+for _, row in ipairs(failAbove(late, now)) do ended[#ended + 1] = row end
+
+local due = rowsOf(dueIn(DUE))
+for _, row in ipairs(due) do
+  call('ZREM', DUE, refOf(row))
+  move(row, 'r')
+  makeReady(row, now)
+end
+
+local reported = report(ended)
+flush()
+local over = takePruned(nowMs, limit)
+local isInGraph = graphOf(over)
+local gone, needed = splitNeeded(over, isInGraph)
+for _, each in ipairs(needed) do
+  local row = find(each.id)
+  keepUntil(row, nowMs + max(tonumber(row[KEEP]), 60000))
+end
+deleteJobs(gone, isInGraph)
+flush()
+local names = usedNames()
+forgetKinds()
+local nextDue = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or ''
+return { #due, recovered, #gone, reported, lost, nextDue, names, tell(ARGV[1]), call('TIME') }
+`;
+
+/** What is known of workers. */
+export const workers: string = String.raw`
+local function forgetWorker(worker)
+  call('ZREM', LEASE, worker)
+  call('HDEL', WORKER, worker)
+  call('SREM', DRAIN, worker)
+  call('DEL', RUN .. worker, WISH .. worker, SUSPECT .. worker)
+end
+`;
+
+/** Announces a worker. */
+export const join: string = String.raw`
+-- Arguments: worker, lease until, what it says of itself.
+call('HSET', WORKER, ARGV[1], ARGV[3])
+call('ZADD', LEASE, ARGV[2], ARGV[1])
+call('SREM', DRAIN, ARGV[1])
+`;
+
+/** Renews a lease. */
+export const renew: string = String.raw`
+-- Arguments: worker, lease until; or '+' and for how long, by the server's clock.
+despiteFullMemory()
+local worker, untilMs, time = ARGV[1], ARGV[2], call('TIME')
+if not call('ZSCORE', LEASE, worker) then return { 0, {}, 0, time } end
+if sub(untilMs, 1, 1) == '+' then
+  untilMs = number(time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(sub(untilMs, 2)))
+end
+call('ZADD', LEASE, untilMs, worker)
+return { 1, call('ZRANGE', WISH .. worker, 0, -1), call('SISMEMBER', DRAIN, worker), time }
+`;
+
+/** Asks a worker to stop. */
+export const drain: string = String.raw`
+if not call('ZSCORE', LEASE, ARGV[1]) then return 0 end
+call('SADD', DRAIN, ARGV[1])
+return 1
+`;
+
+/** Pauses or resumes a queue. */
+export const pause: string = String.raw`
+-- Arguments: origin, queue, '1' to pause.
+if ARGV[3] == '1' then
+  call('SADD', PAUSED, ARGV[2])
+  return ''
+end
+if call('SREM', PAUSED, ARGV[2]) == 0 then return '' end
+isReady = true
+return tell(ARGV[1])
+`;
+
+/** Ends a lease. */
+export const leave: string = String.raw`
+-- Arguments: origin, worker, now.
+despiteFullMemory()
+takeBack(call('SMEMBERS', RUN .. ARGV[2]), 'r', ARGV[3])
+flush()
+forgetWorker(ARGV[2])
+return tell(ARGV[1])
+`;
+
+/** Gives back what a worker does not have. */
+export const releaseOthers: string = String.raw`
+-- Arguments: origin, worker, now, ids it has.
+despiteFullMemory()
+local kept, others = {}, {}
+for i = 4, #ARGV do kept[ARGV[i]] = true end
+for _, ref in ipairs(call('SMEMBERS', RUN .. ARGV[2])) do
+  if not kept[sub(ref, 12)] then others[#others + 1] = ref end
+end
+takeBack(others, 'r', ARGV[3])
+flush()
+return { #others, tell(ARGV[1]) }
+`;
+
+/** Records progress. */
+export const note: string = String.raw`
+-- Arguments: worker; for each job id, fence, text.
+for i = 2, #ARGV, 3 do
+  local row = find(ARGV[i])
+  if row and row[STATUS] == 'u' and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
+    row[PROGRESS] = ARGV[i + 2]
+    touch(row)
+  end
+end
+flush()
+`;
+
+/** Lists workers. */
+export const listWorkers: string = String.raw`
+local out, leases = {}, call('ZRANGE', LEASE, 0, -1, 'WITHSCORES')
+for i = 1, #leases, 2 do
+  local id = leases[i]
+  out[#out + 1] = id
+  out[#out + 1] = leases[i + 1]
+  out[#out + 1] = call('HGET', WORKER, id) or ''
+  out[#out + 1] = number(call('SCARD', RUN .. id))
+end
+return out
+`;

@@ -1,0 +1,55 @@
+// The scripts of the store: one for each verb, put together from the parts under `lua/`. A script is named by its SHA-1, as the server
+// keeps it.
+import { createHash } from "node:crypto";
+import { add } from "./lua/add.ts";
+import { addPlain, answers } from "./lua/add-plain.ts";
+import { base } from "./lua/base.ts";
+import { cancel, retry } from "./lua/change.ts";
+import { claim } from "./lua/claim.ts";
+import { ends } from "./lua/ends.ts";
+import { fields } from "./lua/fields.ts";
+import { count, endings, get, inputs, list, queues } from "./lua/read.ts";
+import { prune, pruneTaking } from "./lua/prune.ts";
+import { deletion, remove } from "./lua/remove.ts";
+import { rows } from "./lua/rows.ts";
+import { select } from "./lua/select.ts";
+import { settle } from "./lua/settle.ts";
+import { drain, join, leave, listWorkers, note, pause, releaseOthers, renew, tend, workers } from "./lua/upkeep.ts";
+
+/** A script and its name on the server. */
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+function script(...parts: readonly string[]): Script {
+  const text = parts.join("\n");
+  return { text, sha: createHash("sha1").update(text).digest("hex") };
+}
+
+const book = [base, fields, prune, rows, ends] as const;
+
+/** All scripts, by verb. */
+export const scripts = {
+  addPlain: script(base, answers, addPlain),
+  add: script(...book, answers, add),
+  settle: script(...book, claim, settle),
+  inputs: script(base, fields, prune, rows, inputs),
+  get: script(base, get),
+  endings: script(base, fields, endings),
+  list: script(...book, select, list),
+  count: script(...book, select, count),
+  queues: script(base, queues),
+  cancel: script(...book, select, cancel),
+  retry: script(...book, select, retry),
+  remove: script(...book, select, deletion, remove),
+  tend: script(...book, pruneTaking, deletion, workers, tend),
+  join: script(base, join),
+  renew: script(base, renew),
+  drain: script(base, drain),
+  pause: script(base, pause),
+  leave: script(...book, workers, leave),
+  releaseOthers: script(...book, releaseOthers),
+  note: script(base, fields, prune, rows, note),
+  workers: script(base, listWorkers),
+} as const satisfies Readonly<Record<string, Script>>;

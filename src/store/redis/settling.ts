@@ -1,0 +1,36 @@
+// The arguments of `settle`.
+import type { Outcome } from "../job.ts";
+import type { Want } from "../store.ts";
+import { separator, toField } from "./text.ts";
+
+const letters: Readonly<Record<Outcome["kind"], string>> = {
+  done: "d",
+  failed: "f",
+  cancelled: "c",
+  retry: "t",
+  crashed: "x",
+  released: "r",
+};
+
+function textOf(outcome: Outcome): string {
+  if (outcome.kind === "done") return toField(outcome.result);
+  if (outcome.kind === "retry") return String(outcome.dueAt) + separator + toField(outcome.error);
+  return "error" in outcome ? toField(outcome.error) : "";
+}
+
+/** See `lua/settle.ts`. */
+export function settleArguments(
+  origin: string,
+  worker: string,
+  outcomes: readonly Outcome[],
+  wants: readonly Want[],
+  now: number,
+): string[] {
+  const args = [origin, toField(worker), String(now), String(outcomes.length)];
+  for (const outcome of outcomes) args.push(toField(outcome.id), letters[outcome.kind] + outcome.fence, textOf(outcome));
+  for (const { queues, tasks, limit } of wants) {
+    const asked = [...new Set(queues)];
+    args.push(String(limit), String(asked.length), String(tasks.length), ...asked.map(toField), ...tasks.map(toField));
+  }
+  return args;
+}

@@ -1,0 +1,280 @@
+// The Redis store: jobs on a Redis or Valkey server that any number of machines share. This file only says which script does a
+// verb and how its answer is read; the rules are in the scripts (`lua/`), which say in Lua what `machine.ts`, `arrival.ts`,
+// `cancellation.ts` and `revival.ts` say, and the policy on lost connections is in `link.ts`. The layout is in
+// `docs/decisions/0010-redis-layout.md`.
+import { ClosedError, StoreError, UsageError } from "../../core/errors.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Renewal } from "../lease.ts";
+import { ServerClock } from "../network/clock.ts";
+import type {
+  Added,
+  Cancelled,
+  JobFilter,
+  NewWorker,
+  Page,
+  QueueStats,
+  Settled,
+  Store,
+  StoredWorker,
+  StoreListener,
+  StoreInfo,
+  Tended,
+  Want,
+} from "../store.ts";
+import type { AddReply, Submit } from "./adding.ts";
+import { Adding, settleSubmits } from "./adding.ts";
+import { filterArguments } from "./filter.ts";
+import { info } from "./info.ts";
+import { Link } from "./link.ts";
+import type { Page as Found } from "./replies.ts";
+import * as replies from "./replies.ts";
+import type { Script } from "./scripts.ts";
+import { scripts } from "./scripts.ts";
+import { settleArguments } from "./settling.ts";
+import { toField } from "./text.ts";
+import { parseRedisUrl } from "./url.ts";
+import { Watch } from "./watch.ts";
+import type { Repeat } from "./wire.ts";
+
+/** How a Redis store is opened. */
+export interface RedisOptions {
+  /** Timers, randomness and ids. Default: the real ones. */
+  readonly runtime?: Runtime;
+  /** How long a verb waits for a server that cannot be reached before it rejects with a StoreUnavailable. Default: 30 s. */
+  readonly unavailableAfterMs?: number;
+}
+
+/** How many answers of `add` may be kept on the server before it is told to forget them. */
+const forgetAfter = 64;
+
+class RedisStore implements Store {
+  readonly leaseUrl: string;
+  readonly tendMs: number = 3000;
+  readonly #link: Link;
+  readonly #runtime: Runtime;
+  readonly #origin: string;
+  readonly #clock: ServerClock;
+  readonly #adding: Adding;
+  readonly #watch: Watch;
+  #tokens = 0;
+  #answered: string[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(url: string, link: Link, clock: ServerClock, runtime: Runtime) {
+    this.leaseUrl = url;
+    this.#link = link;
+    this.#clock = clock;
+    this.#runtime = runtime;
+    this.#origin = runtime.id();
+    this.#adding = new Adding(runtime, (plain, args, submits) => void this.#submit(plain, args, submits));
+    this.#watch = new Watch(runtime, this.#origin, (hear) => link.listen(hear));
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`The store ${this.#link.location} is closed. Open it again to use it.`);
+  }
+
+  /** Runs a script after the submits that were asked for before it. */
+  #run<T>(script: Script, args: readonly string[], repeat: Repeat = "always"): Promise<T> {
+    if (this.#closing) return Promise.reject(this.#closedError());
+    this.#adding.flush();
+    return this.#link.run<T>(script, args, repeat);
+  }
+
+  async #submit(plain: boolean, args: readonly string[], submits: readonly Submit[]): Promise<void> {
+    this.#tokens += 1;
+    const token = String(this.#tokens);
+    let forget = "";
+    if (this.#answered.length >= forgetAfter) {
+      forget = JSON.stringify(this.#answered);
+      this.#answered = [];
+    }
+    const call = (again: boolean): string[] => [this.#origin, token, again ? "1" : "0", forget, ...args];
+    try {
+      const reply = await this.#link.run<AddReply>(plain ? scripts.addPlain : scripts.add, call, "always");
+      this.#answered.push(token);
+      this.#watch.own(reply[2]);
+      settleSubmits(submits, reply);
+    } catch (error) {
+      for (const { reject } of submits) reject(error as Error);
+    }
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  async add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+    if (this.#closing) throw this.#closedError();
+    return jobs.length === 0 ? [] : this.#adding.add(jobs, now);
+  }
+
+  async addIn(): Promise<readonly Added[]> {
+    if (this.#closing) throw this.#closedError();
+    throw new UsageError(
+      "A Redis store has no transactions to submit in. Submit after yours is committed, or keep jobs in its database.",
+    );
+  }
+
+  async settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
+    const args = settleArguments(this.#origin, worker, outcomes, wants, now);
+    // A claim alone that was lost is found by `releaseOthers`, too.
+    const reply = await this.#run<replies.SettleReply>(scripts.settle, args, "never");
+    this.#watch.own(reply[4]);
+    return replies.toSettled(reply);
+  }
+
+  async inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+    return replies.toInputs(ids, await this.#run<replies.InputsReply>(scripts.inputs, ids.map(toField)));
+  }
+
+  async get(ids: readonly string[]): Promise<readonly Job[]> {
+    return replies.toJobs(await this.#run<Found>(scripts.get, [...new Set(ids)].map(toField)));
+  }
+
+  async endings(ids: readonly string[]): Promise<readonly Ended[]> {
+    return replies.toEndings(await this.#run<Found>(scripts.endings, ids.map(toField)));
+  }
+
+  async list(filter: JobFilter, { limit, before }: Page): Promise<readonly Job[]> {
+    const chosen = filterArguments(filter);
+    const jobs: Job[] = [];
+    // A script reads so many jobs at most; the next goes on where it stopped.
+    for (let from: string | undefined = ""; from !== undefined;) {
+      const args = [String(limit - jobs.length), from, "", before === undefined ? "" : toField(before), ...chosen];
+      const page: Found = await this.#run<Found>(scripts.list, args);
+      for (const job of replies.toJobs(page)) jobs.push(job);
+      from = page[2] === "" ? undefined : page[2];
+    }
+    return jobs;
+  }
+
+  count(filter: JobFilter): Promise<number> {
+    return this.#run<number>(scripts.count, filterArguments(filter));
+  }
+
+  async cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
+    const args = [this.#origin, String(now), toField(reason), ...filterArguments(filter)];
+    const [cancelled, requested, failed, events] = await this.#run<replies.CancelReply>(scripts.cancel, args);
+    this.#watch.own(events);
+    return { cancelled: replies.toIds(cancelled), requested: replies.toIds(requested), failed: replies.toIds(failed) };
+  }
+
+  async retry(filter: JobFilter, now: number): Promise<readonly string[]> {
+    const args = [this.#origin, String(now), ...filterArguments(filter)];
+    const [revived, events] = await this.#run<replies.RetryReply>(scripts.retry, args);
+    this.#watch.own(events);
+    return replies.toIds(revived);
+  }
+
+  async remove(filter: JobFilter): Promise<number> {
+    const chosen = filterArguments(filter);
+    let removed = 0;
+    // A script deletes so many jobs at most, lest the server stand still; the next goes on where it stopped.
+    for (let from = "0"; from !== "";) {
+      const [count, after]: replies.RemoveReply = await this.#run<replies.RemoveReply>(scripts.remove, [from, ...chosen]);
+      removed += count;
+      from = after;
+    }
+    return removed;
+  }
+
+  async tend(now: number, limit: number): Promise<Tended> {
+    const askedAt = this.#runtime.elapsed();
+    const reply = await this.#run<replies.TendReply>(scripts.tend, [this.#origin, String(now), String(limit)]);
+    this.#learn(reply[8], askedAt);
+    this.#watch.own(reply[7]);
+    return replies.toTended(reply);
+  }
+
+  async join(worker: NewWorker, leaseUntil: number): Promise<void> {
+    await this.#run(scripts.join, [toField(worker.id), String(leaseUntil), JSON.stringify(worker)]);
+  }
+
+  async renew(worker: string, leaseUntil: number): Promise<Renewal> {
+    const askedAt = this.#runtime.elapsed();
+    const reply = await this.#run<replies.RenewReply>(scripts.renew, [toField(worker), String(leaseUntil)]);
+    this.#learn(reply[3], askedAt);
+    return replies.toRenewal(reply);
+  }
+
+  async drain(worker: string): Promise<boolean> {
+    return (await this.#run<number>(scripts.drain, [toField(worker)])) === 1;
+  }
+
+  async pause(queue: string, paused: boolean): Promise<void> {
+    this.#watch.own(await this.#run<string>(scripts.pause, [this.#origin, toField(queue), paused ? "1" : "0"]));
+  }
+
+  async leave(worker: string, now: number): Promise<void> {
+    this.#watch.own(await this.#run<string>(scripts.leave, [this.#origin, toField(worker), String(now)]));
+  }
+
+  async releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
+    const args = [this.#origin, toField(worker), String(now), ...ids.map(toField)];
+    const [count, events] = await this.#run<replies.ReleaseReply>(scripts.releaseOthers, args);
+    this.#watch.own(events);
+    return count;
+  }
+
+  async note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {
+    const rows = progress.flatMap(([id, fence, text]) => [toField(id), String(fence), toField(text)]);
+    await this.#run(scripts.note, [toField(worker), ...rows]);
+  }
+
+  async workers(): Promise<readonly StoredWorker[]> {
+    return replies.toWorkers(await this.#run<readonly string[]>(scripts.workers, []));
+  }
+
+  async queues(): Promise<readonly QueueStats[]> {
+    return replies.toQueues(await this.#run<replies.QueuesReply>(scripts.queues, []));
+  }
+
+  async info(): Promise<StoreInfo> {
+    const jobs = await this.count({});
+    return info(this.#link, jobs, this.#clock.skewMs());
+  }
+
+  watch(listener: StoreListener): () => void {
+    if (this.#closing) throw this.#closedError();
+    return this.#watch.add(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#adding.flush();
+    this.#watch.close();
+    await this.#link.close();
+  }
+
+  #learn([seconds, micros]: replies.Time, askedAt: number): void {
+    this.#clock.learn(Number(seconds) * 1000 + Number(micros) / 1000, askedAt);
+  }
+}
+
+/**
+ * Opens the store of this name on this server (`redis://user:password@host:6379/0?name=manyhands`, see `url.ts`). Rejects with
+ * a StoreError in one line when the server cannot be reached, refuses the password or is too old.
+ */
+export async function redisStore(url: string, options: RedisOptions = {}): Promise<Store> {
+  const { runtime = systemRuntime, unavailableAfterMs = 30_000 } = options;
+  const link = await Link.open(parseRedisUrl(url), { runtime, unavailableAfterMs });
+  const clock = new ServerClock(runtime);
+  try {
+    const askedAt = runtime.elapsed();
+    const [seconds, micros] = await link.ask<replies.Time>("TIME");
+    clock.learn(Number(seconds) * 1000 + Number(micros) / 1000, askedAt);
+    return new RedisStore(url, link, clock, runtime);
+  } catch (error) {
+    await link.close();
+    throw error instanceof StoreError
+      ? error
+      : new StoreError(`The store ${link.location} cannot be used: ${(error as Error).message}`);
+  }
+}

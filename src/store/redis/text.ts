@@ -1,0 +1,251 @@
+// The texts jobs are kept as: fields joined by a separator that no field holds. The server's scripts split at it and copy pieces;
+// they know the same fields (`lua/fields.ts`). Times and other numbers are kept as JavaScript prints them.
+import type { FinalState, JobState } from "../../task/state.ts";
+import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+
+/** Stands between fields: ASCII's unit separator. */
+export const separator = "\u001f";
+
+const escape = "\u001b";
+// Nothing is left empty by this but null.
+const emptyText = `${escape}0`;
+
+/** A text as a field: without separators, and not empty. Null is the empty field. */
+export function toField(text: string | null): string {
+  if (text === null) return "";
+  if (text === "") return emptyText;
+  if (!text.includes(separator) && !text.includes(escape)) return text;
+  return text.replaceAll(escape, `${escape}1`).replaceAll(separator, `${escape}2`);
+}
+
+/** The text of a field, or null. */
+export function fromField(field: string | undefined): string | null {
+  if (field === undefined || field === "") return null;
+  if (!field.includes(escape)) return field;
+  if (field === emptyText) return "";
+  return field.replaceAll(`${escape}2`, separator).replaceAll(`${escape}1`, escape);
+}
+
+/** The text of a field that is never null. */
+export function textOf(field: string | undefined): string {
+  return fromField(field) ?? "";
+}
+
+function numberField(value: number | null): string {
+  return value === null ? "" : String(value);
+}
+
+function numberOf(field: string | undefined): number | null {
+  return field === undefined || field === "" ? null : Number(field);
+}
+
+/** A queue and a task, as their kind is named. */
+export function kindName(queue: string, task: string): string {
+  return toField(queue) + separator + toField(task);
+}
+
+/** The rank of a priority: with its sign turned, so that all orders ascend. */
+export function rankOf(priority: number): string {
+  return String(0 - priority);
+}
+
+/** True when only the ids of these jobs matter to whether and how they are added. */
+export function isPlain({ dueAt, expiresAt, unique, dependsOn, root, id }: NewJob): boolean {
+  return dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0 && root === id;
+}
+
+/** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
+export function submittedText(job: NewJob, now: number): string {
+  const {
+    keepMs,
+    priority,
+    crashLimit,
+    dueAt,
+    expiresAt,
+    submittedAt,
+    root,
+    id,
+    unique,
+    dependsOn,
+    parent,
+    trace,
+    policy,
+    args,
+  } = job;
+  const times = `${numberField(dueAt)}${separator}${numberField(expiresAt)}${separator}${submittedAt}${separator}`;
+  const own = root === id ? "" : toField(root);
+  const key = unique ? toField(unique.key) + separator + (unique.until === "started" ? "s" : "e") : separator;
+  return (
+    `${keepMs}${separator}${rankOf(priority)}${separator}${now}${separator}${crashLimit}${separator}${times}${own}${separator}` +
+    `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
+    `${toField(policy)}${separator}${toField(args)}`
+  );
+}
+
+/** The names of kinds that came with an answer: number, queue and task, number, and so on. */
+export class Kinds {
+  readonly #names = new Map<string, { readonly queue: string; readonly task: string }>();
+
+  constructor(flat: readonly string[]) {
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const [queue, task] = (flat[i + 1] as string).split(separator);
+      this.#names.set(flat[i] as string, { queue: textOf(queue), task: textOf(task) });
+    }
+  }
+
+  find(kind: string | undefined): { readonly queue: string; readonly task: string } {
+    return this.#names.get(kind ?? "") ?? { queue: "", task: "" };
+  }
+}
+
+const seqLength = 11;
+
+/** A claimed job from its reference, what was submitted, and attempt, crashes and fence; empty at a first start. */
+export function toClaimed(reference: string, text: string, facts: string, kinds: Kinds): ClaimedJob {
+  const field = text.split(separator);
+  const id = textOf(reference.slice(seqLength));
+  const [attempt, crashes, fence] = facts === "" ? [1, 0, 1] : facts.split(" ").map(Number);
+  const { queue, task } = kinds.find(field[1]);
+  return {
+    id,
+    task,
+    queue,
+    args: textOf(field[16]),
+    policy: fromField(field[15]),
+    attempt: attempt ?? 1,
+    crashes: crashes ?? 0,
+    fence: fence ?? 1,
+    root: fromField(field[9]) ?? id,
+    parent: fromField(field[13]),
+    trace: fromField(field[14]),
+    dependencies: Number(field[12]),
+    submittedAt: Number(field[8]),
+  };
+}
+
+const stateNames: Readonly<Record<string, JobState>> = {
+  b: "blocked",
+  s: "scheduled",
+  r: "ready",
+  u: "running",
+  w: "waiting",
+  d: "done",
+  f: "failed",
+  c: "cancelled",
+  e: "expired",
+};
+
+/** The letter of each state. */
+export const stateLetters: Readonly<Record<JobState, string>> = Object.fromEntries(
+  Object.entries(stateNames).map(([letter, state]) => [state, letter]),
+) as Record<JobState, string>;
+
+/** The state of a letter. */
+export function stateOf(letter: string): JobState {
+  return stateNames[letter] ?? "waiting";
+}
+
+/** An ended job from its record. */
+export function toEnded(id: string, record: string, kinds: Kinds): Ended {
+  const field = record.split(separator);
+  return {
+    id: textOf(id),
+    task: kinds.find(field[4]).task,
+    state: stateOf(field.at(-1) ?? "") as FinalState,
+    result: fromField(field[23]),
+    error: fromField(field[19]),
+    cause: fromField(field[17]),
+    cancelReason: fromField(field[16]),
+    crashes: Number(field[9]),
+    worker: fromField(field[0]),
+  };
+}
+
+type Changing = Pick<
+  Job,
+  | "state"
+  | "worker"
+  | "fence"
+  | "readyAt"
+  | "attempt"
+  | "crashes"
+  | "startedAt"
+  | "pending"
+  | "dueAt"
+  | "expiresAt"
+  | "cancelAt"
+  | "cancelReason"
+  | "cause"
+  | "progress"
+  | "error"
+  | "endedAt"
+  | "result"
+>;
+
+function changing(record: string): Changing {
+  const field = record.split(separator);
+  return {
+    state: stateOf(field.at(-1) ?? ""),
+    worker: fromField(field[0]),
+    fence: Number(field[1]),
+    readyAt: numberOf(field[7]),
+    attempt: Number(field[8]),
+    crashes: Number(field[9]),
+    startedAt: numberOf(field[10]),
+    pending: Number(field[11]),
+    dueAt: numberOf(field[13]),
+    expiresAt: numberOf(field[14]),
+    cancelAt: numberOf(field[15]),
+    cancelReason: fromField(field[16]),
+    cause: fromField(field[17]),
+    progress: fromField(field[18]),
+    error: fromField(field[19]),
+    endedAt: numberOf(field[21]),
+    result: fromField(field[23]),
+  };
+}
+
+/** A job that is ready for the first time has no record. */
+function firstReady(field: readonly string[]): Changing {
+  return {
+    state: "ready",
+    worker: null,
+    fence: 0,
+    readyAt: Number(field[4]),
+    attempt: 0,
+    crashes: 0,
+    startedAt: null,
+    pending: 0,
+    dueAt: numberOf(field[6]),
+    expiresAt: numberOf(field[7]),
+    cancelAt: null,
+    cancelReason: null,
+    cause: null,
+    progress: null,
+    error: null,
+    endedAt: null,
+    result: null,
+  };
+}
+
+/** A job from what was submitted and its record, which may be empty. */
+export function toJob(id: string, text: string, record: string, kinds: Kinds): Job {
+  const field = text.split(separator);
+  const name = textOf(id);
+  return {
+    id: name,
+    ...kinds.find(field[1]),
+    priority: 0 - Number(field[3]),
+    args: textOf(field[16]),
+    policy: fromField(field[15]),
+    crashLimit: Number(field[5]),
+    keepMs: Number(field[2]),
+    root: fromField(field[9]) ?? name,
+    parent: fromField(field[13]),
+    trace: fromField(field[14]),
+    submittedAt: Number(field[8]),
+    uniqueKey: fromField(field[10]),
+    dependencies: Number(field[12]),
+    ...(record === "" ? firstReady(field) : changing(record)),
+  };
+}

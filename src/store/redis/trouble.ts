@@ -1,0 +1,33 @@
+// What an error of the server or of the connection means for the operation that met it.
+import { StoreError } from "../../core/errors.ts";
+
+/**
+ * What became of an operation: the connection was lost after it was sent, it was never sent, the server cannot do it now (it did
+ * nothing), the server does not know the script (it did nothing), or it is refused for good, with this error.
+ */
+export type Refusal = "lost" | "not sent" | "not now" | "unknown script" | StoreError;
+
+const passing = /^(READONLY|MASTERDOWN|CLUSTERDOWN|LOADING|TRYAGAIN|MOVED|ASK|BUSY|UNBLOCKED|NOAUTH)\b/u;
+
+/** Reads an error of ioredis. */
+export function refusalOf(error: Error): Refusal {
+  if (error.name !== "ReplyError") return error.message.startsWith("Stream isn't writeable") ? "not sent" : "lost";
+  const { message } = error;
+  if (message.startsWith("NOSCRIPT")) return "unknown script";
+  if (passing.test(message)) return "not now";
+  if (message.startsWith("OOM"))
+    return new StoreError(
+      "The Redis server has no memory left (maxmemory), so nothing was stored. Let ended jobs be pruned sooner, or raise maxmemory.",
+      { cause: error },
+    );
+  if (message.startsWith("MISCONF"))
+    return new StoreError(
+      "The Redis server cannot write its snapshots, so it refuses changes. See its log; often the disk is full.",
+      {
+        cause: error,
+      },
+    );
+  if (message.startsWith("NOPERM"))
+    return new StoreError(`The Redis server does not let this user do what the store needs: ${message}.`, { cause: error });
+  return new StoreError(`The Redis server refused an operation: ${message}.`, { cause: error });
+}

@@ -1,0 +1,86 @@
+// Adding jobs within the caller's own transaction, on his own connection to the same file: they exist exactly if his rows do.
+// Nobody tells us of his commit, so it is looked for, ever less often, and then the bell is rung; who listens for nothing more
+// than that may start a job a little later.
+import { realpathSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { UsageError } from "../../core/errors.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { show } from "../../core/show.ts";
+import type { NewJob } from "../job.ts";
+import type { Added } from "../store.ts";
+import { add } from "./add.ts";
+import { Connection } from "./connection.ts";
+import { recordEndings } from "./endings.ts";
+import { checkVersion } from "./migrate.ts";
+
+const longestWaitMs = 500;
+const mostLookedForMs = 600_000;
+
+const connections = new WeakMap<DatabaseSync, Connection>();
+
+function connectionOf(tx: unknown, path: string): Connection {
+  if (!(tx instanceof DatabaseSync)) {
+    throw new UsageError(
+      `submit() tx must be the DatabaseSync of node:sqlite on which your transaction is open, found ${show(tx)}.`,
+    );
+  }
+  const location = tx.location();
+  if (location === null || realpathSync(location) !== realpathSync(path)) {
+    throw new UsageError(
+      `submit() tx is a connection to ${location ?? "a database in memory"}, but this store is ${path}. ` +
+        "A job can only be part of a transaction on the store's own file: keep your tables there.",
+    );
+  }
+  if (!tx.isTransaction) throw new UsageError('submit() tx has no open transaction. Run "BEGIN IMMEDIATE" on it first.');
+  let connection = connections.get(tx);
+  if (!connection) connections.set(tx, (connection = new Connection(path, tx)));
+  return connection;
+}
+
+/** What adding needs of the store. */
+export interface Within {
+  readonly path: string;
+  readonly version: number;
+  readonly runtime: Runtime;
+  /** True when this job is committed. */
+  isStored(id: string): boolean;
+  /** Called after his commit. */
+  committed(): void;
+}
+
+/** Adds the jobs; see `Store.addIn`. */
+export function addWithin(store: Within, tx: unknown, jobs: readonly NewJob[], now: number): readonly Added[] {
+  const db = connectionOf(tx, store.path);
+  const effects = { ready: false, ended: [], anyEnded: false, waitedMs: 0 };
+  db.run("SAVEPOINT manyhands");
+  let added: readonly Added[];
+  try {
+    checkVersion(db, store.version);
+    added = add(db, effects, jobs, now);
+    recordEndings(db, effects);
+  } catch (error) {
+    db.run("ROLLBACK TO manyhands");
+    db.run("RELEASE manyhands");
+    throw error;
+  }
+  db.run("RELEASE manyhands");
+  const first = added.find(({ existing }) => existing === null);
+  if (first) void lookForCommit(store, first.id);
+  return added;
+}
+
+/** Ends when the job is there, when the store is closed, or when it has been away for so long that it was rolled back. */
+async function lookForCommit(store: Within, id: string): Promise<void> {
+  const { runtime } = store;
+  const start = runtime.elapsed();
+  for (let waitMs = 1; runtime.elapsed() - start < mostLookedForMs; waitMs = Math.min(longestWaitMs, waitMs * 1.5)) {
+    await new Promise<void>((resolve) => runtime.after(waitMs, resolve, { background: true }));
+    try {
+      if (!store.isStored(id)) continue;
+    } catch {
+      // The store is closed or lost: nobody is left to be woken by it.
+      return;
+    }
+    return store.committed();
+  }
+}

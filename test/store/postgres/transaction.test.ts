@@ -1,0 +1,58 @@
+// Jobs added in a transaction of the caller's: they exist exactly if it is committed.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ClosedError, StoreError, UsageError } from "../../../src/core/errors.ts";
+import { newJob, start } from "../../../src/testing/store-suite/bench.ts";
+import { connect, newStore, skip } from "./schemas.ts";
+
+describe("adding in a transaction of one's own", { skip }, () => {
+  test("a commit adds the jobs, and listeners are told of it", async () => {
+    const [store, client] = await Promise.all([newStore(), connect()]);
+    await client.query("BEGIN");
+    const unique = { key: "k", until: "ended" } as const;
+    const jobs = [newJob({ id: "a" }), newJob({ id: "b", dependsOn: ["a"] }), newJob({ id: "u", unique })];
+    assert.deepEqual(await store.addIn(client, [newJob({ id: "x" })], start), [{ id: "x", existing: null }]);
+    assert.equal((await store.addIn(client, jobs, start)).length, 3);
+    assert.equal(await store.count({}), 0);
+    const told = new Promise<void>((resolve) => {
+      store.watch((event) => {
+        if (event !== "ready") return;
+        void store.count({}).then((count) => (count === 4 ? resolve() : undefined));
+      });
+    });
+    await client.query("COMMIT");
+    await told;
+    assert.deepEqual(
+      (await store.list({}, { limit: 9 })).map(({ id, state }) => `${id} ${state}`),
+      ["u ready", "b blocked", "a ready", "x ready"],
+    );
+    assert.equal((await store.add([newJob({ id: "v", unique })], start))[0]?.existing, "u");
+    await Promise.all([store.close(), client.end()]);
+  });
+
+  test("a rollback adds none", async () => {
+    const [store, client] = await Promise.all([newStore(), connect()]);
+    await client.query("BEGIN");
+    await store.addIn(client, [newJob({ id: "a" })], start);
+    await client.query("ROLLBACK");
+    assert.equal(await store.count({}), 0);
+    await store.add([newJob({ id: "a" })], start);
+    await client.query("BEGIN");
+    await assert.rejects(store.addIn(client, [newJob({ id: "a" })], start), StoreError);
+    // The caller's transaction is still good.
+    await store.addIn(client, [newJob({ id: "b" })], start);
+    await client.query("COMMIT");
+    assert.equal(await store.count({}), 2);
+    await Promise.all([store.close(), client.end()]);
+  });
+
+  test("what is no transaction on this store's database is refused", async () => {
+    const [store, client] = await Promise.all([newStore(), connect()]);
+    await assert.rejects(store.addIn({}, [newJob({ id: "a" })], start), UsageError);
+    await assert.rejects(store.addIn(client, [newJob({ id: "a" })], start), /no open transaction/);
+    await client.query("CREATE TEMP TABLE meta (store uuid)");
+    await store.close();
+    await assert.rejects(store.addIn(client, [newJob({ id: "a" })], start), ClosedError);
+    await client.end();
+  });
+});

@@ -1,0 +1,100 @@
+// What lies on the server: nothing of jobs that are gone, and all jobs of a batch larger than a call of Lua can take.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Redis } from "ioredis";
+import { redisStore } from "../../../src/store/redis/store.ts";
+import { Bench, claim, done, failed, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
+import { givenRedis } from "../../servers/given.ts";
+import { namesOn } from "./names.ts";
+
+const given = givenRedis();
+const skip = "skip" in given && given.skip;
+const url = "url" in given ? given.url : "";
+const newUrl = skip ? () => "" : namesOn(url);
+
+async function keysOf(storeUrl: string): Promise<string[]> {
+  const name = `{${new URL(storeUrl).searchParams.get("name")}}:`;
+  const client = new Redis(url);
+  const keys = await client.keys(`${name}*`);
+  await client.quit();
+  return keys.map((key) => key.slice(name.length)).sort();
+}
+
+test("nothing is left of jobs that are gone", { skip }, async () => {
+  const storeUrl = newUrl();
+  const store = await redisStore(storeUrl);
+  const bench = new Bench(store);
+  const unique = { key: "k", until: "ended" } as const;
+  await bench.add(
+    { id: "a", unique, priority: 3 },
+    { id: "b", dueAt: start + 5, root: "top" },
+    { id: "c", expiresAt: start + 7, queue: "other" },
+    { id: "d", crashLimit: 1, task: "other" },
+    { id: "top", dependsOn: ["a", "b", "b"] },
+    { id: "plain" },
+    { id: "never" },
+  );
+  const jobs = await bench.claim("w", 2);
+  assert.equal(jobs.length, 2);
+  await bench.settle(...jobs.map((job) => (job.id === "a" ? failed(job) : done(job))));
+  assert.equal((await store.retry({ ids: ["top"] }, start)).length, 2);
+  await store.cancel({ ids: ["never"] }, null, start);
+  await store.tend(start + 8, 100);
+  bench.now = start + 8;
+  const rest = await bench.claim("w", 10);
+  await bench.settle(
+    ...rest.map((job) => (job.id === "b" ? { id: "b", fence: job.fence, kind: "released" as const } : done(job))),
+  );
+  await bench.runAll();
+  await store.cancel({}, null, bench.now);
+  await store.leave("w", bench.now);
+  assert.equal(await store.remove({ ids: ["plain"] }), 1);
+  await store.tend(bench.now + 2_000_000, 100);
+  await store.tend(bench.now + 9_000_000, 100);
+  assert.equal(await store.count({}), 0);
+  const keys = (await keysOf(storeUrl)).filter((key) => !key.startsWith("answers:"));
+  assert.deepEqual(keys, ["meta"]);
+  await store.close();
+});
+
+test("a batch of 20,000 jobs is one call, claimed and ended in one call each", { skip }, async () => {
+  const store = await redisStore(newUrl());
+  const jobs = Array.from({ length: 20_000 }, (_, i) => newJob({ id: `j${i}` }));
+  await store.add(jobs, start);
+  await store.join(newWorker("w"), start + 1000);
+  const claimed = await claim(store, "w", wants(20_000), start);
+  assert.deepEqual(
+    claimed.map(({ id }) => id),
+    jobs.map(({ id }) => id),
+  );
+  const settled = await store.settle(
+    "w",
+    claimed.map((job) => done(job)),
+    [],
+    start,
+  );
+  assert.deepEqual(settled.refused, []);
+  assert.equal((await store.endings(jobs.map(({ id }) => id))).length, 20_000);
+  assert.equal((await store.tend(start + 2_000_000, 30_000)).pruned, 20_000);
+  await store.close();
+});
+
+test("a listing with little to find goes through all jobs, page by page", { skip }, async () => {
+  const store = await redisStore(newUrl());
+  for (let from = 0; from < 60_000; from += 10_000)
+    await store.add(
+      Array.from({ length: 10_000 }, (_, i) =>
+        newJob({ id: `j${from + i}`, task: (from + i) % 20_000 === 7 ? "rare" : "often" }),
+      ),
+      start,
+    );
+  const rare = await store.list({ task: "rare" }, { limit: 10 });
+  assert.deepEqual(
+    rare.map(({ id }) => id),
+    ["j40007", "j20007", "j7"],
+  );
+  assert.equal((await store.cancel({ task: "often" }, null, start)).cancelled.length, 59_997);
+  assert.equal(await store.remove({}), 59_997);
+  assert.equal(await store.count({}), 3);
+  await store.close();
+});
