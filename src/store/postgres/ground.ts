@@ -2,6 +2,17 @@
 import type { Bell } from "./bell.ts";
 import type { GivenOut } from "./given-out.ts";
 
+/** Numbers the settles of one open store: one whose connection was cut may arrive after it was given up, and must not claim then. */
+export class Settles {
+  /** The last number given. */
+  last = 0;
+
+  next(): number {
+    this.last += 1;
+    return this.last;
+  }
+}
+
 /** What a verb stands on. */
 export interface Ground {
   /** The schema, quoted for SQL. */
@@ -10,4 +21,5 @@ export interface Ground {
   readonly world: string;
   readonly bell: Bell;
   readonly given: GivenOut;
+  readonly settles: Settles;
 }

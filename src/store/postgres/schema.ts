@@ -115,7 +115,9 @@ export const tables: SchemaSql = (s) => `
     tasks text NOT NULL,
     started_at double precision NOT NULL,
     lease_until double precision NOT NULL,
-    drain boolean NOT NULL DEFAULT false
+    drain boolean NOT NULL DEFAULT false,
+    void_origin text,                      -- the settles of this program up to this number claim nothing any more
+    void_upto bigint NOT NULL DEFAULT 0
   );
   CREATE TABLE ${s}.paused (
     queue ${text} PRIMARY KEY

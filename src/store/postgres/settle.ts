@@ -75,11 +75,16 @@ interface Call {
   readonly strict: boolean;
 }
 
-async function call({ schema, world, bell }: Ground, session: Session, asked: Call): Promise<readonly [Head, readonly Row[]]> {
+async function call(
+  { schema, world, bell, settles }: Ground,
+  session: Session,
+  asked: Call,
+): Promise<readonly [Head, readonly Row[]]> {
   const { worker, outcomes, wants, now, strict } = asked;
   const done = outcomes.filter(({ outcome }) => outcome.kind === "done");
   const others = done.length === outcomes.length ? [] : outcomes.filter(({ outcome }) => outcome.kind !== "done");
   const { may, must } = bell.ring();
+  const number = settles.next();
   const values = [
     toStored(worker),
     now,
@@ -90,6 +95,7 @@ async function call({ schema, world, bell }: Ground, session: Session, asked: Ca
     wantsJson(wants),
     bell.channel,
     bell.origin,
+    number,
     may,
     must,
   ];

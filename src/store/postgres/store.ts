@@ -29,6 +29,7 @@ import type { Queryable } from "./client.ts";
 import type { Connection, Session } from "./connection.ts";
 import { GivenOut } from "./given-out.ts";
 import type { Ground } from "./ground.ts";
+import { Settles } from "./ground.ts";
 import { info } from "./info.ts";
 import { Line } from "./line.ts";
 import { Link } from "./link.ts";
@@ -84,7 +85,13 @@ export class PostgresStore implements Store {
     });
     this.#watch = new Watch({ place, runtime, channel: bell.channel, heard: (payload) => bell.heard(payload) });
     this.#sweep = new Sweep(place, runtime);
-    this.#ground = { schema: quoted(place.schema), world: lockNumber(place.schema), bell, given: new GivenOut() };
+    this.#ground = {
+      schema: quoted(place.schema),
+      world: lockNumber(place.schema),
+      bell,
+      given: new GivenOut(),
+      settles: new Settles(),
+    };
   }
 
   /** See {@link postgresStore}. */

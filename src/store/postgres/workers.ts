@@ -104,6 +104,13 @@ export function releaseOthers(
   now: number,
 ): Promise<number> {
   return change(ground, session, async (effects) => {
+    const { schema, bell, settles } = ground;
+    // A settle that was sent and never read must not claim after this.
+    await session.query(`UPDATE ${schema}.worker SET void_origin = $2, void_upto = $3 WHERE id = $1`, [
+      toStored(worker),
+      bell.origin,
+      settles.last,
+    ]);
     const { count } = await takeBack(ground, session, effects, worker, "released", now, ids);
     return count;
   });

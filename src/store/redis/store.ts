@@ -59,6 +59,8 @@ class RedisStore implements Store {
   readonly #adding: Adding;
   readonly #watch: Watch;
   #tokens = 0;
+  /** Numbers them. */
+  #settles = 0;
   #answered: string[] = [];
   #closing: Promise<void> | undefined;
 
@@ -119,7 +121,8 @@ class RedisStore implements Store {
   }
 
   async settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
-    const args = settleArguments(this.#origin, worker, outcomes, wants, now);
+    this.#settles += 1;
+    const args = settleArguments(`${this.#origin} ${this.#settles}`, worker, outcomes, wants, now);
     // A claim alone that was lost is found by `releaseOthers`, too.
     const reply = await this.#run<replies.SettleReply>(scripts.settle, args, "never");
     this.#watch.own(reply[4]);
@@ -213,7 +216,8 @@ class RedisStore implements Store {
   }
 
   async releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
-    const args = [this.#origin, toField(worker), String(now), ...ids.map(toField)];
+    // A settle that was sent and never read must not claim after this.
+    const args = [this.#origin, toField(worker), String(now), String(this.#settles), ...ids.map(toField)];
     const [count, events] = await this.#run<replies.ReleaseReply>(scripts.releaseOthers, args);
     this.#watch.own(events);
     return count;

@@ -50,7 +50,7 @@ export const settle: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.settle(by_worker text, at double precision, world bigint, strict boolean,
     done_seqs bigint[], done_fences integer[], done_results text[],
     other_seqs bigint[], other_fences integer[], other_kinds text[], other_texts text[], other_dues double precision[],
-    wants json, channel text, origin text, may_tell integer, must_tell integer)
+    wants json, channel text, origin text, number bigint, may_tell integer, must_tell integer)
   RETURNS TABLE (head json, ${claimed}) LANGUAGE plpgsql ${probing} AS $body$
   #variable_conflict use_column
   DECLARE
@@ -114,7 +114,8 @@ export const settle: SchemaSql = (s) => `
       NULL::bigint, NULL, NULL, NULL, NULL, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL, NULL, NULL::integer,
       NULL::double precision;
     IF json_array_length(wants) = 0 THEN RETURN; END IF;
-    PERFORM 1 FROM ${s}.worker WHERE id = by_worker AND lease_until > at;
+    PERFORM 1 FROM ${s}.worker
+    WHERE id = by_worker AND lease_until > at AND (void_origin IS DISTINCT FROM origin OR void_upto < number);
     IF NOT FOUND THEN RETURN; END IF;
     FOR want IN SELECT value FROM json_array_elements(wants) LOOP
       asked := ARRAY (SELECT json_array_elements_text(want -> 'queues'));

@@ -14,6 +14,7 @@ local READY, LIST, BACK, PAUSED = P .. 'ready:', P .. 'list:', P .. 'back:', P .
 local UP, UNIQUE, ROOT, BLOCK, BLOCKS = P .. 'up:', P .. 'unique', P .. 'root:', P .. 'block:', P .. 'blocks'
 local DUE, EXPIRING, LOST, GRAPH = P .. 'due', P .. 'expiring', P .. 'unsuccessful', P .. 'graph'
 local WORKER, LEASE, DRAIN, RUN, WISH, SUSPECT = P .. 'worker', P .. 'lease', P .. 'drain', P .. 'run:', P .. 'wish:', P .. 'suspect:'
+local VOID = P .. 'void'
 local most, blockSize = 6000, 512
 local isReady, isEnded = false, false
 

@@ -212,6 +212,14 @@ local function fillWant(queues, tasks, limit, worker, now)
   end
 end
 
+-- True for a settle that was sent and given up: its worker has asked meanwhile what it runs.
+local function isVoid(worker, origin, settleNo)
+  local void = call('HGET', VOID, worker)
+  if not void then return false end
+  local voidOrigin, upto = match(void, '^(.*) (%d+)$')
+  return voidOrigin == origin and tonumber(settleNo) <= tonumber(upto)
+end
+
 -- Arguments, from a place on: for each want its limit, number of queues, number of tasks, queues, tasks.
 local function claimAll(worker, now, from)
   if from > #ARGV then return end

@@ -3,9 +3,10 @@
 
 /** Settles and claims. */
 export const settle: string = String.raw`
--- Arguments: origin, worker, now, number of outcomes; for each id, kind and fence, text (of a retry with the due time before it); wants.
+-- Arguments: origin and the number of this settle, worker, now, number of outcomes; for each id, kind and fence, text (of a retry with the due time before it); wants.
 despiteFullMemory()
-local origin, worker, now, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local origin, settleNo = match(ARGV[1], '^(.*) (%d+)$')
+local worker, now, count = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local refused, ended, endOfDone = {}, {}, S .. 'd'
 
 local function settleAll()
@@ -74,6 +75,6 @@ end
 if count > 0 then settleAll() end
 local reported = report(ended)
 flush()
-claimAll(worker, now, 5 + count * 3)
+if not isVoid(worker, origin, settleNo) then claimAll(worker, now, 5 + count * 3) end
 return { refused, reported, claimed, usedNames(), tell(origin) }
 `;

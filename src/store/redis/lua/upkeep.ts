@@ -57,6 +57,7 @@ local function forgetWorker(worker)
   call('ZREM', LEASE, worker)
   call('HDEL', WORKER, worker)
   call('SREM', DRAIN, worker)
+  call('HDEL', VOID, worker)
   call('DEL', RUN .. worker, WISH .. worker, SUSPECT .. worker)
 end
 `;
@@ -113,10 +114,11 @@ return tell(ARGV[1])
 
 /** Gives back what a worker does not have. */
 export const releaseOthers: string = String.raw`
--- Arguments: origin, worker, now, ids it has.
+-- Arguments: origin, worker, now, number of the last settle, ids it has.
 despiteFullMemory()
+if call('ZSCORE', LEASE, ARGV[2]) then call('HSET', VOID, ARGV[2], ARGV[1] .. ' ' .. ARGV[4]) end
 local kept, others = {}, {}
-for i = 4, #ARGV do kept[ARGV[i]] = true end
+for i = 5, #ARGV do kept[ARGV[i]] = true end
 for _, ref in ipairs(call('SMEMBERS', RUN .. ARGV[2])) do
   if not kept[sub(ref, 12)] then others[#others + 1] = ref end
 end
