@@ -3,7 +3,7 @@
 import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
-import type { ClaimedJob, Outcome } from "../store/job.ts";
+import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
 import { decode, encode } from "../task/codec.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
@@ -78,9 +78,9 @@ export class Attempts {
     return this.slots.every((slots) => slots.isFull);
   }
 
-  /** The jobs that run or wait here. */
-  ids(): string[] {
-    return [...this.#running.keys(), ...this.slots.flatMap((slots) => slots.ids())];
+  /** What runs or waits here. */
+  claims(): Claim[] {
+    return [...this.#running.values()].map(({ job }): Claim => job).concat(this.slots.flatMap((slots) => slots.claims()));
   }
 
   /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */

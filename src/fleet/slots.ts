@@ -1,7 +1,7 @@
 // How many jobs a worker may hold for one place (loop, threads or processes). Jobs of tasks that have lately been short are
 // claimed ahead, so that a claim and its commit are shared by hundreds of them; others are not, so that they stay free for other
 // workers. What a task would get done within `horizonMs`, at the rate at which it has lately been done, is claimed ahead.
-import type { ClaimedJob } from "../store/job.ts";
+import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
 
 const horizonMs = 50;
@@ -71,8 +71,8 @@ export class Slots {
   }
 
   /** The jobs claimed and not started. */
-  ids(): string[] {
-    return this.#held.slice(this.#next).map(({ job }) => job.id);
+  claims(): Claim[] {
+    return this.#held.slice(this.#next).map(({ job }) => job);
   }
 
   hold(held: Held): void {

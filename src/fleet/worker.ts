@@ -9,7 +9,7 @@ import type { Runtime, Timer } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
-import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
+import type { Claim, ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store, Want } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
@@ -320,7 +320,7 @@ export class Worker implements AsyncDisposable {
   /** After a settle that failed: what was given in its answer, and is therefore not here, goes back. */
   async #recount(batch: readonly Outcome[]): Promise<void> {
     if (!this.#isUnsure) return;
-    const here = [...(this.#attempts?.ids() ?? []), ...batch.map(({ id }) => id), ...this.#outcomes.map(({ id }) => id)];
+    const here: Claim[] = [...(this.#attempts?.claims() ?? []), ...batch, ...this.#outcomes];
     await this.#host.store.releaseOthers(this.id, here, this.#host.store.now());
     this.#isUnsure = false;
   }

@@ -84,6 +84,9 @@ export type ClaimedJob = Pick<
   | "submittedAt"
 >;
 
+/** One claim of a job. */
+export type Claim = Pick<ClaimedJob, "id" | "fence">;
+
 /** How an attempt ended. `fence` is that of the claim. */
 export type Outcome =
   | { readonly id: string; readonly fence: number; readonly kind: "done"; readonly result: string }

@@ -6,7 +6,7 @@
 // "Now" may jump in both directions. A time has come when it is not later than now: a job due, expiring
 // or leased until `now` is due, late, lost. Where order shows, it is that in which jobs were added.
 import type { JobState } from "../task/state.ts";
-import type { ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
+import type { Claim, ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
 import type { Renewal } from "./lease.ts";
 
 /** Which jobs a verb applies to; every field given must hold. An empty filter selects every job. */
@@ -212,10 +212,11 @@ export interface Store {
   /** Ends a worker's lease. Jobs it still runs are given back as `released`. Nothing happens when it is not known. */
   leave(worker: string, now: number): Promise<void>;
   /**
-   * Gives back, as `released`, the jobs running with this worker other than these. A worker whose `settle` failed calls it: the answer may have
-   * been lost with the connection, and with it the jobs it claimed. Returns how many.
+   * Gives back, as `released`, the jobs running with this worker by other claims than these. A worker whose `settle` failed calls it: the
+   * answer may have been lost with the connection, and with it the jobs it claimed. A settle asked for before it and not yet
+   * done will claim nothing. Returns how many.
    */
-  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number>;
+  releaseOthers(worker: string, held: readonly Claim[], now: number): Promise<number>;
   /** Records progress of running jobs: `[id, fence, encoded]`; what does not fit worker and fence is passed over. Need not be durable. */
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void>;
   /** The workers that hold a lease or whose loss nobody has noticed, by id. */

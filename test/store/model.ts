@@ -211,7 +211,7 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.tuple(worker, fc.array(number, { maxLength: 3 })).map(([by, at]): Verb => ({ claims, now }) => {
-      const kept = at.flatMap((each) => pick(claims, each)?.id ?? []);
+      const kept = at.flatMap((each) => pick(claims, each) ?? []);
       return (store) => store.releaseOthers(by, kept, now);
     }),
   },

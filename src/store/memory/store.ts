@@ -7,7 +7,7 @@ import { systemRuntime } from "../../core/runtime.ts";
 import type { JobState } from "../../task/state.ts";
 import { isFinal, jobStates } from "../../task/state.ts";
 import { arrivals, takenId } from "../arrival.ts";
-import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type {
   Added,
@@ -167,10 +167,10 @@ class MemoryStore implements Store {
     });
   }
 
-  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
+  releaseOthers(worker: string, held: readonly Claim[], now: number): Promise<number> {
     return this.#verb((book) => {
-      const kept = new Set(ids);
-      const others = [...(book.members.get(worker)?.running ?? [])].filter(({ job }) => !kept.has(job.id));
+      const isHeld = ({ job }: Row): boolean => held.some(({ id, fence }) => id === job.id && fence === job.fence);
+      const others = [...(book.members.get(worker)?.running ?? [])].filter((row) => !isHeld(row));
       takeBack(book, others, "released", now);
       return others.length;
     });

@@ -4,7 +4,7 @@
 import { ClosedError, StoreLostError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
 import type {
@@ -248,8 +248,8 @@ export class PostgresStore implements Store {
     return this.#doLong((session) => leave(this.#ground, session, worker, now));
   }
 
-  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
-    return this.#doLong((session) => releaseOthers(this.#ground, session, worker, ids, now));
+  releaseOthers(worker: string, held: readonly Claim[], now: number): Promise<number> {
+    return this.#doLong((session) => releaseOthers(this.#ground, session, worker, held, now));
   }
 
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {

@@ -1,5 +1,5 @@
 // Workers and their leases, and what becomes of jobs whose worker gives them back or is lost.
-import type { Ended } from "../job.ts";
+import type { Claim, Ended } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type { NewWorker, StoredWorker } from "../store.ts";
 import type { Session } from "./connection.ts";
@@ -61,7 +61,7 @@ export interface Taken {
   readonly ended: readonly Ended[];
 }
 
-/** Gives back what a worker runs, as lost or released, but for the jobs with the ids in `kept`. Needs the world to itself. */
+/** Gives back what a worker runs, as lost or released, but for the claims in `held`. Needs the world to itself. */
 export async function takeBack(
   { schema }: Ground,
   session: Session,
@@ -69,12 +69,14 @@ export async function takeBack(
   worker: string,
   kind: "lost" | "released",
   now: number,
-  kept: readonly string[] = [],
+  held: readonly Claim[] = [],
 ): Promise<Taken> {
   const rows = await session.query(
     `SELECT running.seq FROM ${schema}.running JOIN ${schema}.job ON job.seq = running.seq
-     WHERE running.worker = $1 AND NOT job.id = ANY ($2) ORDER BY running.seq`,
-    [toStored(worker), textArray(kept)],
+     WHERE running.worker = $1 AND NOT EXISTS (
+       SELECT 1 FROM unnest($2::text[], $3::integer[]) AS held(id, fence) WHERE held.id = job.id AND held.fence = running.fence
+     ) ORDER BY running.seq`,
+    [toStored(worker), textArray(held.map(({ id }) => id)), numberArray(held.map(({ fence }) => fence))],
   );
   if (rows.length === 0) return { count: 0, ended: [] };
   const [stopped] = await session.query(`SELECT ended, happened FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, $4)`, [
@@ -100,7 +102,7 @@ export function releaseOthers(
   ground: Ground,
   session: Session,
   worker: string,
-  ids: readonly string[],
+  held: readonly Claim[],
   now: number,
 ): Promise<number> {
   return change(ground, session, async (effects) => {
@@ -111,7 +113,7 @@ export function releaseOthers(
       bell.origin,
       settles.last,
     ]);
-    const { count } = await takeBack(ground, session, effects, worker, "released", now, ids);
+    const { count } = await takeBack(ground, session, effects, worker, "released", now, held);
     return count;
   });
 }

@@ -5,7 +5,7 @@
 import { ClosedError, StoreError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
 import type {
@@ -215,9 +215,15 @@ class RedisStore implements Store {
     this.#watch.own(await this.#run<string>(scripts.leave, [this.#origin, toField(worker), String(now)]));
   }
 
-  async releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
+  async releaseOthers(worker: string, held: readonly Claim[], now: number): Promise<number> {
     // A settle that was sent and never read must not claim after this.
-    const args = [this.#origin, toField(worker), String(now), String(this.#settles), ...ids.map(toField)];
+    const args = [
+      this.#origin,
+      toField(worker),
+      String(now),
+      String(this.#settles),
+      ...held.map(({ id, fence }) => `${fence} ${toField(id)}`),
+    ];
     const [count, events] = await this.#run<replies.ReleaseReply>(scripts.releaseOthers, args);
     this.#watch.own(events);
     return count;

@@ -2,7 +2,7 @@
 // are rare; they are read, put through the state machine and written back.
 import type { FinalState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
-import type { ClaimedJob, Ended, Outcome } from "../job.ts";
+import type { Claim, ClaimedJob, Ended, Outcome } from "../job.ts";
 import type { AfterAttempt, AttemptEnd, RunningJob } from "../machine.ts";
 import { afterAttempt, asReported } from "../machine.ts";
 import type { Settled, Want } from "../store.ts";
@@ -22,13 +22,14 @@ interface Running extends RunningJob {
   readonly id: string;
   readonly task: string;
   readonly worker: string;
+  readonly fence: number;
   readonly readyAt: number | null;
   readonly cancelReason: string | null;
   readonly keepMs: number;
   readonly held: number;
 }
 
-const runningColumns = `seq, id, task, worker, attempt, crashes, crash_limit AS crashLimit, cancel_at AS cancelAt, error, due_at AS dueAt,
+const runningColumns = `seq, id, task, worker, fence, attempt, crashes, crash_limit AS crashLimit, cancel_at AS cancelAt, error, due_at AS dueAt,
   ready_at AS readyAt, cancel_reason AS cancelReason, keep_ms AS keepMs, unique_held AS held`;
 const findRunning = `SELECT ${runningColumns} FROM job WHERE ${guard}`;
 const findAllRunning = `SELECT ${runningColumns} FROM job WHERE state = 'running' AND worker = ? ORDER BY seq`;
@@ -110,21 +111,21 @@ export function settle(
   return { refused: batch.refused, ended: batch.ended, claimed };
 }
 
-function isNotIn(ids: readonly string[]): (row: { readonly id: string }) => boolean {
-  const known = new Set(ids);
-  return ({ id }) => !known.has(id);
+function isNotIn(claims: readonly Claim[]): (claim: Claim) => boolean {
+  const known = new Set(claims.map(({ id, fence }) => `${fence} ${id}`));
+  return ({ id, fence }) => !known.has(`${fence} ${id}`);
 }
 
-/** Gives back what a worker runs, as lost or released, but for the jobs with the ids in `kept`. */
+/** Gives back what a worker runs, as lost or released, but for the claims in `held`. */
 export function takeBack(
   db: Connection,
   effects: Effects,
   worker: string,
   kind: "lost" | "released",
   now: number,
-  kept: readonly string[] = [],
+  held: readonly Claim[] = [],
 ): { readonly count: number; readonly ended: readonly Ended[] } {
-  const rows = db.all<Running>(findAllRunning, worker).filter(isNotIn(kept));
+  const rows = db.all<Running>(findAllRunning, worker).filter(isNotIn(held));
   const ended: Ended[] = [];
   const fallen: Fallen[] = [];
   for (const job of rows) {

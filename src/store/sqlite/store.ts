@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { ClosedError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type {
   Added,
@@ -200,8 +200,8 @@ class SqliteStore implements Store {
     return this.#write(1, (effects) => leave(this.#db, effects, worker, now));
   }
 
-  releaseOthers(worker: string, ids: readonly string[], now: number): Promise<number> {
-    return this.#write(1, (effects) => takeBack(this.#db, effects, worker, "released", now, ids).count);
+  releaseOthers(worker: string, held: readonly Claim[], now: number): Promise<number> {
+    return this.#write(1, (effects) => takeBack(this.#db, effects, worker, "released", now, held).count);
   }
 
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {

@@ -1,5 +1,6 @@
 // Cases of workers, leases and `tend`.
 import assert from "node:assert/strict";
+import type { Claim } from "../../store/job.ts";
 import type { Case } from "./bench.ts";
 import { claim, done, failed, leaseMs, namesOf, newWorker, start, wants } from "./bench.ts";
 
@@ -143,13 +144,16 @@ export const upkeep: readonly Case[] = [
   [
     "a worker that does not know what it was given gives back what it does not have",
     async (bench) => {
+      const held = (id: string): Claim => ({ id, fence: 1 });
       await bench.add({ id: "a" }, { id: "b" }, { id: "c" });
       await bench.claim("w", 2);
       await bench.claim("x", 1);
-      assert.equal(await bench.store.releaseOthers("w", ["b", "c", "nobody"], start), 1);
-      assert.equal(await bench.store.releaseOthers("w", ["b"], start), 0);
+      assert.equal(await bench.store.releaseOthers("w", [held("b"), held("c"), held("nobody")], start), 1);
+      assert.equal(await bench.store.releaseOthers("w", [held("b")], start), 0);
       assert.deepEqual(await bench.states("a", "b", "c"), ["ready", "running", "running"]);
       assert.equal((await bench.job("a")).attempt, 0);
+      await bench.claim("w", 1);
+      assert.equal(await bench.store.releaseOthers("w", [held("a"), held("b")], start), 1, "it has an older claim of it");
       await bench.store.cancel({ ids: ["b"] }, null, start);
       assert.equal(await bench.store.releaseOthers("w", [], start), 1);
       assert.equal((await bench.ending("b")).state, "cancelled");

@@ -114,13 +114,14 @@ return tell(ARGV[1])
 
 /** Gives back what a worker does not have. */
 export const releaseOthers: string = String.raw`
--- Arguments: origin, worker, now, number of the last settle, ids it has.
+-- Arguments: origin, worker, now, number of the last settle, fence and id of each claim it has.
 despiteFullMemory()
 if call('ZSCORE', LEASE, ARGV[2]) then call('HSET', VOID, ARGV[2], ARGV[1] .. ' ' .. ARGV[4]) end
 local kept, others = {}, {}
 for i = 5, #ARGV do kept[ARGV[i]] = true end
 for _, ref in ipairs(call('SMEMBERS', RUN .. ARGV[2])) do
-  if not kept[sub(ref, 12)] then others[#others + 1] = ref end
+  local id = sub(ref, 12)
+  if not kept[find(id)[FENCE] .. ' ' .. id] then others[#others + 1] = ref end
 end
 takeBack(others, 'r', ARGV[3])
 flush()
