@@ -5,7 +5,8 @@ import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
 
 const horizonMs = 50;
-const mostAhead = 1000;
+const mostAhead = 2000;
+const mostAtOnce = 1000;
 /** A job or two in a ms are no rate: long jobs that happen to end together must not look short. */
 const leastSpanMs = 10;
 const leastEnded = 32;
@@ -33,6 +34,8 @@ export class Slots {
   readonly capacity: number;
   readonly #tasks: readonly string[];
   #running = 0;
+  /** Claims asked for and not answered. */
+  #asked = 0;
   #held: Held[] = [];
   #next = 0;
   /** How many of each task have ended since the last measurement, and how many end in a ms. */
@@ -62,12 +65,20 @@ export class Slots {
   rooms(elapsed: number): Room[] {
     this.#measure(elapsed);
     const rooms: Room[] = [];
-    const idle = this.capacity - this.#running - this.held;
+    const idle = this.capacity - this.#running - this.held - this.#asked;
     if (idle > 0) rooms.push({ tasks: this.#tasks, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
     const ahead = this.#ahead + Math.min(0, idle);
-    if (ahead > 0 && (idle > 0 || ahead * 2 >= this.#ahead)) rooms.push({ tasks: [...this.#rates.keys()], limit: ahead });
+    if (ahead > 0 && (idle > 0 || ahead * 2 >= this.#ahead))
+      rooms.push({ tasks: [...this.#rates.keys()], limit: Math.min(ahead, mostAtOnce) });
     return rooms;
+  }
+
+  /** Counts these rooms as taken until the function it returns is called, which is when the store has answered. */
+  ask(rooms: readonly Room[]): () => void {
+    const asked = rooms.reduce((sum, { limit }) => sum + limit, 0);
+    this.#asked += asked;
+    return () => void (this.#asked -= asked);
   }
 
   /** The jobs claimed and not started. */

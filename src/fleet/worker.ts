@@ -49,6 +49,8 @@ const storeRetryMs = 500;
 /** How long outcomes wait for others while every slot is busy anyway. */
 const gatherMs = 5;
 const lastTries = 5;
+/** A settle beside another must record this many outcomes. */
+const leastAlongside = 100;
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -86,7 +88,8 @@ export class Worker implements AsyncDisposable {
   #isHungry = true;
   /** The store may have given jobs in an answer that never came. */
   #isUnsure = false;
-  #pumping: Promise<void> | undefined;
+  /** The settles under way. */
+  readonly #settling = new Set<Promise<void>>();
   #pumpAgain = false;
   #isPumpDeferred = false;
   #gathering: Timer | undefined;
@@ -261,7 +264,7 @@ export class Worker implements AsyncDisposable {
   }
 
   #pumpSoon(): void {
-    if (this.#pumping) {
+    if (!this.#maySettle()) {
       this.#pumpAgain = true;
       return;
     }
@@ -278,42 +281,54 @@ export class Worker implements AsyncDisposable {
     this.#gathering ??= this.#host.runtime.after(gatherMs, () => this.#pumpSoon(), { background: true });
   }
 
-  #pump(): void {
-    if (this.#pumping || this.#state === "stopped" || this.#state === "starting") return;
-    this.#gathering?.cancel();
-    this.#gathering = undefined;
-    this.#pumping = this.#pumpUntilIdle().finally(() => {
-      this.#pumping = undefined;
-      if (this.#pumpAgain) this.#pumpSoon();
-      this.#pumpAgain = false;
-    });
+  /**
+   * A server works on one settle while this program makes the next, which must be worth it. After one that failed nothing
+   * else is under way until it is known what is here.
+   */
+  #maySettle(): boolean {
+    if (this.#settling.size === 0) return true;
+    const isWorth = this.#outcomes.length >= leastAlongside && this.#settling.size < this.#host.store.settlesAtOnce;
+    return isWorth && !this.#isUnsure;
   }
 
-  async #pumpUntilIdle(): Promise<void> {
-    for (;;) {
-      this.#pumpAgain = false;
-      const wants = this.#wants();
-      const batch = this.#outcomes;
-      if (batch.length === 0 && wants.length === 0) return;
-      this.#outcomes = [];
-      const worker = this.id;
-      try {
-        this.#isHungry = false;
-        await this.#recount(batch);
-        const settled = await this.#host.store.settle(worker, batch, wants, this.#host.store.now());
-        if (worker === this.id) await this.#settled(batch, wants, settled);
-      } catch (error) {
-        if (error instanceof ClosedError) return;
-        // What has ended must be told; nothing is dropped because the store failed once.
-        if (worker === this.id) this.#outcomes = [...batch, ...this.#outcomes];
-        this.#isHungry = true;
-        this.#isUnsure = true;
-        this.#storeFailed(error as Error);
-        this.#host.runtime.after(storeRetryMs, () => this.#pumpSoon(), { background: true });
-        this.#pumpAgain = false;
-        return;
-      }
-      if (this.#outcomes.length === 0 && !this.#isHungry && !this.#pumpAgain) return;
+  #pump(): void {
+    if (this.#state === "stopped" || this.#state === "starting") return;
+    this.#pumpAgain = !this.#maySettle();
+    if (this.#pumpAgain) return;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
+    const asked = this.#ask();
+    const batch = this.#outcomes;
+    if (batch.length === 0 && asked.wants.length === 0) return;
+    this.#outcomes = [];
+    const settling = this.#settleOnce(batch, asked.wants).then((goOn) => {
+      asked.answered();
+      this.#settling.delete(settling);
+      if (goOn && (this.#pumpAgain || this.#outcomes.length > 0 || this.#isHungry)) this.#pump();
+    });
+    this.#settling.add(settling);
+  }
+
+  /** One settle, and what comes of it. False when nothing should follow by itself. */
+  async #settleOnce(batch: readonly Outcome[], wants: readonly Want[]): Promise<boolean> {
+    const worker = this.id;
+    try {
+      // What others under way have asked for is no longer free, but may not all come.
+      this.#isHungry = this.#settling.size > 0;
+      await this.#recount(batch);
+      const settled = await this.#host.store.settle(worker, batch, wants, this.#host.store.now());
+      if (worker === this.id) await this.#settled(batch, wants, settled);
+      return true;
+    } catch (error) {
+      if (error instanceof ClosedError) return false;
+      // What has ended must be told; nothing is dropped because the store failed once.
+      if (worker === this.id) this.#outcomes = [...batch, ...this.#outcomes];
+      this.#isUnsure = true;
+      this.#storeFailed(error as Error);
+      // Nothing else is begun meanwhile. A worker that stops tries a few times more, by itself.
+      await sleep(this.#host.runtime, storeRetryMs);
+      this.#isHungry = true;
+      return this.#state === "working";
     }
   }
 
@@ -325,15 +340,21 @@ export class Worker implements AsyncDisposable {
     this.#isUnsure = false;
   }
 
-  /** What there is room for. The queues take turns in being named first, because an odd place goes to the first. */
-  #wants(): Want[] {
-    if (this.#state !== "working" || !this.#isHungry || !this.#member?.isMember) return [];
-    const elapsed = this.#host.runtime.elapsed();
-    const [first, ...others] = this.#queues;
-    if (first !== undefined) this.#queues = [...others, first];
-    return (this.#attempts?.slots ?? []).flatMap((slots) =>
-      slots.rooms(elapsed).map((room) => ({ queues: this.#queues, ...room })),
-    );
+  /** Asks for what there is room for. The queues take turns in being named first, because an odd place goes to the first. */
+  #ask(): { readonly wants: Want[]; readonly answered: () => void } {
+    const wants: Want[] = [];
+    const asking: (() => void)[] = [];
+    if (this.#state === "working" && this.#isHungry && this.#member?.isMember) {
+      const elapsed = this.#host.runtime.elapsed();
+      const [first, ...others] = this.#queues;
+      if (first !== undefined) this.#queues = [...others, first];
+      for (const slots of this.#attempts?.slots ?? []) {
+        const rooms = slots.rooms(elapsed);
+        for (const room of rooms) wants.push({ queues: this.#queues, ...room });
+        asking.push(slots.ask(rooms));
+      }
+    }
+    return { wants, answered: () => asking.forEach((answered) => answered()) };
   }
 
   async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
@@ -444,7 +465,9 @@ export class Worker implements AsyncDisposable {
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
     this.#release(this.#attempts?.abandon(stopped) ?? []);
     try {
-      while (this.#pumping || this.#outcomes.length > 0) await (this.#pumping ?? this.#settleRest());
+      while (this.#settling.size > 0 || this.#outcomes.length > 0) {
+        await (this.#settling.size > 0 ? Promise.race(this.#settling) : this.#settleRest());
+      }
     } finally {
       await this.#pools.close();
       await this.#member?.stop();

@@ -134,6 +134,8 @@ export interface Store {
    * is one, so that programs whose own clocks are wrong agree.
    */
   now(): number;
+  /** How many settles a busy worker should have under way: 2 where a server can work on one while the worker makes the next. */
+  readonly settlesAtOnce: number;
   /** How often a worker should tend the store, in ms: where each time costs a round trip, less often. */
   readonly tendMs: number;
   /**

@@ -37,6 +37,7 @@ import { tend } from "./tend.ts";
 class MemoryStore implements Store {
   readonly leaseUrl: null = null;
   readonly tendMs: number = 500;
+  readonly settlesAtOnce: number = 1;
   readonly #book = new Book();
   readonly #runtime: Runtime;
   readonly #listeners = new Set<StoreListener>();

@@ -59,6 +59,7 @@ export interface PostgresOptions {
 export class PostgresStore implements Store {
   readonly leaseUrl: string;
   readonly tendMs: number = 3000;
+  readonly settlesAtOnce: number = 2;
   readonly #place: Place;
   readonly #runtime: Runtime;
   readonly #clock: ServerClock;

@@ -52,6 +52,7 @@ const forgetAfter = 64;
 class RedisStore implements Store {
   readonly leaseUrl: string;
   readonly tendMs: number = 3000;
+  readonly settlesAtOnce: number = 2;
   readonly #link: Link;
   readonly #runtime: Runtime;
   readonly #origin: string;

@@ -64,6 +64,7 @@ const nothingSettled: Settled = { refused: [], ended: [], claimed: [] };
 class SqliteStore implements Store {
   readonly leaseUrl: string;
   readonly tendMs: number = 500;
+  readonly settlesAtOnce: number = 1;
   readonly #db: Connection;
   readonly #runtime: Runtime;
   readonly #version: number;
