@@ -76,7 +76,8 @@ export const settle: SchemaSql = (s) => `
   BEGIN
     PERFORM pg_advisory_xact_lock_shared(world);
     PERFORM pg_advisory_xact_lock(hashtextextended(by_worker, ${workerLockSeed}));
-    IF missing = 0 THEN PERFORM set_config('synchronous_commit', 'off', true); END IF;
+    -- A claim alone waits for the disk, too: workers outlive a server that crashes, and a claim it had forgotten would be
+    -- made again under the same fence.
     IF done_seqs IS NOT NULL THEN
       WITH found AS MATERIALIZED (
         SELECT given.result, given.place, running.*
