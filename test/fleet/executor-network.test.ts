@@ -6,7 +6,7 @@ import { fleet, lastWords, noCode, noMemory } from "./placed.ts";
 
 const places = { postgres: "thread", redis: "process" } as const;
 
-for (const { kind, given, fresh } of networks()) {
+for (const { kind, given, fresh } of networks(false)) {
   const name = `Hands on ${kind}, in ${places[kind]}s`;
   if ("skip" in given) void test(name, { skip: given.skip }, () => undefined);
   else {

@@ -38,10 +38,10 @@ async function dropNames(url: string, names: readonly string[]): Promise<void> {
   client.disconnect();
 }
 
-function network(kind: Network["kind"], given: Given): Network {
+function network(kind: Network["kind"], given: Given, areDropped: boolean): Network {
   const names: string[] = [];
   after(async () => {
-    if (!("url" in given) || names.length === 0) return;
+    if (!("url" in given) || names.length === 0 || !areDropped) return;
     await (kind === "postgres" ? dropSchemas : dropNames)(given.url, names);
   });
   return {
@@ -56,7 +56,10 @@ function network(kind: Network["kind"], given: Given): Network {
   };
 }
 
-/** Both kinds. To be called once in a test file, outside of tests. */
-export function networks(): readonly Network[] {
-  return [network("postgres", givenPostgres()), network("redis", givenRedis())];
+/**
+ * Both kinds. To be called once in a test file, outside of tests. Hooks run in the order in which they were declared: where a later one still
+ * uses the stores they are left to go with the server.
+ */
+export function networks(areDropped: boolean = true): readonly Network[] {
+  return [network("postgres", givenPostgres(), areDropped), network("redis", givenRedis(), areDropped)];
 }
