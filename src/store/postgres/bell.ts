@@ -1,10 +1,11 @@
 // Waking up other programs. A commit that changed something for others carries the notification itself, so that it is heard at
-// once; but the server takes notifying commits one after another, so a program notifies at most once in 5 ms. What
+// once; but the server takes notifying commits one after another, so a program notifies ten times at once and then once in 5 ms. What
 // happened in between is told by the next commit, or by a statement of its own when there is none.
 import type { Runtime, Timer } from "../../core/runtime.ts";
 import { endedBit, readyBit } from "./functions/codes.ts";
 
 const quietMs = 5;
+const atOnce = 10;
 
 /** What a commit is to notify of. */
 export interface Ring {
@@ -32,7 +33,9 @@ export class Bell {
   readonly #options: BellOptions;
   #owed = 0;
   #isClosing = false;
-  #toldAt = -Infinity;
+  /** How often it may notify at once; one comes back every 5 ms. */
+  #credit = atOnce;
+  #creditAt = 0;
   #timer: Timer | undefined;
 
   constructor(options: BellOptions) {
@@ -43,8 +46,10 @@ export class Bell {
 
   /** For a commit that is about to be made. */
   ring(): Ring {
-    const isQuiet = this.#isClosing || this.#options.runtime.elapsed() - this.#toldAt >= quietMs;
-    return isQuiet ? { may: readyBit | endedBit, must: this.#owed } : { may: 0, must: 0 };
+    const elapsed = this.#options.runtime.elapsed();
+    this.#credit = Math.min(atOnce, this.#credit + (elapsed - this.#creditAt) / quietMs);
+    this.#creditAt = elapsed;
+    return this.#isClosing || this.#credit >= 1 ? { may: readyBit | endedBit, must: this.#owed } : { may: 0, must: 0 };
   }
 
   /** What a commit should carry that is known to do this; null for nothing. */
@@ -56,7 +61,7 @@ export class Bell {
 
   /** A commit was made: this happened in it, and that it has told others. */
   rang(happened: number, told: number): void {
-    if (told !== 0) this.#toldAt = this.#options.runtime.elapsed();
+    if (told !== 0) this.#credit -= 1;
     this.#owed = (this.#owed & ~told) | (happened & ~told);
     if (happened !== 0) this.#options.tell(happened);
     if (this.#owed !== 0) this.#timer ??= this.#options.runtime.after(quietMs, () => this.#ringOwed(), { background: true });
@@ -79,7 +84,7 @@ export class Bell {
     if (this.#owed === 0) return;
     const owed = this.#owed;
     this.#owed = 0;
-    this.#toldAt = this.#options.runtime.elapsed();
+    this.#credit -= 1;
     this.#options.notify(this.origin + String(owed));
   }
 }
