@@ -55,10 +55,10 @@ function addWorkersList(program: Command, run: Run): void {
 async function find(hands: Hands, given: string): Promise<string> {
   const ids = (await hands.workers()).map(({ id }) => id);
   const found = ids.filter((id) => id.startsWith(given));
-  const [only, another] = found;
-  if (only !== undefined && (another === undefined || found.includes(given))) return found.includes(given) ? given : only;
+  const [only] = found.includes(given) ? [given] : found.length === 1 ? found : [];
+  if (only !== undefined) return only;
   const known = ids.length === 0 ? "There are no workers." : `There are: ${ids.join(", ")}.`;
-  throw new UsageError(`${show(given)} names ${only === undefined ? "no worker" : "several workers"}. ${known}`);
+  throw new UsageError(`${show(given)} names ${found.length === 0 ? "no worker" : "several workers"}. ${known}`);
 }
 
 async function untilGone(cli: Cli, hands: Hands, id: string): Promise<void> {

@@ -68,6 +68,7 @@ class SqliteStore implements Store {
   readonly #db: Connection;
   readonly #runtime: Runtime;
   readonly #version: number;
+  readonly #awaited = new Set<string>();
   readonly #commits: Commits;
   readonly #watch: Watch;
   readonly #durability: Durability;
@@ -125,7 +126,8 @@ class SqliteStore implements Store {
       path: this.#db.path,
       version: this.#version,
       runtime: this.#runtime,
-      isStored: (id: string) => get(this.#db, [id]).length > 0,
+      awaited: this.#awaited,
+      stored: (ids: readonly string[]) => get(this.#db, ids),
       committed: () => this.#watch.ring(true, true),
     };
     return addWithin(within, tx, jobs, now);

@@ -42,8 +42,10 @@ export interface Within {
   readonly path: string;
   readonly version: number;
   readonly runtime: Runtime;
-  /** True when this job is committed. */
-  isStored(id: string): boolean;
+  /** One job of each transaction whose commit is looked for. */
+  readonly awaited: Set<string>;
+  /** Those of these jobs that are committed. */
+  stored(ids: readonly string[]): readonly { readonly id: string }[];
   /** Called after his commit. */
   committed(): void;
 }
@@ -65,22 +67,31 @@ export function addWithin(store: Within, tx: unknown, jobs: readonly NewJob[], n
   }
   db.run("RELEASE manyhands");
   const first = added.find(({ existing }) => existing === null);
-  if (first) void lookForCommit(store, first.id);
+  // One look is for all that is awaited, however many jobs a transaction has.
+  if (first && store.awaited.add(first.id).size === 1) void lookForCommits(store);
   return added;
 }
 
-/** Ends when the job is there, when the store is closed, or when it has been away for so long that it was rolled back. */
-async function lookForCommit(store: Within, id: string): Promise<void> {
-  const { runtime } = store;
-  const start = runtime.elapsed();
-  for (let waitMs = 1; runtime.elapsed() - start < mostLookedForMs; waitMs = Math.min(longestWaitMs, waitMs * 1.5)) {
+/** Ends when all are there, when the store is closed, or when the rest have been away for so long that they were rolled back. */
+async function lookForCommits(store: Within): Promise<void> {
+  const { runtime, awaited } = store;
+  let since = runtime.elapsed();
+  for (
+    let waitMs = 1;
+    awaited.size > 0 && runtime.elapsed() - since < mostLookedForMs;
+    waitMs = Math.min(longestWaitMs, waitMs * 1.5)
+  ) {
+    const before = awaited.size;
     await new Promise<void>((resolve) => runtime.after(waitMs, resolve, { background: true }));
+    if (awaited.size > before) [waitMs, since] = [1, runtime.elapsed()];
     try {
-      if (!store.isStored(id)) continue;
+      const stored = store.stored([...awaited]);
+      for (const { id } of stored) awaited.delete(id);
+      if (stored.length > 0) store.committed();
     } catch {
       // The store is closed or lost: nobody is left to be woken by it.
-      return;
+      break;
     }
-    return store.committed();
   }
+  awaited.clear();
 }
