@@ -1,10 +1,11 @@
 // The store contract. A store keeps jobs and moves them through the state machine of `machine.ts`; policy (retry, backoff,
 // validation, codec) sits above it, once. Every verb takes and gives batches, is atomic as a whole, and takes the time
-// from its caller, who asks `now()`. Verbs called on one store object take effect in the order of the calls. When the promise of a writing verb resolves, what it wrote survives whatever the store promises to
-// survive (SQLite with synchronous=FULL: loss of power). The memory store is the reference; all others must give the same trace.
+// from its caller, who asks `now()`. Verbs called on one store object take effect in the order of the calls. When the promise
+// of a writing verb resolves, what it wrote survives whatever the store promises to survive (SQLite by default: loss of
+// power). The memory store is the reference; all others must give the same trace.
 //
-// "Now" may jump in both directions. A time has come when it is not later than now: a job due, expiring
-// or leased until `now` is due, late, lost. Where order shows, it is that in which jobs were added.
+// "Now" may jump in both directions. A time has come when it is not later than now: a job due, expiring or leased until `now`
+// is due, late, lost. Where order shows, it is that in which jobs were added.
 import type { JobState } from "../task/state.ts";
 import type { Claim, ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
 import type { Renewal } from "./lease.ts";
