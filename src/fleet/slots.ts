@@ -5,8 +5,8 @@ import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
 
 const horizonMs = 50;
-const mostAhead = 2000;
-const mostAtOnce = 1000;
+const mostAhead = 4000;
+const mostAtOnce = 2000;
 /** A job or two in a ms are no rate: long jobs that happen to end together must not look short. */
 const leastSpanMs = 10;
 const leastEnded = 32;

@@ -1,20 +1,20 @@
 // A worker takes jobs from a store and runs them. One lease covers all its jobs; one pump settles what has ended and claims
-// anew in a single round trip. States: starting → working → stopping → stopped. When the store takes the worker for lost, it drops
+// anew (`pump.ts`). States: starting → working → stopping → stopped. When the store takes the worker for lost, it drops
 // what it runs, since others have it by now (`membership.ts`).
 // What it deliberately does not do: decide what a job is allowed to do next. That is the store's state machine.
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
-import { CancelledError, ClosedError, StoreLostError, UsageError } from "../core/errors.ts";
-import type { Runtime, Timer } from "../core/runtime.ts";
-import { sleep } from "../core/runtime.ts";
+import { CancelledError, StoreLostError, UsageError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
-import type { Claim, ClaimedJob, Ended, Outcome } from "../store/job.ts";
-import type { Settled, Store, Want } from "../store/store.ts";
+import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
+import type { Settled, Store } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
 import { Membership } from "./membership.ts";
 import { Outage } from "./outage.ts";
+import { Pump } from "./pump.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
 import { Tending } from "./tending.ts";
@@ -45,12 +45,6 @@ export interface WorkOptions {
 const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
-const storeRetryMs = 500;
-/** How long outcomes wait for others while every slot is busy anyway. */
-const gatherMs = 5;
-const lastTries = 5;
-/** A settle beside another must record this many outcomes. */
-const leastAlongside = 100;
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -77,22 +71,12 @@ export class Worker implements AsyncDisposable {
   #tasks: readonly string[] = [];
   #queues: readonly string[] = [];
   #attempts: Attempts | undefined;
+  #pump: Pump | undefined;
   readonly #pools: WorkerPools;
   readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
   #unwatch: () => void = () => undefined;
-  /** What has ended and is not yet recorded. */
-  #outcomes: Outcome[] = [];
-  /** There may be jobs to claim. */
-  #isHungry = true;
-  /** The store may have given jobs in an answer that never came. */
-  #isUnsure = false;
-  /** The settles under way. */
-  readonly #settling = new Set<Promise<void>>();
-  #pumpAgain = false;
-  #isPumpDeferred = false;
-  #gathering: Timer | undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
   #isHurried = false;
@@ -158,7 +142,7 @@ export class Worker implements AsyncDisposable {
   /** Stops running jobs of this worker now, if it runs them; used by a `cancel` in the same program. */
   cancel(ids: readonly string[]): void {
     const wanted = new Set(ids);
-    this.#release(this.#attempts?.drop(({ job }) => wanted.has(job.id)) ?? []);
+    this.#pump?.release(this.#attempts?.drop(({ job }) => wanted.has(job.id)) ?? []);
     this.#attempts?.cancel(ids);
   }
 
@@ -191,16 +175,34 @@ export class Worker implements AsyncDisposable {
       report: (event) => this.#report(event),
       onLoop: (task) => this.#member?.running(task),
     });
+    this.#pump = this.#makePump(this.#attempts);
     if (this.#state !== "starting") return;
     this.#member = this.#membership();
     await this.#member.join();
     if (this.#state !== "starting") return;
     this.#state = "working";
     this.#unwatch = store.watch((event) => {
-      if (event === "ready") this.#wake();
+      if (event === "ready") this.#pump?.wake();
     });
     this.#tending = this.#startTending();
-    this.#pump();
+    this.#pump.pump();
+  }
+
+  #makePump(attempts: Attempts): Pump {
+    const { store, runtime } = this.#host;
+    return new Pump({
+      store,
+      runtime,
+      queues: this.#queues,
+      worker: () => this.id,
+      mayPump: () => this.#state === "working" || this.#state === "stopping",
+      mayClaim: () => this.#state === "working" && this.#member?.isMember === true,
+      slots: () => attempts.slots,
+      claims: () => attempts.claims(),
+      settled: (batch, settled) => this.#tellEnded(batch, settled),
+      claimed: (jobs) => this.#take(attempts, jobs),
+      failed: (error) => this.#storeFailed(error),
+    });
   }
 
   #membership(): Membership {
@@ -210,7 +212,7 @@ export class Worker implements AsyncDisposable {
       cancels: (ids) => this.cancel(ids),
       drain: () => this.#drainAsked(),
       lost: () => this.#lost(),
-      joined: () => this.#wake(),
+      joined: () => this.#pump?.wake(),
       failed: (error) => this.#storeFailed(error),
       blocked: (ms, where) => this.#options.report?.({ kind: "blocked", ms, where }),
     });
@@ -218,7 +220,7 @@ export class Worker implements AsyncDisposable {
 
   #lost(): void {
     this.#report({ kind: "lease-lost", worker: this.id });
-    this.#outcomes = [];
+    this.#pump?.forget();
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError(`Worker ${this.id} lost its lease; its jobs have been given to others.`));
   }
@@ -249,7 +251,7 @@ export class Worker implements AsyncDisposable {
 
   async #free(error: StoreLostError): Promise<void> {
     this.#unwatch();
-    this.#outcomes = [];
+    this.#pump?.forget();
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
     await this.#tending?.stop();
@@ -258,119 +260,18 @@ export class Worker implements AsyncDisposable {
     await this.#member?.stop();
   }
 
-  #wake(): void {
-    this.#isHungry = true;
-    this.#pumpSoon();
-  }
-
-  #pumpSoon(): void {
-    if (!this.#maySettle()) {
-      this.#pumpAgain = true;
-      return;
-    }
-    if (this.#isPumpDeferred) return;
-    this.#isPumpDeferred = true;
-    this.#host.runtime.defer(() => {
-      this.#isPumpDeferred = false;
-      this.#pump();
-    });
-  }
-
-  /** Waits a little for more to end, so that one commit records it all. */
-  #gather(): void {
-    this.#gathering ??= this.#host.runtime.after(gatherMs, () => this.#pumpSoon(), { background: true });
-  }
-
-  /**
-   * A server works on one settle while this program makes the next, which must be worth it. After one that failed nothing
-   * else is under way until it is known what is here.
-   */
-  #maySettle(): boolean {
-    if (this.#settling.size === 0) return true;
-    const isWorth = this.#outcomes.length >= leastAlongside && this.#settling.size < this.#host.store.settlesAtOnce;
-    return isWorth && !this.#isUnsure;
-  }
-
-  #pump(): void {
-    if (this.#state === "stopped" || this.#state === "starting") return;
-    this.#pumpAgain = !this.#maySettle();
-    if (this.#pumpAgain) return;
-    this.#gathering?.cancel();
-    this.#gathering = undefined;
-    const asked = this.#ask();
-    const batch = this.#outcomes;
-    if (batch.length === 0 && asked.wants.length === 0) return;
-    this.#outcomes = [];
-    const settling = this.#settleOnce(batch, asked.wants).then((goOn) => {
-      asked.answered();
-      this.#settling.delete(settling);
-      if (goOn && (this.#pumpAgain || this.#outcomes.length > 0 || this.#isHungry)) this.#pump();
-    });
-    this.#settling.add(settling);
-  }
-
-  /** One settle, and what comes of it. False when nothing should follow by itself. */
-  async #settleOnce(batch: readonly Outcome[], wants: readonly Want[]): Promise<boolean> {
+  /** Holds the jobs that were given to this worker. */
+  async #take(attempts: Attempts, claimed: readonly ClaimedJob[]): Promise<void> {
     const worker = this.id;
-    try {
-      // What others under way have asked for is no longer free, but may not all come.
-      this.#isHungry = this.#settling.size > 0;
-      await this.#recount(batch);
-      const settled = await this.#host.store.settle(worker, batch, wants, this.#host.store.now());
-      if (worker === this.id) await this.#settled(batch, wants, settled);
-      return true;
-    } catch (error) {
-      if (error instanceof ClosedError) return false;
-      // What has ended must be told; nothing is dropped because the store failed once.
-      if (worker === this.id) this.#outcomes = [...batch, ...this.#outcomes];
-      this.#isUnsure = true;
-      this.#storeFailed(error as Error);
-      // Nothing else is begun meanwhile. A worker that stops tries a few times more, by itself.
-      await sleep(this.#host.runtime, storeRetryMs);
-      this.#isHungry = true;
-      return this.#state === "working";
-    }
-  }
-
-  /** After a settle that failed: what was given in its answer, and is therefore not here, goes back. */
-  async #recount(batch: readonly Outcome[]): Promise<void> {
-    if (!this.#isUnsure) return;
-    const here: Claim[] = [...(this.#attempts?.claims() ?? []), ...batch, ...this.#outcomes];
-    await this.#host.store.releaseOthers(this.id, here, this.#host.store.now());
-    this.#isUnsure = false;
-  }
-
-  /** Asks for what there is room for. The queues take turns in being named first, because an odd place goes to the first. */
-  #ask(): { readonly wants: Want[]; readonly answered: () => void } {
-    const wants: Want[] = [];
-    const asking: (() => void)[] = [];
-    if (this.#state === "working" && this.#isHungry && this.#member?.isMember) {
-      const elapsed = this.#host.runtime.elapsed();
-      const [first, ...others] = this.#queues;
-      if (first !== undefined) this.#queues = [...others, first];
-      for (const slots of this.#attempts?.slots ?? []) {
-        const rooms = slots.rooms(elapsed);
-        for (const room of rooms) wants.push({ queues: this.#queues, ...room });
-        asking.push(slots.ask(rooms));
-      }
-    }
-    return { wants, answered: () => asking.forEach((answered) => answered()) };
-  }
-
-  async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
-    this.#tellEnded(batch, settled);
-    if (settled.claimed.length === 0) return;
-    this.#isHungry ||= wants.some((want) => settled.claimed.length >= want.limit);
-    const worker = this.id;
-    const inputs = await this.#inputsOf(settled.claimed);
+    const inputs = await this.#inputsOf(claimed);
     if (worker !== this.id) return;
-    for (const job of settled.claimed) {
+    for (const job of claimed) {
       const results = job.dependencies === 0 ? [] : inputs?.get(job.id);
       // Meanwhile the worker may have been told to stop.
-      if (results && this.#state === "working") this.#attempts?.hold(job, results);
-      else this.#release([job]);
+      if (results && this.#state === "working") attempts.hold(job, results);
+      else this.#pump?.release([job]);
     }
-    this.#attempts?.turn();
+    attempts.turn();
   }
 
   /** The results that claimed jobs wait for, or undefined when the store could not give them: such jobs are given back. */
@@ -413,11 +314,9 @@ export class Worker implements AsyncDisposable {
   }
 
   #ended(job: ClaimedJob, outcome: Outcome): void {
-    this.#outcomes.push(outcome);
-    // A freed slot may be filled by the very settle that records this outcome.
-    this.#isHungry = true;
-    if (this.#attempts?.isBusy) this.#gather();
-    else this.#pumpSoon();
+    this.#pump?.record(outcome);
+    if (this.#attempts?.isBusy) this.#pump?.gather();
+    else this.#pump?.soon();
     if (this.running === 0) this.#drained?.();
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
@@ -435,7 +334,7 @@ export class Worker implements AsyncDisposable {
         if (lost.includes(this.id)) this.#member?.rejoin();
         if (ended.length > 0) this.#host.ended(ended);
         // Whatever kept it from jobs that wait, such as a lease that had run out for a moment: it looks again.
-        this.#wake();
+        this.#pump?.wake();
       },
       failed: (error) => this.#storeFailed(error),
     });
@@ -444,13 +343,8 @@ export class Worker implements AsyncDisposable {
   /** Held jobs that a long task keeps from starting go back to the store, where another worker may be free. */
   #giveBackStale(): void {
     const before = this.#host.runtime.elapsed() - staleHeldMs;
-    this.#release(this.#attempts?.drop((held) => held.since < before) ?? []);
+    this.#pump?.release(this.#attempts?.drop((held) => held.since < before) ?? []);
     this.#attempts?.retract(before);
-  }
-
-  #release(jobs: readonly ClaimedJob[]): void {
-    for (const { id, fence } of jobs) this.#outcomes.push({ id, fence, kind: "released" });
-    if (jobs.length > 0) this.#pumpSoon();
   }
 
   async #stop(graceMs: number): Promise<void> {
@@ -460,14 +354,12 @@ export class Worker implements AsyncDisposable {
     this.#unwatch();
     await this.#tending?.stop();
     await this.#member?.stay();
-    this.#release(this.#attempts?.drop(() => true) ?? []);
+    this.#pump?.release(this.#attempts?.drop(() => true) ?? []);
     if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
-    this.#release(this.#attempts?.abandon(stopped) ?? []);
+    this.#pump?.release(this.#attempts?.abandon(stopped) ?? []);
     try {
-      while (this.#settling.size > 0 || this.#outcomes.length > 0) {
-        await (this.#settling.size > 0 ? Promise.race(this.#settling) : this.#settleRest());
-      }
+      await this.#pump?.finish();
     } finally {
       await this.#pools.close();
       await this.#member?.stop();
@@ -484,20 +376,5 @@ export class Worker implements AsyncDisposable {
     const timer = this.#host.runtime.after(graceMs, resolve);
     await promise;
     timer.cancel();
-  }
-
-  /** What has ended must be told, also when the store fails just now: it is tried again before the worker gives up. */
-  async #settleRest(): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      const batch = this.#outcomes;
-      this.#outcomes = [];
-      try {
-        return this.#tellEnded(batch, await this.#host.store.settle(this.id, batch, [], this.#host.store.now()));
-      } catch (error) {
-        this.#outcomes = [...batch, ...this.#outcomes];
-        if (tries === lastTries || error instanceof ClosedError || error instanceof StoreLostError) throw error;
-        await sleep(this.#host.runtime, storeRetryMs);
-      }
-    }
   }
 }

@@ -77,7 +77,7 @@ export function toClaimed(row: Row): ClaimedJob {
     attempt: row[7] as number,
     crashes: row[8] as number,
     fence: row[9] as number,
-    root: fromStored(row[10] as string),
+    root: fromStored((row[10] ?? row[2]) as string),
     parent: fromStoredOrNull(row[11] as string | null),
     trace: fromStoredOrNull(row[12] as string | null),
     dependencies: row[13] as number,

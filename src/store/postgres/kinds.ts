@@ -51,6 +51,11 @@ export class Kinds {
     return number;
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#kinds.length;
+  }
+
   /** The facts of the kinds, as the function takes them. */
   columns(): readonly (string | null)[] {
     const jobs = this.#kinds.map(({ job }) => job);

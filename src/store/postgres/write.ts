@@ -45,6 +45,12 @@ function edgesOf(added: readonly Arrival[], seqs: ReadonlyMap<string, string>): 
   return edges;
 }
 
+/** True when only its id, arguments and time tell this job from others of its kind. */
+function isPlain({ job, state }: Arrival): boolean {
+  const { dueAt, expiresAt, unique, dependsOn } = job;
+  return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0;
+}
+
 /** What writing did, for the bell. */
 export interface Written {
   readonly happened: number;
@@ -85,7 +91,7 @@ export async function write(
     textArray(jobs.map(({ id }) => id)),
     textArray(jobs.map(({ args }) => args)),
     numberArray(jobs.map(({ submittedAt }) => submittedAt)),
-    numberArray(kindOf),
+    kinds.count === 1 && added.every(isPlain) ? null : numberArray(kindOf),
     sparseNumberArray(
       jobs.map(({ dueAt }) => dueAt),
       null,

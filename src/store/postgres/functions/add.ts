@@ -2,8 +2,9 @@
 import type { SchemaSql } from "../schema.ts";
 
 /**
- * Writes jobs whose arrival has been decided. What jobs of a batch share is given once, as a kind. A dependency is a seq
- * when it is stored, else its place in the batch with the sign turned.
+ * Writes jobs whose arrival has been decided. What jobs of a batch share is given once, as a kind; without `kinds` all are ready, of
+ * the first kind, and have nothing special: such jobs take a shorter way. A dependency is a seq when it is stored, else its place in the
+ * batch with the sign turned.
  */
 export const addJobs: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.add_jobs(ids text[], all_args text[], submitted double precision[], kinds integer[],
@@ -16,6 +17,17 @@ export const addJobs: SchemaSql = (s) => `
   DECLARE
     base bigint := nextval('${s.replaceAll("'", "''")}.batch') * 1048576;
   BEGIN
+    IF kinds IS NULL THEN
+      INSERT INTO ${s}.job (seq, id, task, queue, rank, crash_limit, dependencies, keep_ms, submitted_at, root, parent, trace, policy, args)
+      SELECT base + own.place, own.id, kind_tasks[1], kind_queues[1], kind_ranks[1], kind_crash_limits[1], 0, kind_keeps[1],
+        own.submitted_at, kind_roots[1], kind_parents[1], kind_traces[1], kind_policies[1], own.args
+      FROM unnest(ids, all_args, submitted) WITH ORDINALITY AS own(id, args, submitted_at, place);
+      INSERT INTO ${s}.ready (queue, task, rank, seq, ready_at)
+      SELECT kind_queues[1], kind_tasks[1], kind_ranks[1], base + place, kind_times[1]
+      FROM generate_series(1, cardinality(ids)) AS own(place);
+      IF notice IS NOT NULL THEN PERFORM pg_notify(channel, notice); END IF;
+      RETURN;
+    END IF;
     WITH given AS MATERIALIZED (
       SELECT base + own.place AS seq, own.id, own.args, own.submitted_at, own.due_at, own.expires_at, own.dependencies,
         coalesce(own.pending, 0) AS pending, own.cause, own.key, own.until, kind.*

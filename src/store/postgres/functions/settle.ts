@@ -159,7 +159,7 @@ export const settle: SchemaSql = (s) => `
                 AND key = ANY (ARRAY (SELECT unique_key FROM facts WHERE unique_until = 'started'))
             )
             SELECT NULL::json, facts.seq, facts.id, facts.task, facts.queue, facts.args, facts.policy, facts.attempt + 1, facts.crashes,
-              facts.fence + 1, coalesce(facts.root, facts.id), facts.parent, facts.trace, facts.dependencies, facts.submitted_at
+              facts.fence + 1, facts.root, facts.parent, facts.trace, facts.dependencies, facts.submitted_at
             FROM facts ORDER BY facts.rank, facts.seq;
           room_left := room_left - got;
           IF got = room THEN filled := filled || asked[i]; END IF;

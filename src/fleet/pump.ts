@@ -1,0 +1,206 @@
+// The pump of a worker: it records what has ended and claims anew, both in one settle. A server works on one settle while this
+// program makes the next; after one that failed, nothing else is under way until it is known which claims are here.
+// What it deliberately does not do: run jobs, or decide when to stop; it is told by its worker.
+import { ClosedError, StoreLostError } from "../core/errors.ts";
+import type { Runtime, Timer } from "../core/runtime.ts";
+import { sleep } from "../core/runtime.ts";
+import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
+import type { Settled, Store, Want } from "../store/store.ts";
+import type { Slots } from "./slots.ts";
+
+const storeRetryMs = 500;
+/** How long outcomes wait for others while every slot is busy anyway. */
+const gatherMs = 5;
+const lastTries = 5;
+/** A settle beside another must record this many outcomes. */
+const leastAlongside = 100;
+
+/** The worker a pump belongs to. */
+export interface PumpHost {
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly queues: readonly string[];
+  /** The id under which the store knows the worker. It changes when it joins again: what was under way then concerns nobody. */
+  worker(): string;
+  /** False before it has begun and after it has stopped. */
+  mayPump(): boolean;
+  mayClaim(): boolean;
+  /** Where there may be room. */
+  slots(): readonly Slots[];
+  /** The claims that are here. */
+  claims(): readonly Claim[];
+  /** The store has recorded these outcomes. */
+  settled(batch: readonly Outcome[], settled: Settled): void;
+  /** The worker was given these jobs. */
+  claimed(jobs: readonly ClaimedJob[]): Promise<void>;
+  failed(error: Error): void;
+}
+
+/** Settles and claims for one worker. */
+export class Pump {
+  readonly #host: PumpHost;
+  #queues: readonly string[];
+  /** What has ended and is not yet recorded. */
+  #outcomes: Outcome[] = [];
+  /** There may be jobs to claim. */
+  #isHungry = true;
+  /** The store may have given jobs in an answer that never came. */
+  #isUnsure = false;
+  /** The settles under way. */
+  readonly #settling = new Set<Promise<void>>();
+  #again = false;
+  #isDeferred = false;
+  #gathering: Timer | undefined;
+
+  constructor(host: PumpHost) {
+    this.#host = host;
+    this.#queues = host.queues;
+  }
+
+  /** Records an outcome, soon; a freed slot may be filled by the very settle that records it. */
+  record(outcome: Outcome): void {
+    this.#outcomes.push(outcome);
+    this.#isHungry = true;
+  }
+
+  /** Gives jobs back. */
+  release(jobs: readonly Claim[]): void {
+    for (const { id, fence } of jobs) this.#outcomes.push({ id, fence, kind: "released" });
+    if (jobs.length > 0) this.soon();
+  }
+
+  /** What has ended here is others' to tell now. */
+  forget(): void {
+    this.#outcomes = [];
+  }
+
+  /** There may be jobs to claim. */
+  wake(): void {
+    this.#isHungry = true;
+    this.soon();
+  }
+
+  /** Pumps on this turn of the event loop, or as soon as a settle under way is over. */
+  soon(): void {
+    if (!this.#maySettle()) {
+      this.#again = true;
+      return;
+    }
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#host.runtime.defer(() => {
+      this.#isDeferred = false;
+      this.pump();
+    });
+  }
+
+  /** Waits a little for more to end, so that one commit records it all. */
+  gather(): void {
+    this.#gathering ??= this.#host.runtime.after(gatherMs, () => this.soon(), { background: true });
+  }
+
+  /** Settles what has ended, and claims what there is room for. */
+  pump(): void {
+    if (!this.#host.mayPump()) return;
+    this.#again = !this.#maySettle();
+    if (this.#again) return;
+    this.#gathering?.cancel();
+    this.#gathering = undefined;
+    const asked = this.#ask();
+    const batch = this.#outcomes;
+    if (batch.length === 0 && asked.wants.length === 0) return;
+    this.#outcomes = [];
+    const settling = this.#settle(batch, asked.wants).then((goOn) => {
+      asked.answered();
+      this.#settling.delete(settling);
+      if (goOn && (this.#again || this.#outcomes.length > 0 || this.#isHungry)) this.pump();
+    });
+    this.#settling.add(settling);
+  }
+
+  /** Resolves when everything is recorded, for a worker that stops; rejects when the store refuses several times. */
+  async finish(): Promise<void> {
+    while (this.#settling.size > 0 || this.#outcomes.length > 0) {
+      await (this.#settling.size > 0 ? Promise.race(this.#settling) : this.#settleRest());
+    }
+  }
+
+  #maySettle(): boolean {
+    if (this.#settling.size === 0) return true;
+    const isWorth = this.#outcomes.length >= leastAlongside && this.#settling.size < this.#host.store.settlesAtOnce;
+    return isWorth && !this.#isUnsure;
+  }
+
+  /** One settle, and what comes of it. False when nothing should follow by itself. */
+  async #settle(batch: readonly Outcome[], wants: readonly Want[]): Promise<boolean> {
+    const { store, runtime } = this.#host;
+    const worker = this.#host.worker();
+    try {
+      // What others under way have asked for is no longer free, but may not all come.
+      this.#isHungry = this.#settling.size > 0;
+      await this.#recount(batch);
+      const settled = await store.settle(worker, batch, wants, store.now());
+      if (worker === this.#host.worker()) await this.#settled(batch, wants, settled);
+      return true;
+    } catch (error) {
+      if (error instanceof ClosedError) return false;
+      // What has ended must be told; nothing is dropped because the store failed once.
+      if (worker === this.#host.worker()) this.#outcomes = [...batch, ...this.#outcomes];
+      this.#isUnsure = true;
+      this.#host.failed(error as Error);
+      // Nothing else is begun meanwhile. A worker that stops tries a few times more, by itself.
+      await sleep(runtime, storeRetryMs);
+      this.#isHungry = true;
+      return this.#host.mayClaim();
+    }
+  }
+
+  /** After a settle that failed: what was given in its answer, and is therefore not here, goes back. */
+  async #recount(batch: readonly Outcome[]): Promise<void> {
+    if (!this.#isUnsure) return;
+    const { store } = this.#host;
+    const here: Claim[] = [...this.#host.claims(), ...batch, ...this.#outcomes];
+    await store.releaseOthers(this.#host.worker(), here, store.now());
+    this.#isUnsure = false;
+  }
+
+  /** Asks for what there is room for. The queues take turns in being named first, because an odd place goes to the first. */
+  #ask(): { readonly wants: Want[]; readonly answered: () => void } {
+    const wants: Want[] = [];
+    const asking: (() => void)[] = [];
+    if (this.#isHungry && this.#host.mayClaim()) {
+      const elapsed = this.#host.runtime.elapsed();
+      const [first, ...others] = this.#queues;
+      if (first !== undefined) this.#queues = [...others, first];
+      for (const slots of this.#host.slots()) {
+        const rooms = slots.rooms(elapsed);
+        for (const room of rooms) wants.push({ queues: this.#queues, ...room });
+        asking.push(slots.ask(rooms));
+      }
+    }
+    return { wants, answered: () => asking.forEach((answered) => answered()) };
+  }
+
+  async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
+    this.#host.settled(batch, settled);
+    if (settled.claimed.length === 0) return;
+    this.#isHungry ||= wants.some((want) => settled.claimed.length >= want.limit);
+    await this.#host.claimed(settled.claimed);
+  }
+
+  /** What has ended must be told, also when the store fails just now: it is tried again before the worker gives up. */
+  async #settleRest(): Promise<void> {
+    const { store, runtime } = this.#host;
+    for (let tries = 1; ; tries++) {
+      const batch = this.#outcomes;
+      this.#outcomes = [];
+      try {
+        return this.#host.settled(batch, await store.settle(this.#host.worker(), batch, [], store.now()));
+      } catch (error) {
+        this.#outcomes = [...batch, ...this.#outcomes];
+        if (tries === lastTries || error instanceof ClosedError || error instanceof StoreLostError) throw error;
+        await sleep(runtime, storeRetryMs);
+      }
+    }
+  }
+}
