@@ -11,6 +11,7 @@ import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
 import { addMap } from "./commands/map.ts";
 import { addMigrate } from "./commands/migrate.ts";
+import { addMove } from "./commands/move.ts";
 import { addPause } from "./commands/pause.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addRetry } from "./commands/retry.ts";
@@ -53,6 +54,7 @@ function makeProgram(run: Run, output: Output): Command {
     addPause,
     addWorkers,
     addMigrate,
+    addMove,
     addDoctor,
   ])
     add(program, run);

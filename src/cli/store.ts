@@ -1,9 +1,10 @@
 // Opening the store a command works on. A command that only looks at jobs, or changes those there are, must not make an empty
-// store because it was started in the wrong folder; `memory:` lives in one program, so only `map` can use it.
+// store because it was started in the wrong folder or its URL was mistyped; `memory:` lives in one program, so only `map` can use it.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { StoreError, UsageError } from "../core/errors.ts";
 import { withoutPassword } from "../core/redact.ts";
+import type { Runtime } from "../core/runtime.ts";
 import { connect, defaultUrl } from "../fleet/connect.ts";
 import type { Hands } from "../fleet/hands.ts";
 import type { Cli } from "./command.ts";
@@ -32,9 +33,19 @@ export function storeFile(url: string): string | undefined {
   return path === undefined ? undefined : resolve(path);
 }
 
-/** True when there is no such file; throws when that cannot be known, for want of permission. */
-export function isMissing(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false }) === undefined;
+/** True when there is a store at this URL. Makes nothing. Rejects when that cannot be known. */
+export async function isThere(url: string, runtime: Runtime): Promise<boolean> {
+  const file = storeFile(url);
+  if (file !== undefined) return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  if (/^postgres(ql)?:/.test(url)) return (await import("../store/postgres/there.ts")).isPostgresStore(url, runtime);
+  if (/^(redis|valkey)s?:/.test(url)) return (await import("../store/redis/there.ts")).isRedisStore(url, runtime);
+  // Opening says what is wrong with any other.
+  return true;
+}
+
+/** Where a store is, for people: the absolute path of a SQLite store, else the URL without a password. */
+export function placeShown(url: string): string {
+  return storeFile(url) ?? withoutPassword(url);
 }
 
 /** Opens the store. Rejects with UsageError or StoreError. */
@@ -45,11 +56,9 @@ export async function openHands(cli: Cli, { existing = false, memory = false }: 
       'A "memory:" store ends with the program that made it, so this command finds nothing in it. Use "sqlite:path".',
     );
   }
-  const file = storeFile(url);
-  if (existing && file !== undefined && isMissing(file)) {
-    throw new StoreError(
-      `There is no store at ${file}. Name one with --store sqlite:path or MANYHANDS_URL, or change to its folder.`,
-    );
+  if (existing && !(await isThere(url, cli.runtime))) {
+    const remedy = "Name one with --store or MANYHANDS_URL, or change to its folder";
+    throw new StoreError(`There is no store at ${placeShown(url)}. ${remedy}.`);
   }
   return connect(url, { runtime: cli.runtime });
 }

@@ -29,8 +29,8 @@ export interface PumpHost {
   slots(): readonly Slots[];
   /** The claims that are here. */
   claims(): readonly Claim[];
-  /** The store has recorded these outcomes. */
-  settled(batch: readonly Outcome[], settled: Settled): void;
+  /** The store has recorded these outcomes, but those it refused; of the doubtful ones it may have done so before. */
+  settled(batch: readonly Outcome[], settled: Settled, doubtful: ReadonlySet<Outcome>): void;
   /** The worker was given these jobs. */
   claimed(jobs: readonly ClaimedJob[]): Promise<void>;
   failed(error: Error): void;
@@ -46,6 +46,8 @@ export class Pump {
   #isHungry = true;
   /** The store may have given jobs in an answer that never came. */
   #isUnsure = false;
+  /** What it may have recorded when it did not answer. */
+  readonly #doubtful = new Set<Outcome>();
   /** The settles under way. */
   readonly #settling = new Set<Promise<void>>();
   #again = false;
@@ -72,6 +74,7 @@ export class Pump {
   /** What has ended here is others' to tell now. */
   forget(): void {
     this.#outcomes = [];
+    this.#doubtful.clear();
   }
 
   /** There may be jobs to claim. */
@@ -103,7 +106,10 @@ export class Pump {
   pump(): void {
     if (!this.#host.mayPump()) return;
     this.#again = !this.#maySettle();
-    if (this.#again) return;
+    if (!this.#again) this.#send();
+  }
+
+  #send(): void {
     this.#gathering?.cancel();
     this.#gathering = undefined;
     const asked = this.#ask();
@@ -145,7 +151,7 @@ export class Pump {
     } catch (error) {
       if (error instanceof ClosedError) return false;
       // What has ended must be told; nothing is dropped because the store failed once.
-      if (worker === this.#host.worker()) this.#outcomes = [...batch, ...this.#outcomes];
+      if (worker === this.#host.worker()) this.#putBack(batch);
       this.#isUnsure = true;
       this.#host.failed(error as Error);
       // Nothing else is begun meanwhile. A worker that stops tries a few times more, by itself.
@@ -182,10 +188,23 @@ export class Pump {
   }
 
   async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
-    this.#host.settled(batch, settled);
+    this.#tell(batch, settled);
     if (settled.claimed.length === 0) return;
     this.#isHungry ||= wants.some((want) => settled.claimed.length >= want.limit);
+    // The server gets the next before these run.
+    const isFree = this.#settling.size < this.#host.store.settlesAtOnce && !this.#isUnsure;
+    if (isFree && settled.claimed.length >= leastAlongside && this.#host.mayPump()) this.#send();
     await this.#host.claimed(settled.claimed);
+  }
+
+  #tell(batch: readonly Outcome[], settled: Settled): void {
+    this.#host.settled(batch, settled, this.#doubtful);
+    for (const outcome of batch) this.#doubtful.delete(outcome);
+  }
+
+  #putBack(batch: readonly Outcome[]): void {
+    this.#outcomes = [...batch, ...this.#outcomes];
+    for (const outcome of batch) this.#doubtful.add(outcome);
   }
 
   /** What has ended must be told, also when the store fails just now: it is tried again before the worker gives up. */
@@ -195,9 +214,9 @@ export class Pump {
       const batch = this.#outcomes;
       this.#outcomes = [];
       try {
-        return this.#host.settled(batch, await store.settle(this.#host.worker(), batch, [], store.now()));
+        return this.#tell(batch, await store.settle(this.#host.worker(), batch, [], store.now()));
       } catch (error) {
-        this.#outcomes = [...batch, ...this.#outcomes];
+        this.#putBack(batch);
         if (tries === lastTries || error instanceof ClosedError || error instanceof StoreLostError) throw error;
         await sleep(runtime, storeRetryMs);
       }

@@ -32,7 +32,7 @@ export interface Room {
 export class Slots {
   readonly place: Place;
   readonly capacity: number;
-  readonly #tasks: readonly string[];
+  readonly tasks: readonly string[];
   #running = 0;
   /** Claims asked for and not answered. */
   #asked = 0;
@@ -46,7 +46,7 @@ export class Slots {
 
   constructor(place: Place, tasks: readonly string[], capacity: number, elapsed: number) {
     this.place = place;
-    this.#tasks = tasks;
+    this.tasks = tasks;
     this.capacity = capacity;
     this.#measuredAt = elapsed;
   }
@@ -66,7 +66,7 @@ export class Slots {
     this.#measure(elapsed);
     const rooms: Room[] = [];
     const idle = this.capacity - this.#running - this.held - this.#asked;
-    if (idle > 0) rooms.push({ tasks: this.#tasks, limit: idle });
+    if (idle > 0) rooms.push({ tasks: this.tasks, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
     const ahead = this.#ahead + Math.min(0, idle);
     if (ahead > 0 && (idle > 0 || ahead * 2 >= this.#ahead))

@@ -11,6 +11,8 @@ export type WorkerEvent =
   | { readonly kind: "refused"; readonly id: string }
   /** Someone asked this worker to stop. */
   | { readonly kind: "drain" }
+  /** A job has waited `ms` though this worker has room for it and is not given it; the worker connects anew. */
+  | { readonly kind: "stalled"; readonly id: string; readonly ms: number }
   /** The store failed; the worker tries again. The same failure is told once a minute. */
   | { readonly kind: "store-failed"; readonly error: Error }
   /** The store works again, `ms` after it first failed. */
@@ -39,7 +41,11 @@ export function printEvent(event: WorkerEvent): void {
       `manyhands: the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`,
     );
   } else if (event.kind === "drain") console.error("manyhands: the worker was asked to stop.");
-  else if (event.kind === "store-back") console.error(`manyhands: the store works again, ${showMs(event.ms)} after it failed.`);
+  else if (event.kind === "stalled") {
+    console.error(
+      `manyhands: job ${event.id} has waited for ${showMs(event.ms)} and is not given to this worker, which has room. It connects anew.`,
+    );
+  } else if (event.kind === "store-back") console.error(`manyhands: the store works again, ${showMs(event.ms)} after it failed.`);
   else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
   else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
 }

@@ -18,6 +18,7 @@ import { Pump } from "./pump.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
 import { Tending } from "./tending.ts";
+import { Watchdog } from "./watchdog.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 import { printEvent } from "./worker-event.ts";
 import { WorkerPools } from "./worker-pools.ts";
@@ -76,6 +77,7 @@ export class Worker implements AsyncDisposable {
   readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
+  #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
@@ -176,6 +178,7 @@ export class Worker implements AsyncDisposable {
       onLoop: (task) => this.#member?.running(task),
     });
     this.#pump = this.#makePump(this.#attempts);
+    this.#watchdog = this.#makeWatchdog(this.#attempts);
     if (this.#state !== "starting") return;
     this.#member = this.#membership();
     await this.#member.join();
@@ -196,13 +199,28 @@ export class Worker implements AsyncDisposable {
       queues: this.#queues,
       worker: () => this.id,
       mayPump: () => this.#state === "working" || this.#state === "stopping",
-      mayClaim: () => this.#state === "working" && this.#member?.isMember === true,
+      mayClaim: () => this.#mayClaim,
       slots: () => attempts.slots,
       claims: () => attempts.claims(),
-      settled: (batch, settled) => this.#tellEnded(batch, settled),
+      settled: (...what) => this.#tellEnded(...what),
       claimed: (jobs) => this.#take(attempts, jobs),
       failed: (error) => this.#storeFailed(error),
     });
+  }
+
+  #makeWatchdog(attempts: Attempts): Watchdog {
+    const { store, runtime } = this.#host;
+    return new Watchdog({
+      store,
+      runtime,
+      queues: this.#queues,
+      tasks: () => (this.#mayClaim ? attempts.slots.filter(({ isFull }) => !isFull).flatMap(({ tasks }) => tasks) : []),
+      stalled: (id, ms) => this.#report({ kind: "stalled", id, ms }),
+    });
+  }
+
+  get #mayClaim(): boolean {
+    return this.#state === "working" && this.#member?.isMember === true;
   }
 
   #membership(): Membership {
@@ -262,6 +280,7 @@ export class Worker implements AsyncDisposable {
 
   /** Holds the jobs that were given to this worker. */
   async #take(attempts: Attempts, claimed: readonly ClaimedJob[]): Promise<void> {
+    this.#watchdog?.fed();
     const worker = this.id;
     const inputs = await this.#inputsOf(claimed);
     if (worker !== this.id) return;
@@ -287,11 +306,12 @@ export class Worker implements AsyncDisposable {
     }
   }
 
-  #tellEnded(batch: readonly Outcome[], settled: Settled): void {
+  #tellEnded(batch: readonly Outcome[], settled: Settled, doubtful: ReadonlySet<Outcome>): void {
     const ended: Ended[] = [...settled.ended];
     const otherwise = new Set(settled.ended.map(({ id }) => id));
     const refused = new Set(settled.refused);
     batch.forEach((outcome, index) => {
+      if (refused.has(index) && doubtful.has(outcome)) return this.#host.look();
       if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
       if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.store.now());
       if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
@@ -328,6 +348,7 @@ export class Worker implements AsyncDisposable {
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.id, notes);
+        await this.#watchdog?.look();
       },
       tended: ({ ended, lost }) => {
         this.#outage.worked();

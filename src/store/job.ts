@@ -66,6 +66,13 @@ export interface Job extends Omit<NewJob, "unique" | "dependsOn"> {
   readonly progress: string | null;
 }
 
+/** A job as stored, with what else it takes to store it again elsewhere. */
+export interface StoredJob extends Job {
+  /** Ids of its dependencies, in the order of their holes; null where that job is no longer stored. */
+  readonly dependsOn: readonly (string | null)[];
+  readonly uniqueUntil: "started" | "ended" | null;
+}
+
 /** What a worker gets with a job. */
 export type ClaimedJob = Pick<
   Job,

@@ -7,7 +7,7 @@
 // "Now" may jump in both directions. A time has come when it is not later than now: a job due, expiring or leased until `now`
 // is due, late, lost. Where order shows, it is that in which jobs were added.
 import type { JobState } from "../task/state.ts";
-import type { Claim, ClaimedJob, Ended, Job, NewJob, Outcome } from "./job.ts";
+import type { Claim, ClaimedJob, Ended, Job, NewJob, Outcome, StoredJob } from "./job.ts";
 import type { Renewal } from "./lease.ts";
 
 /** Which jobs a verb applies to; every field given must hold. An empty filter selects every job. */
@@ -99,6 +99,12 @@ export interface QueueStats {
   /** Nothing is claimed from it. */
   readonly paused: boolean;
   readonly counts: Readonly<Record<JobState, number>>;
+  /**
+   * Since when the job waits that has been ready longest, or null when none is ready: the earliest `readyAt` of the jobs that are next,
+   * those added first of each task and priority. One behind them may have been ready before a retried one that went ahead of it. Where
+   * a server keeps more than a thousand tasks and priorities waiting it looks at a thousand.
+   */
+  readonly oldestReadyAt: number | null;
 }
 
 /** A page of a listing. */
@@ -106,6 +112,13 @@ export interface Page {
   readonly limit: number;
   /** Only jobs added before this one (newest first). Where it is no longer stored, jobs whose ids sort before it. */
   readonly before?: string;
+}
+
+/** A part of everything stored. */
+export interface Dump {
+  readonly jobs: readonly StoredJob[];
+  /** Where the next part begins, or null when there is none. */
+  readonly next: string | null;
 }
 
 /** What a store says of itself. */
@@ -170,6 +183,11 @@ export interface Store {
    * a job is not stored or a dependency not done, which cannot be while the job runs.
    */
   inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]>;
+  /**
+   * The id of a job that stands first in its line for workers of these queues and tasks, or null. It only looks, and costs little: a
+   * worker asks it what it may be missing. None is on its last chance, but it may be too late; and not all jobs need be looked at.
+   */
+  next(queues: readonly string[], tasks: readonly string[]): Promise<string | null>;
   /** Those of these jobs that exist, in any order. */
   get(ids: readonly string[]): Promise<readonly Job[]>;
   /** Those of these jobs that have ended, in the order asked; cheap enough to ask on every wake-up. */
@@ -226,6 +244,21 @@ export interface Store {
   workers(): Promise<readonly StoredWorker[]>;
   /** Every queue that has a job or is paused, by name. */
   queues(): Promise<readonly QueueStats[]>;
+  /**
+   * Every job, whole, in the order they were added: at most `limit` from where `after` says, which is the `next` of the part before,
+   * or null to begin. A part of large jobs has fewer, and any may be small, even empty, and not be the last. Jobs that are deleted between parts are left out, and those added
+   * between parts may be.
+   */
+  dump(after: string | null, limit: number): Promise<Dump>;
+  /**
+   * Writes jobs that another store has dumped, as they are, in any state but `running`; they count as added now, in this order. One whose id is
+   * stored is passed over, so that a move that was interrupted can be repeated. A waiting job with dependencies arrives as
+   * the dependencies stored here tell: `blocked` when one is not done, `failed` when one has ended otherwise. Returns how many were
+   * written (when the store had to ask twice because an answer was lost, those written the first time may not count). A dependency
+   * of a waiting job that is neither stored nor before it in the batch, or a unique key that another live job holds, rejects the
+   * whole batch.
+   */
+  load(jobs: readonly StoredJob[], now: number): Promise<number>;
   /** What the store says of itself; may check the whole store and take seconds. */
   info(): Promise<StoreInfo>;
   /**
@@ -233,6 +266,8 @@ export interface Store {
    * without a change. Returns the function that ends it. A listener keeps no process alive. Throws a ClosedError after `close`.
    */
   watch(listener: StoreListener): () => void;
+  /** Makes its connections anew, where it has any: what is under way fares as when they are cut. */
+  reconnect(): void;
   /** What `openLease` needs in another thread to renew a worker's lease, or null where only this object can. May hold a password. */
   readonly leaseUrl: string | null;
   /** Finishes what was asked and frees everything. Later calls reject with a ClosedError; a second close does nothing. */

@@ -9,8 +9,10 @@ import { Bench } from "./store-suite/bench.ts";
 import { changing } from "./store-suite/changing.ts";
 import { graphs } from "./store-suite/graphs.ts";
 import { living } from "./store-suite/living.ts";
+import { moving } from "./store-suite/moving.ts";
 import { running } from "./store-suite/running.ts";
 import { upkeep } from "./store-suite/upkeep.ts";
+import { waiting } from "./store-suite/waiting.ts";
 
 /** Cases a store does not pass, and why that is right. */
 export interface SkippedCases {
@@ -19,7 +21,7 @@ export interface SkippedCases {
   readonly tests: readonly string[];
 }
 
-const groups: Readonly<Record<string, readonly Case[]>> = { adding, running, graphs, upkeep, changing, living };
+const groups: Readonly<Record<string, readonly Case[]>> = { adding, running, graphs, upkeep, changing, waiting, living, moving };
 
 /**
  * Declares one `node:test` test for each guarantee of the store contract. `makeStore` gives a new, empty store each time; the

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
 import { call, connect, StoreUnavailable } from "../../src/index.ts";
-import type { Hands, WorkerEvent } from "../../src/index.ts";
+import type { WorkerEvent } from "../../src/index.ts";
+import { Hands } from "../../src/fleet/hands.ts";
+import { openStore } from "../../src/fleet/open.ts";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import * as jobs from "../fixtures/jobs.ts";
@@ -70,6 +72,24 @@ for (const { kind, given, fresh } of networks()) {
         assert.deepEqual(events, []);
         assert.ok(Math.abs(wrong.now() - systemRuntime.now()) < 5000);
       }
+    });
+
+    void test("a store that connects anew goes on as before", async (t) => {
+      const url = fresh();
+      const store = await openStore(url, { runtime: systemRuntime });
+      const hands = new Hands(store, systemRuntime);
+      t.after(() => hands.close());
+      const events: WorkerEvent[] = [];
+      const worker = hands.work({ tasks: [jobs], report: (event) => void (event.kind === "ended" || events.push(event)) });
+      await worker.ready;
+      for (let round = 1; round <= 5; round++) {
+        const results = Array.from({ length: 20 }, (_, i) => hands.submit(jobs.echo, i));
+        await Promise.all(results.map(({ submitted }) => submitted));
+        store.reconnect();
+        assert.equal(await hands.submit(jobs.echo, round), round);
+        assert.deepEqual(await Promise.all(results), [...results.keys()]);
+      }
+      assert.ok(events.every(({ kind }) => kind === "store-failed" || kind === "store-back"));
     });
 
     void test("a running job is cancelled, and a worker drained, from another program", async (t) => {

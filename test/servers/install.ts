@@ -1,6 +1,7 @@
 // Puts the servers the tests need on a machine that has none: Debian's packages, where we are root.
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { hasOpenssl } from "./certificates.ts";
 import { hasPgBouncer } from "./pgbouncer.ts";
 import { findPostgres } from "./postgres.ts";
 import { findRedis } from "./redis.ts";
@@ -32,6 +33,7 @@ export function installServers(needs: { readonly postgres: boolean; readonly red
     ...(needs.postgres && findPostgres() === undefined ? ["postgresql"] : []),
     ...(needs.postgres && !hasPgBouncer() ? ["pgbouncer"] : []),
     ...(needs.redis && findRedis() === undefined ? ["redis-server"] : []),
+    ...((needs.postgres || needs.redis) && !hasOpenssl() ? ["openssl"] : []),
   ];
   if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return;
   console.log(`The tests need ${missing.join(" and ")}: installing with apt-get, without starting any service.`);

@@ -1,7 +1,8 @@
 // A private PostgreSQL server: from the binaries on this machine, in a folder and on a port of its own.
 import { spawnSync } from "node:child_process";
-import { chownSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Certificates } from "./certificates.ts";
 import { freePort, removeFolder, serverFolder, ServerProcess } from "./child.ts";
 
 export interface PostgresOptions {
@@ -9,6 +10,9 @@ export interface PostgresOptions {
   readonly fsync?: boolean;
   /** Further settings. */
   readonly settings?: Readonly<Record<string, string>>;
+  readonly password?: string;
+  /** With TLS; it goes on to take connections without. */
+  readonly tls?: Certificates;
 }
 
 export interface TestPostgres {
@@ -44,13 +48,23 @@ export function serverUser(): { readonly uid: number; readonly gid: number } | u
   throw new Error("PostgreSQL does not run as root, and this machine has neither a user postgres nor nobody.");
 }
 
+/** The server reads its key only when nobody else can. */
+function tlsSettings({ cert, key }: Certificates, folder: string, user: ReturnType<typeof serverUser>): Record<string, string> {
+  const own = { ssl_cert_file: join(folder, "server.pem"), ssl_key_file: join(folder, "server.key") };
+  copyFileSync(cert, own.ssl_cert_file);
+  copyFileSync(key, own.ssl_key_file);
+  chmodSync(own.ssl_key_file, 0o600);
+  if (user) for (const path of Object.values(own)) chownSync(path, user.uid, user.gid);
+  return { ssl: "on", ...own };
+}
+
 /** Starts a server with an empty database `manyhands`. */
-export async function startPostgres({ fsync = true, settings = {} }: PostgresOptions = {}): Promise<TestPostgres> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  const { fsync = true, settings = {}, password = "p@ss/w:rd#1", tls } = options;
   const bin = findPostgres();
   if (bin === undefined) throw new Error("There is no PostgreSQL server on this machine (looked for initdb).");
   const user = serverUser();
   const folder = serverFolder("postgres");
-  const password = "p@ss/w:rd#1";
   writeFileSync(join(folder, "password"), password);
   if (user) for (const path of [folder, join(folder, "password")]) chownSync(path, user.uid, user.gid);
   const data = join(folder, "data");
@@ -82,6 +96,7 @@ export async function startPostgres({ fsync = true, settings = {} }: PostgresOpt
     max_connections: "200",
     shared_buffers: "256MB",
     max_wal_size: "2GB",
+    ...(tls && tlsSettings(tls, folder, user)),
     ...settings,
   };
   const flags = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);

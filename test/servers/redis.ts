@@ -1,5 +1,6 @@
 // A private Redis or Valkey server: from the binary on this machine, in a folder and on a port of its own.
 import { spawnSync } from "node:child_process";
+import type { Certificates } from "./certificates.ts";
 import { freePort, removeFolder, serverFolder, ServerProcess } from "./child.ts";
 
 export interface RedisOptions {
@@ -7,6 +8,8 @@ export interface RedisOptions {
   readonly appendfsync?: "always" | "everysec" | "no";
   /** Further settings, as on the server's command line. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** With TLS, and without any port that goes without. */
+  readonly tls?: Certificates;
 }
 
 export interface TestRedis {
@@ -22,14 +25,28 @@ export function findRedis(): string | undefined {
   return ["redis-server", "valkey-server"].find((name) => spawnSync(name, ["--version"]).status === 0);
 }
 
+function tlsSettings(port: number, { ca, cert, key }: Certificates): Record<string, string> {
+  const files = { "tls-ca-cert-file": ca, "tls-cert-file": cert, "tls-key-file": key };
+  return { port: "0", "tls-port": String(port), "tls-auth-clients": "no", ...files };
+}
+
 /** Starts an empty server. */
-export async function startRedis({ appendfsync = "everysec", settings = {} }: RedisOptions = {}): Promise<TestRedis> {
+export async function startRedis({ appendfsync = "everysec", settings = {}, tls }: RedisOptions = {}): Promise<TestRedis> {
   const file = findRedis();
   if (file === undefined)
     throw new Error("There is no Redis server on this machine (looked for redis-server and valkey-server).");
   const folder = serverFolder("redis");
   const port = await freePort();
-  const all = { port: String(port), bind: "127.0.0.1", dir: folder, appendonly: "yes", appendfsync, save: "", ...settings };
+  const all = {
+    port: String(port),
+    bind: "127.0.0.1",
+    dir: folder,
+    appendonly: "yes",
+    appendfsync,
+    save: "",
+    ...(tls && tlsSettings(port, tls)),
+    ...settings,
+  };
   const server = new ServerProcess({
     file,
     args: Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
@@ -38,7 +55,7 @@ export async function startRedis({ appendfsync = "everysec", settings = {} }: Re
   });
   await server.start();
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls ? "rediss" : "redis"}://127.0.0.1:${port}`,
     port,
     process: server,
     close: async () => {

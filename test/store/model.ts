@@ -6,7 +6,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
-import { jobStates } from "../../src/task/state.ts";
+import type { StoredJob } from "../../src/store/job.ts";
+import { isFinal, jobStates } from "../../src/task/state.ts";
 import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
 
 /** What the generated verbs may refer to: how far the reference has come. */
@@ -79,6 +80,68 @@ function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] 
   });
 }
 
+const whole = fc.record({
+  draft,
+  state: fc.constantFrom("blocked" as const, ...jobStates.filter((state) => state !== "running" && state !== "waiting")),
+  attempt: fc.nat({ max: 2 }),
+  crashes: fc.nat({ max: 2 }),
+  fence: fc.nat({ max: 2 }),
+  started: fc.boolean(),
+  endedIn: soon,
+  text: maybe(fc.constant('"text"')),
+  goneAt: fc.nat({ max: 12 }),
+});
+
+const neverStarted = { attempt: 0, crashes: 0, fence: 0, started: false, text: null };
+
+/** Jobs as another store may have dumped them. */
+function toWhole(drawn: readonly Drawn<typeof whole>[], known: Known): StoredJob[] {
+  const jobs = toJobs(
+    drawn.map((each) => each.draft),
+    known,
+  );
+  return jobs.map(({ unique, dependsOn, ...job }, index) => {
+    const { state, endedIn, goneAt, ...facts } = drawn[index] as Drawn<typeof whole>;
+    const isOver = isFinal(state);
+    // What is blocked, or may be when it arrives, was never started.
+    const isNew = state === "blocked" || (!isOver && dependsOn.length > 0);
+    const { attempt, crashes, fence, started, text } = isNew ? { ...facts, ...neverStarted } : facts;
+    return {
+      ...job,
+      state,
+      attempt,
+      crashes,
+      fence,
+      dueAt: state === "scheduled" ? (job.dueAt ?? known.now) : job.dueAt,
+      uniqueKey: unique?.key ?? null,
+      uniqueUntil: unique?.until ?? null,
+      dependsOn: dependsOn.map((id, position) => (position === goneAt || id === job.id ? null : id)),
+      dependencies: dependsOn.length,
+      pending: 0,
+      worker: isOver && started ? "w0" : null,
+      readyAt: state === "ready" ? known.now - 1 : null,
+      startedAt: started ? known.now - 1 : null,
+      endedAt: isOver ? known.now + endedIn : null,
+      result: state === "done" ? '"result"' : null,
+      error: text,
+      cause: state === "failed" ? text : null,
+      cancelAt: isOver && started ? known.now : null,
+      cancelReason: isOver ? text : null,
+      progress: text,
+    };
+  });
+}
+
+async function dumpAll(store: Store, limit: number): Promise<StoredJob[]> {
+  const all: StoredJob[] = [];
+  for (let after: string | null | undefined; after !== null;) {
+    const { jobs, next } = await store.dump(after ?? null, limit);
+    all.push(...jobs);
+    after = next;
+  }
+  return all;
+}
+
 const filter = fc.record({
   ids: fc.option(fc.array(number, { maxLength: 4 }), { freq: 1, nil: undefined }),
   states: fc.option(fc.subarray([...jobStates]), { freq: 1, nil: undefined }),
@@ -139,6 +202,14 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
       const { now } = known;
       const jobs = toJobs(drafts, known);
       return (store) => store.add(jobs, now);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.array(whole, { minLength: 1, maxLength: 4 }).map((drawn): Verb => (known) => {
+      const { now } = known;
+      const jobs = toWhole(drawn, known);
+      return (store) => store.load(jobs, now);
     }),
   },
   {
@@ -312,7 +383,7 @@ async function answer(run: Promise<unknown>): Promise<unknown> {
 }
 
 async function contents(store: Store): Promise<unknown> {
-  return [await store.list({}, { limit: 1e9 }), await store.workers(), await store.queues()];
+  return [await store.list({}, { limit: 1e9 }), await store.workers(), await store.queues(), await dumpAll(store, 7)];
 }
 
 /** Learns from the reference which claims there are. */

@@ -4,12 +4,13 @@
 import type { FinalState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Arrival } from "../arrival.ts";
+import type { Landing } from "../landing.ts";
 import type { AfterAttempt } from "../machine.ts";
 import { restingState, waitingStates } from "../machine.ts";
 import type { NewWorker, StoreEvent } from "../store.ts";
 import { Line } from "./line.ts";
 import type { Row } from "./row.ts";
-import { newRow } from "./row.ts";
+import { newRow, wholeRow } from "./row.ts";
 
 /** A worker and what it runs. */
 export interface Member {
@@ -64,6 +65,17 @@ export class Book {
       this.#place(row, arrival.state, now);
     }
     return row;
+  }
+
+  /** Takes in a job from another store, as it is. */
+  land({ job, holdsKey }: Landing): void {
+    this.#seq += 1;
+    const row = wholeRow(this.#seq, job, (id) => this.rows.get(id));
+    this.rows.set(job.id, row);
+    const { state } = job;
+    if (isFinal(state)) return this.end(row, state, job.endedAt ?? 0);
+    if (holdsKey) this.#hold(row);
+    this.#place(row, state as "blocked" | "scheduled" | "ready", job.readyAt ?? 0);
   }
 
   resume(queue: string): void {

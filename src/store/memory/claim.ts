@@ -60,3 +60,15 @@ export function claim(book: Book, worker: string, wants: readonly Want[], now: n
     ),
   );
 }
+
+/** See `Store.next`. */
+export function next(book: Book, queues: readonly string[], tasks: readonly string[]): string | null {
+  for (const queue of queues) {
+    if (book.paused.has(queue)) continue;
+    for (const task of tasks) {
+      const head = book.ready(queue, task)?.head();
+      if (head && !isSuspect(head.row.job)) return head.row.job.id;
+    }
+  }
+  return null;
+}

@@ -2,7 +2,7 @@
 import type { FinalState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Arrival } from "../arrival.ts";
-import type { ClaimedJob, Ended, Job } from "../job.ts";
+import type { ClaimedJob, Ended, Job, StoredJob } from "../job.ts";
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -24,7 +24,7 @@ export interface Row {
 /** A new row in no state yet. */
 export function newRow(seq: number, { job, pending, cause }: Arrival, dependsOn: readonly Row[]): Row {
   const { unique, dependsOn: _ids, ...facts } = job;
-  const row: Row = {
+  return linked({
     seq,
     job: {
       ...facts,
@@ -52,9 +52,29 @@ export function newRow(seq: number, { job, pending, cause }: Arrival, dependsOn:
     holdsKey: false,
     pruneAt: 0,
     removed: false,
-  };
-  for (const each of dependsOn) each.dependants.set(row, (each.dependants.get(row) ?? 0) + 1);
+  });
+}
+
+/** Makes a row known to those it depends on. */
+function linked(row: Row): Row {
+  for (const each of row.dependsOn) each.dependants.set(row, (each.dependants.get(row) ?? 0) + 1);
   return row;
+}
+
+/** The row of a job that was stored elsewhere. `find` gives the rows it depends on, as far as they are stored. */
+export function wholeRow(seq: number, whole: StoredJob, find: (id: string) => Row | undefined): Row {
+  const { dependsOn, uniqueUntil, ...job } = whole;
+  const rest = { seq, uniqueUntil, dependants: new Map(), holdsKey: false, pruneAt: 0 };
+  // In place of a job that is gone stands one that was removed.
+  const gone = (): Row => ({
+    ...rest,
+    job: { ...job, id: "", result: null },
+    dependsOn: [],
+    dependants: new Map(),
+    removed: true,
+  });
+  const below = dependsOn.map((id) => (id === null ? undefined : find(id)) ?? gone());
+  return linked({ ...rest, job, dependsOn: below, removed: false });
 }
 
 /** True when a job that depends on it has not ended. */

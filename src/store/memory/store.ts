@@ -7,11 +7,12 @@ import { systemRuntime } from "../../core/runtime.ts";
 import type { JobState } from "../../task/state.ts";
 import { isFinal, jobStates } from "../../task/state.ts";
 import { arrivals, takenId } from "../arrival.ts";
-import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type {
   Added,
   Cancelled,
+  Dump,
   JobFilter,
   NewWorker,
   Page,
@@ -29,10 +30,12 @@ import type { Member } from "./book.ts";
 import { Book } from "./book.ts";
 import { cancel, remove, retry } from "./change.ts";
 import type { Row } from "./row.ts";
+import { next } from "./claim.ts";
 import { toEnded, toJob } from "./row.ts";
 import { select } from "./select.ts";
 import { settle, takeBack } from "./settle.ts";
 import { tend } from "./tend.ts";
+import { dump, load } from "./whole.ts";
 
 class MemoryStore implements Store {
   readonly leaseUrl: null = null;
@@ -86,6 +89,10 @@ class MemoryStore implements Store {
 
   inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
     return this.#verb((book) => ids.map((id) => inputsOf(book, id)));
+  }
+
+  next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
+    return this.#verb((book) => next(book, queues, tasks));
   }
 
   get(ids: readonly string[]): Promise<readonly Job[]> {
@@ -193,15 +200,30 @@ class MemoryStore implements Store {
   queues(): Promise<readonly QueueStats[]> {
     return this.#verb(({ rows, paused }) => {
       const queues = new Map<string, Record<JobState, number>>([...paused].map((queue) => [queue, noJobs()]));
+      const heads = new Set<string>();
+      const oldest = new Map<string, number>();
       for (const { job } of rows.values()) {
         let counts = queues.get(job.queue);
         if (!counts) queues.set(job.queue, (counts = noJobs()));
         counts[job.state] += 1;
+        // Rows come in the order they were added: the first of a line is its next.
+        const line = `${job.queue}\n${job.priority}\n${job.task}`;
+        if (job.readyAt === null || job.state !== "ready" || heads.has(line)) continue;
+        heads.add(line);
+        oldest.set(job.queue, Math.min(job.readyAt, oldest.get(job.queue) ?? Infinity));
       }
       return [...queues]
-        .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue) }))
+        .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue), oldestReadyAt: oldest.get(queue) ?? null }))
         .sort((a, b) => (a.queue < b.queue ? -1 : 1));
     });
+  }
+
+  dump(after: string | null, limit: number): Promise<Dump> {
+    return this.#verb((book) => dump(book, after, limit));
+  }
+
+  load(jobs: readonly StoredJob[], now: number): Promise<number> {
+    return this.#verb((book) => load(book, jobs, now));
   }
 
   info(): Promise<StoreInfo> {
@@ -215,6 +237,10 @@ class MemoryStore implements Store {
       problems: [],
       settings: {},
     }));
+  }
+
+  reconnect(): void {
+    // There is no connection.
   }
 
   watch(listener: StoreListener): () => void {

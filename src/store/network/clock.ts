@@ -6,6 +6,16 @@ import type { Runtime } from "../../core/runtime.ts";
 /** For how long a sample with a short round trip is better than a newer one with a longer. */
 const freshMs = 10_000;
 
+/** A wall clock that is further off misleads whoever compares times. */
+const mostSkewMs = 1000;
+
+/** What a person has to do about this machine's wall clock, which is so far ahead of the server's; undefined when it is right. */
+export function clockProblem(skewMs: number): string | undefined {
+  if (Math.abs(skewMs) <= mostSkewMs) return undefined;
+  const how = skewMs > 0 ? "ahead of" : "behind";
+  return `This machine's clock is ${Math.round(Math.abs(skewMs))} ms ${how} the server's, whose time counts. Set it right.`;
+}
+
 /** The server's time. */
 export class ServerClock {
   readonly #runtime: Runtime;

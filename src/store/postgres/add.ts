@@ -30,14 +30,18 @@ function addedOf({ arrived }: Decided): Added[] {
 }
 
 /** What is known of the store when batches are decided on that concern stored jobs. Each batch adds to it for the next. */
-interface Surroundings {
+export interface Surroundings {
   readonly known: Map<string, Known & { readonly seq: string | null }>;
   readonly holders: Map<string, string>;
 }
 
-async function surroundings({ schema }: Ground, session: Session, jobs: readonly NewJob[]): Promise<Surroundings> {
-  const ids = [...new Set(jobs.flatMap(({ id, dependsOn }) => [id, ...dependsOn]))];
-  const keys = [...new Set(jobs.flatMap(({ unique }) => unique?.key ?? []))];
+/** What is known of these ids and keys. */
+export async function surroundings(
+  { schema }: Ground,
+  session: Session,
+  ids: readonly string[],
+  keys: readonly string[],
+): Promise<Surroundings> {
   const rows = await session.query(
     `SELECT job.id, job.seq, coalesce(ended.state, 'blocked'), ended.cause, NULL
      FROM ${schema}.job LEFT JOIN ${schema}.ended ON ended.seq = job.seq WHERE job.id = ANY ($1)
@@ -101,11 +105,10 @@ async function addAmongOthers(
   batches: readonly Batch[],
   writing: Writing = {},
 ): Promise<Outcome> {
-  const around = await surroundings(
-    ground,
-    session,
-    batches.flatMap(({ jobs }) => jobs),
-  );
+  const jobs = batches.flatMap((batch) => batch.jobs);
+  const ids = [...new Set(jobs.flatMap(({ id, dependsOn }) => [id, ...dependsOn]))];
+  const keys = [...new Set(jobs.flatMap(({ unique }) => unique?.key ?? []))];
+  const around = await surroundings(ground, session, ids, keys);
   const seqs = new Map([...around.known].map(([id, { seq }]) => [id, seq ?? ""]));
   const decided = decideAll(around, batches);
   return { decided, ...(await write(ground, session, decided.filter(isDecided), { ...writing, seqs })) };

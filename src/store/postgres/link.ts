@@ -94,6 +94,11 @@ export class Link {
     );
   }
 
+  /** Gives up the connection there is, as if it had been cut. */
+  drop(): void {
+    this.#connection?.destroy();
+  }
+
   /** Ends the connection and every attempt to make one. */
   async close(): Promise<void> {
     this.#end(this.#closedError());

@@ -41,16 +41,17 @@ export async function look(session: Session, { schema, location, server }: Place
   const meta = `${quoted(schema)}.meta`;
   const [row] = await session.query(
     `SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding'),
-      current_setting('transaction_read_only') = 'on',
+      current_setting('transaction_read_only') = 'on', current_setting('transaction_isolation'),
       ${clockSql}, EXISTS (SELECT 1 FROM pg_class WHERE relname = 'meta' AND relnamespace = to_regnamespace($1)),
       EXISTS (SELECT 1 FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace($1))`,
     [quoted(schema)],
   );
-  const [number, version, encoding, isReadOnly, serverMs, exists, hasTables] = row as [
+  const [number, version, encoding, isReadOnly, isolation, serverMs, exists, hasTables] = row as [
     number,
     string,
     string,
     boolean,
+    string,
     number,
     boolean,
     boolean,
@@ -63,6 +64,13 @@ export async function look(session: Session, { schema, location, server }: Place
   }
   if (isReadOnly) {
     throw new StoreUnavailable(`The PostgreSQL server ${server} only reads: it is a standby. Give the URL of the primary.`);
+  }
+  // Others work between a look and what is done about it, unless a lock says otherwise; a snapshot must not be older than the lock.
+  if (isolation !== "read committed") {
+    throw new StoreError(
+      `The database ${server} begins transactions as "${isolation}"; manyhands needs "read committed". Set it for the user of the URL: ` +
+        "ALTER ROLE … SET default_transaction_isolation = 'read committed'.",
+    );
   }
   if (!exists) {
     if (hasTables) {

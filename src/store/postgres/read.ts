@@ -45,8 +45,11 @@ export async function list({ schema }: Ground, session: Session, filter: JobFilt
 
 /** See `Store.count`. */
 export async function count({ schema }: Ground, session: Session, filter: JobFilter): Promise<number> {
-  const { sql, params } = where(schema, filter);
-  const [row] = await session.query(`SELECT count(*) FROM ${schema}.jobs WHERE ${sql}`, params);
+  const { sql, params, seqs } = where(schema, filter);
+  const [row] = await session.query(
+    `SELECT count(*) FROM ${seqs === undefined ? `${schema}.jobs WHERE ${sql}` : `(${seqs}) AS found`}`,
+    params,
+  );
   return Number(row?.[0] ?? 0);
 }
 
@@ -82,23 +85,64 @@ export async function inputs({ schema }: Ground, session: Session, ids: readonly
   });
 }
 
+type QueueRow = readonly [queue: string, state: JobState | null, jobs: string, paused: boolean, oldestReadyAt: number | null];
+
+const mostLines = 1000;
+
 function noJobs(): Record<JobState, number> {
   return Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>;
 }
 
+// From the next job of one line to that of the following line by the index, whatever the lines' length.
+const nextSql = (s: string): string => `
+  WITH RECURSIVE line AS (
+    (SELECT queue, task, rank, ready_at FROM ${s}.ready ORDER BY queue, task, rank, seq LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM line CROSS JOIN LATERAL (
+      SELECT ready.queue, ready.task, ready.rank, ready.ready_at FROM ${s}.ready
+      WHERE (ready.queue, ready.task, ready.rank) > (line.queue, line.task, line.rank)
+      ORDER BY ready.queue, ready.task, ready.rank, ready.seq LIMIT 1
+    ) AS next
+  ) SELECT queue, min(ready_at) AS at FROM (SELECT * FROM line LIMIT ${mostLines}) AS looked GROUP BY queue`;
+
 /** See `Store.queues`. */
 export async function queues({ schema }: Ground, session: Session): Promise<QueueStats[]> {
   const rows = await session.query(
-    `SELECT queue, NULL, 0, true FROM ${schema}.paused
-     UNION ALL SELECT queue, state, count(*), false FROM ${schema}.jobs GROUP BY queue, state`,
+    `SELECT queue, NULL, 0, true, NULL::double precision FROM ${schema}.paused
+     UNION ALL SELECT queue, state, count(*), false, NULL FROM ${schema}.jobs GROUP BY queue, state
+     UNION ALL SELECT queue, NULL, 0, false, at FROM (${nextSql(schema)}) AS next`,
   );
-  const found = new Map<string, { paused: boolean; readonly counts: Record<JobState, number> }>();
-  for (const [name, state, jobs, paused] of rows as [string, JobState | null, string, boolean][]) {
+  const found = new Map<
+    string,
+    { queue: string; paused: boolean; readonly counts: Record<JobState, number>; oldestReadyAt: number | null }
+  >();
+  for (const [name, state, jobs, paused, at] of rows as QueueRow[]) {
     const queue = fromStored(name);
     let stats = found.get(queue);
-    if (!stats) found.set(queue, (stats = { paused: false, counts: noJobs() }));
+    if (!stats) found.set(queue, (stats = { queue, paused: false, counts: noJobs(), oldestReadyAt: null }));
     if (paused) stats.paused = true;
     if (state !== null) stats.counts[state] = Number(jobs);
+    if (at !== null) stats.oldestReadyAt = at;
   }
-  return [...found].map(([queue, stats]) => ({ queue, ...stats })).sort((a, b) => (a.queue < b.queue ? -1 : 1));
+  return [...found.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1));
+}
+
+/** See `Store.next`. */
+export async function next(
+  { schema }: Ground,
+  session: Session,
+  queues: readonly string[],
+  tasks: readonly string[],
+): Promise<string | null> {
+  const [row] = await session.query(
+    `SELECT job.id FROM unnest($1::text[]) AS asked(queue) CROSS JOIN unnest($2::text[]) AS wanted(task)
+     CROSS JOIN LATERAL (
+       SELECT seq FROM ${schema}.ready WHERE ready.queue = asked.queue AND ready.task = wanted.task AND NOT ready.suspect
+       ORDER BY ready.queue, ready.task, ready.rank, ready.seq LIMIT 1
+     ) AS head
+     JOIN ${schema}.job ON job.seq = head.seq
+     WHERE NOT EXISTS (SELECT 1 FROM ${schema}.paused WHERE paused.queue = asked.queue) LIMIT 1`,
+    [textArray(queues), textArray(tasks)],
+  );
+  return row ? fromStored(row[0] as string) : null;
 }

@@ -4,12 +4,13 @@
 import { ClosedError, StoreLostError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
 import type {
   Added,
   Cancelled,
+  Dump,
   JobFilter,
   NewWorker,
   Page,
@@ -34,7 +35,7 @@ import { info } from "./info.ts";
 import { Line } from "./line.ts";
 import { Link } from "./link.ts";
 import { look, migrate, steps } from "./migrate.ts";
-import { count, endings, get, inputs, list, queues } from "./read.ts";
+import { count, endings, get, inputs, list, next, queues } from "./read.ts";
 import { settle } from "./settle.ts";
 import { Sweep } from "./sweep.ts";
 import { idleTend, tend } from "./tend.ts";
@@ -44,6 +45,7 @@ import { openError } from "./trouble.ts";
 import type { Place } from "./url.ts";
 import { placeOf } from "./url.ts";
 import { Watch } from "./watch.ts";
+import { dump, load } from "./whole.ts";
 import { drain, join, leave, note, pause, releaseOthers, renew, workers } from "./workers.ts";
 import { lockNumber } from "./world.ts";
 
@@ -187,6 +189,10 @@ export class PostgresStore implements Store {
     return this.#do((session) => inputs(this.#ground, session, ids));
   }
 
+  next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
+    return this.#do((session) => next(this.#ground, session, queues, tasks));
+  }
+
   get(ids: readonly string[]): Promise<readonly Job[]> {
     return this.#do((session) => get(this.#ground, session, ids));
   }
@@ -265,11 +271,24 @@ export class PostgresStore implements Store {
     return this.#doLong((session) => queues(this.#ground, session));
   }
 
+  dump(after: string | null, limit: number): Promise<Dump> {
+    return this.#doLong((session) => dump(this.#ground, session, after, limit));
+  }
+
+  load(jobs: readonly StoredJob[], now: number): Promise<number> {
+    return this.#doLong((session) => load(this.#ground, session, jobs, now));
+  }
+
   info(): Promise<StoreInfo> {
     return this.#doLong((session) => {
       const skewMs = this.#clock.skewMs();
       return info(this.#ground, session, { place: this.#place, layout: steps.length, skewMs, sweepProblem: this.#sweep.problem });
     });
+  }
+
+  reconnect(): void {
+    this.#link.drop();
+    this.#watch.reconnect();
   }
 
   watch(listener: StoreListener): () => void {

@@ -5,10 +5,16 @@ import type { Session } from "./connection.ts";
 import { ConnectionLost } from "./connection.ts";
 
 /** Runs `body` in a transaction that has the world to itself. */
-export async function alone<T>(session: Session, world: string, body: () => Promise<T>): Promise<T> {
-  await session.query(`BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(${world})`);
+export function alone<T>(session: Session, world: string, body: () => Promise<T>): Promise<T> {
+  return within(session, `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(${world})`, body);
+}
+
+/** Runs `body` in the transaction that these statements begin. */
+export async function within<T>(session: Session, begin: string, body: () => Promise<T>): Promise<T> {
   let result: T;
   try {
+    // What is begun here may fail half-way, at the lock.
+    await session.query(begin);
     result = await body();
   } catch (error) {
     if (!(error instanceof ConnectionLost)) await session.query("ROLLBACK");

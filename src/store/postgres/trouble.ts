@@ -1,5 +1,6 @@
 // What goes wrong with a server, told apart by the codes of PostgreSQL and of the system, and said in one line for people.
 import { ManyhandsError, StoreError, StoreUnavailable } from "../../core/errors.ts";
+import { isLasting, networkTrouble } from "../network/trouble.ts";
 import type { Place } from "./url.ts";
 
 function codeOf(error: unknown): string {
@@ -8,6 +9,10 @@ function codeOf(error: unknown): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, " ").replace(/\.$/, "");
 }
 
 /** True for a code of PostgreSQL's own: the server answered. */
@@ -42,14 +47,6 @@ export function hasCode(error: unknown, code: string): boolean {
 }
 
 const advice: Readonly<Record<string, string>> = {
-  ENOTFOUND: "its name is not known. Check the host in the URL",
-  EAI_AGAIN: "its name could not be looked up. Check the host in the URL and the network",
-  ECONNREFUSED: "nothing listens there. Start the server, or check host and port in the URL",
-  ENOENT: "there is no socket in that folder. Start the server, or check the host in the URL",
-  EHOSTUNREACH: "the machine cannot be reached. Check host and network",
-  ENETUNREACH: "the network cannot be reached. Check host and network",
-  ETIMEDOUT: "it does not answer. Check host, port and firewall",
-  ECONNRESET: "it closed the connection. Check that a PostgreSQL server listens there",
   "28P01": "user or password is wrong. Check both in the URL; characters such as @ / : # are written as %40 %2F %3A %23",
   "28000": "the server does not let this user in. Check the user in the URL and the server's pg_hba.conf",
   "3D000": "the database does not exist. Create it, or check the name in the URL",
@@ -57,15 +54,33 @@ const advice: Readonly<Record<string, string>> = {
   "53300": "it has too many connections. Raise max_connections or put a pooler in between",
 };
 
+// What the client library, and the server in many cases under one code, say only in words.
+const adviceByWords: readonly (readonly [words: RegExp, advice: string])[] = [
+  [/password must be a/, "it asks for a password and the URL has none"],
+  [
+    /does not support SSL|establishing an SSL connection/,
+    "it does not speak TLS, which the URL asks for. Switch it on in the server (ssl = on), or take sslmode out of the URL",
+  ],
+  [
+    /no pg_hba\.conf entry.*(?:no encryption|SSL off)/s,
+    "it does not let this user in without TLS. Add sslmode=verify-full to the URL, or change the server's pg_hba.conf",
+  ],
+  [/valid client certificate/, "it asks for a client's certificate. Add sslcert and sslkey to the URL"],
+];
+
+function reasonFor(error: unknown): string | undefined {
+  const words = adviceByWords.find(([pattern]) => pattern.test(messageOf(error)))?.[1];
+  return words ?? advice[codeOf(error)];
+}
+
 /** The error for a server that cannot be used when the store is opened. */
 export function openError(error: unknown, { server }: Place): Error {
   if (error instanceof ManyhandsError) return error;
-  const known = advice[codeOf(error)];
-  const noPassword = messageOf(error).includes("password must be a");
-  const why = noPassword ? "it asks for a password and the URL has none" : (known ?? messageOf(error));
-  const isAnswer = isSqlState(codeOf(error)) || noPassword;
+  const reason = reasonFor(error);
+  const why = reason ?? networkTrouble(error, "sslrootcert=/path/ca.pem") ?? oneLine(messageOf(error));
   const message = `The PostgreSQL server ${server} cannot be used: ${why}.`;
-  return isAnswer ? new StoreError(message, { cause: error }) : new StoreUnavailable(message, { cause: error });
+  const isFinal = reason !== undefined || isSqlState(codeOf(error)) || isLasting(error);
+  return isFinal ? new StoreError(message, { cause: error }) : new StoreUnavailable(message, { cause: error });
 }
 
 /** The error for a verb that failed at an answer of the server. */

@@ -55,6 +55,11 @@ export class Watch {
     if ((bits & endedBit) !== 0) add("ended");
   }
 
+  /** Listens on a new connection. */
+  reconnect(): void {
+    this.#link?.drop();
+  }
+
   async close(): Promise<void> {
     this.#listeners.clear();
     this.#stop();

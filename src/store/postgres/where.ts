@@ -9,6 +9,8 @@ import { textArray, toStored } from "./text.ts";
 export interface Condition {
   readonly sql: string;
   readonly params: readonly unknown[];
+  /** The seqs of all of them as a query of its own, where there is one. */
+  readonly seqs?: string;
 }
 
 /** A number of rows that a LIMIT takes, for callers that say Infinity. */
@@ -20,17 +22,28 @@ function listed(states: readonly JobState[]): string {
   return states.map((state) => `'${state}'`).join(", ");
 }
 
-/** The tables that hold all jobs in these states, as a list of seqs; undefined when some may be anywhere. */
-function seqsOf(schema: string, states: readonly JobState[]): string | undefined {
+/** A condition on a column of the table `job`, which `ready` has, too. */
+type OfKind = readonly [column: "queue" | "task", mark: string];
+
+function part(schema: string, table: string, conditions: readonly string[], kind: readonly OfKind[]): string {
+  const knowsKind = table === "ready";
+  const join = knowsKind || kind.length === 0 ? "" : ` JOIN ${schema}.job ON job.seq = ${table}.seq`;
+  const all = [...conditions, ...kind.map(([column, mark]) => `${knowsKind ? table : "job"}.${column} = ${mark}`)];
+  return `SELECT ${table}.seq FROM ${schema}.${table}${join}${all.length === 0 ? "" : ` WHERE ${all.join(" AND ")}`}`;
+}
+
+/** The seqs of the jobs in these states, by the tables that hold them; undefined when done ones are among them, which are many. */
+function seqsOf(schema: string, states: readonly JobState[], kind: readonly OfKind[]): string | undefined {
+  if (states.includes("done")) return undefined;
   const parts: string[] = [];
   const unsuccessful = states.filter((state) => retryableStates.includes(state));
-  if (states.includes("done")) return undefined;
-  if (states.includes("ready")) parts.push(`SELECT seq FROM ${schema}.ready`);
-  if (states.includes("running")) parts.push(`SELECT seq FROM ${schema}.running`);
-  if (states.includes("blocked") || states.includes("scheduled")) parts.push(`SELECT seq FROM ${schema}.parked`);
+  if (states.includes("ready")) parts.push(part(schema, "ready", [], kind));
+  if (states.includes("running")) parts.push(part(schema, "running", [], kind));
+  if (states.includes("blocked")) parts.push(part(schema, "parked", ["NOT parked.scheduled"], kind));
+  if (states.includes("scheduled")) parts.push(part(schema, "parked", ["parked.scheduled"], kind));
   if (unsuccessful.length > 0)
-    parts.push(`SELECT seq FROM ${schema}.ended WHERE state IN (${listed(unsuccessful)}) AND state <> 'done'`);
-  return parts.join(" UNION ALL ");
+    parts.push(part(schema, "ended", [`ended.state IN (${listed(unsuccessful)})`, "ended.state <> 'done'"], kind));
+  return parts.length === 0 ? "SELECT 0::bigint WHERE false" : parts.join(" UNION ALL ");
 }
 
 /** The jobs a filter selects. */
@@ -39,14 +52,15 @@ export function where(schema: string, { ids, states: wanted, queue, task, root }
   const params: unknown[] = [];
   const mark = (value: unknown): string => `$${params.push(value)}`;
   const states = wanted && jobStates.filter((state) => wanted.includes(state));
-  if (states) {
-    const seqs = states.length === 0 || ids !== undefined || root !== undefined ? undefined : seqsOf(schema, states);
-    if (seqs !== undefined && seqs !== "") parts.push(`jobs.seq IN (${seqs})`);
-    parts.push(states.length === 0 ? "false" : `jobs.state IN (${listed(states)})`);
-  }
+  const kind: OfKind[] = [];
+  if (queue !== undefined) kind.push(["queue", mark(toStored(queue))]);
+  if (task !== undefined) kind.push(["task", mark(toStored(task))]);
+  const seqs = states && ids === undefined && root === undefined ? seqsOf(schema, states, kind) : undefined;
+  // An array, since a join with a table of which statistics know nothing may be made the wrong way round, and then takes minutes.
+  if (seqs !== undefined) return { sql: `jobs.seq = ANY (ARRAY (${seqs}))`, params, seqs };
+  if (states) parts.push(states.length === 0 ? "false" : `jobs.state IN (${listed(states)})`);
+  for (const [column, value] of kind) parts.push(`jobs.${column} = ${value}`);
   if (ids !== undefined) parts.push(`jobs.id = ANY (${mark(textArray(ids))}::text[])`);
-  if (queue !== undefined) parts.push(`jobs.queue = ${mark(toStored(queue))}`);
-  if (task !== undefined) parts.push(`jobs.task = ${mark(toStored(task))}`);
   if (root !== undefined) {
     const name = mark(toStored(root));
     parts.push(`jobs.seq IN (SELECT seq FROM ${schema}.job WHERE root = ${name} UNION ALL

@@ -1,7 +1,6 @@
 // Submits on their way to the server. Those asked for on one turn of the event loop are sent together, as one script call in
 // which each is refused or done by itself: a hundred small submits cost the server one call instead of a hundred.
 import type { StoreError } from "../../core/errors.ts";
-import type { Runtime } from "../../core/runtime.ts";
 import { takenId, unknownDependency } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
@@ -82,19 +81,18 @@ export function settleSubmits(submits: readonly Submit[], [refusals, others]: Ad
 
 /** Collects the submits of one turn. */
 export class Adding {
-  readonly #runtime: Runtime;
   readonly #send: SendSubmits;
   #waiting: Submit[] = [];
 
-  constructor(runtime: Runtime, send: SendSubmits) {
-    this.#runtime = runtime;
+  constructor(send: SendSubmits) {
     this.#send = send;
   }
 
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Added[]>();
     this.#waiting.push({ jobs, now, resolve, reject });
-    if (this.#waiting.length === 1) this.#runtime.defer(() => this.flush());
+    // Whoever submits has gathered a turn of the event loop already; those of one turn are still sent together.
+    if (this.#waiting.length === 1) queueMicrotask(() => this.flush());
     return promise;
   }
 

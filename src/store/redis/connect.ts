@@ -1,9 +1,13 @@
 // One connection to the server that holds the store, ready to be used or refused with one clear line. A store lives in one slot of a
 // Cluster, so a connection to one node is all it needs; which node, and which server Sentinels name, is asked anew each time.
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import type * as Client from "ioredis";
 import type { Redis, RedisOptions } from "ioredis";
 import { StoreError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
+import { networkTrouble } from "../network/trouble.ts";
+import { bare } from "./trouble.ts";
 import type { Address, RedisTarget } from "./url.ts";
 
 /** Why there is no connection; `wait` when it may be different soon. */
@@ -45,15 +49,25 @@ export function parseInfo(text: string): ReadonlyMap<string, string> {
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
 }
 
+type Tls = NonNullable<RedisOptions["tls"]>;
+
+/** Read anew for each connection: certificates are renewed while programs run. */
+function tlsFor({ files }: RedisTarget, host: string | undefined): Tls {
+  const texts = Object.entries(files).map(([name, path]) => [name, readFileSync(path, "utf8")] as const);
+  // A number is no name to ask for; the certificate is checked against it all the same.
+  return { ...Object.fromEntries(texts), ...(host !== undefined && isIP(host) === 0 && { servername: host }) };
+}
+
 function optionsFor(target: RedisTarget, address: Address | undefined): RedisOptions {
-  const tls = target.tls ? { tls: address ? { servername: address.host } : {} } : {};
+  // A Sentinel's address is not its master's.
+  const tls = target.tls ? { tls: tlsFor(target, target.sentinel === undefined ? address?.host : undefined) } : {};
   const place: RedisOptions = target.sentinel
     ? {
         name: target.sentinel,
         sentinels: target.addresses.map(({ host, port }) => ({ host, port })),
         sentinelRetryStrategy: () => null,
         ...(target.sentinelPassword !== undefined && { sentinelPassword: target.sentinelPassword }),
-        ...(target.tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
+        ...(target.tls && { enableTLSForSentinelMode: true, sentinelTLS: tlsFor(target, undefined) }),
       }
     : target.socket !== undefined
       ? { path: target.socket }
@@ -88,7 +102,8 @@ export function drop(client: Redis): void {
 function describe(target: RedisTarget, error: Error): NoConnection {
   const { message } = error;
   const start = `The Redis server ${target.location} cannot be used`;
-  const refused = (why: string, wait: boolean): NoConnection => new NoConnection(`${start}: ${why}`, wait, { cause: error });
+  const refused = (why: string, wait: boolean): NoConnection =>
+    new NoConnection(`${start}: ${why}`, wait, { cause: bare(error) });
   if (message.startsWith("WRONGPASS")) return refused("it refuses the user or password. Correct them in the URL.", false);
   if (message.startsWith("NOAUTH")) return refused("it asks for a password. Give it in the URL.", false);
   if (/without any password configured|no password is set/u.test(message))
@@ -97,7 +112,11 @@ function describe(target: RedisTarget, error: Error): NoConnection {
   if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/u.test(message)) return refused(`it says ${message}.`, true);
   if (/All sentinels are unreachable/u.test(message))
     return refused(`no Sentinel names a master "${target.sentinel}" that can be reached. ${message}`, false);
-  return refused(`${message}. Check that it runs and that host and port are right.`, false);
+  if (/DB index is out of range/u.test(message))
+    return refused(`it has no database ${target.db}. Name another in the URL.`, false);
+  const network = networkTrouble(error, "?ca=/path/ca.pem");
+  if (network !== undefined) return refused(`${network}.`, false);
+  return refused(`${message}. Check that it runs, that host and port are right, and whether it wants TLS (rediss:).`, false);
 }
 
 function checkServer(target: RedisTarget, info: ReadonlyMap<string, string>): void {
@@ -122,8 +141,16 @@ interface Opened {
   readonly info: ReadonlyMap<string, string>;
 }
 
+function makeClient(Client: Ways["Redis"], target: RedisTarget, address: Address | undefined): Redis {
+  try {
+    return new Client({ ...optionsFor(target, address), replyMapping: "legacy" });
+  } catch (error) {
+    throw describe(target, error as Error);
+  }
+}
+
 async function openAt({ Redis, runtime }: Ways, target: RedisTarget, address: Address | undefined): Promise<Opened> {
-  const client = new Redis({ ...optionsFor(target, address), replyMapping: "legacy" });
+  const client = makeClient(Redis, target, address);
   let failure: Error | undefined;
   client.on("error", (error: Error) => {
     failure ??= error;
@@ -135,6 +162,8 @@ async function openAt({ Redis, runtime }: Ways, target: RedisTarget, address: Ad
   });
   try {
     await client.connect();
+    // The client does so by itself, and goes on without a word when there is no such database.
+    if (target.db > 0) await client.select(target.db);
     const info = parseInfo(await client.info());
     return { client, info };
   } catch (error) {

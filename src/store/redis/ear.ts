@@ -6,6 +6,8 @@ import { drop } from "./connect.ts";
 /** Hears what is published until it is closed. */
 export interface Ear {
   close(): void;
+  /** Listens on a new connection. */
+  reconnect(): void;
 }
 
 const pauseMs = 1000;
@@ -26,6 +28,10 @@ export class Listening implements Ear {
     this.#runtime = runtime;
     this.#hear = hear;
     void this.#listen();
+  }
+
+  reconnect(): void {
+    if (this.#client) drop(this.#client);
   }
 
   close(): void {

@@ -92,7 +92,13 @@ export class Link {
   listen(hear: (message: string) => void): Ear {
     const ear = new Listening(() => connect(this.#ways, this.target), this.target.name, this.#runtime, hear);
     this.#ears.add(ear);
-    return { close: () => void (this.#ears.delete(ear), ear.close()) };
+    return { close: () => void (this.#ears.delete(ear), ear.close()), reconnect: () => ear.reconnect() };
+  }
+
+  /** Gives up the connections there are, as if they had been cut. */
+  reconnect(): void {
+    if (this.#wire) drop(this.#wire.client);
+    for (const ear of this.#ears) ear.reconnect();
   }
 
   /** Waits for the answers that can still come, and ends. */

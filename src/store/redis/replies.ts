@@ -2,7 +2,7 @@
 import { StoreError } from "../../core/errors.ts";
 import type { JobState } from "../../task/state.ts";
 import { jobStates } from "../../task/state.ts";
-import type { ClaimedJob, Ended, Job } from "../job.ts";
+import type { Ended, Job } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type { NewWorker, QueueStats, Settled, StoredWorker, Tended } from "../store.ts";
 import { Kinds, separator, stateOf, textOf, toClaimed, toEnded, toJob } from "./text.ts";
@@ -49,7 +49,12 @@ export type TendReply = readonly [
   time: Time,
 ];
 /** What `queues` answers. */
-export type QueuesReply = readonly [counts: readonly string[], kinds: readonly string[], paused: readonly string[]];
+export type QueuesReply = readonly [
+  counts: readonly string[],
+  kinds: readonly string[],
+  paused: readonly string[],
+  oldestReadyAt: readonly string[],
+];
 
 /** Ids from their fields. */
 export function toIds(fields: readonly string[]): string[] {
@@ -75,8 +80,7 @@ function endedOf(flat: readonly string[], kinds: Kinds): Ended[] {
 /** What `settle` did. */
 export function toSettled([refused, ended, claimed, names]: SettleReply): Settled {
   const kinds = new Kinds(names);
-  const jobs: ClaimedJob[] = triples(claimed, (ref, text, facts) => toClaimed(ref, text, facts, kinds));
-  return { refused, ended: endedOf(ended, kinds), claimed: jobs };
+  return { refused, ended: endedOf(ended, kinds), claimed: claimed.flatMap((texts) => toClaimed(texts, kinds)) };
 }
 
 /** Jobs of a page. */
@@ -134,7 +138,7 @@ function noJobs(): Record<JobState, number> {
 }
 
 /** Numbers of queues, by name. */
-export function toQueues([counts, names, paused]: QueuesReply): QueueStats[] {
+export function toQueues([counts, names, paused, oldest]: QueuesReply): QueueStats[] {
   const kinds = new Kinds(names);
   const found = new Map<string, Record<JobState, number>>();
   for (const [field, count] of pairs(counts, (a, b) => [a, Number(b)] as const)) {
@@ -146,7 +150,13 @@ export function toQueues([counts, names, paused]: QueuesReply): QueueStats[] {
   }
   const stopped = new Set(toIds(paused));
   for (const queue of stopped) if (!found.has(queue)) found.set(queue, noJobs());
+  const oldestIn = new Map(pairs(oldest, (queue, at) => [textOf(queue), Number(at)]));
   return [...found]
-    .map(([queue, numbers]) => ({ queue, paused: stopped.has(queue), counts: numbers }))
+    .map(([queue, numbers]) => ({
+      queue,
+      paused: stopped.has(queue),
+      counts: numbers,
+      oldestReadyAt: oldestIn.get(queue) ?? null,
+    }))
     .sort((a, b) => (a.queue < b.queue ? -1 : 1));
 }

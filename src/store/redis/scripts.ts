@@ -7,13 +7,15 @@ import { base } from "./lua/base.ts";
 import { cancel, retry } from "./lua/change.ts";
 import { claim } from "./lua/claim.ts";
 import { ends } from "./lua/ends.ts";
-import { fields } from "./lua/fields.ts";
+import { fields, places } from "./lua/fields.ts";
 import { count, endings, get, inputs, list, queues } from "./lua/read.ts";
+import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
 import { deletion, remove } from "./lua/remove.ts";
 import { rows } from "./lua/rows.ts";
 import { select } from "./lua/select.ts";
 import { settle } from "./lua/settle.ts";
+import { dump, load } from "./lua/whole.ts";
 import { drain, join, leave, listWorkers, note, pause, releaseOthers, renew, tend, workers } from "./lua/upkeep.ts";
 
 /** A script and its name on the server. */
@@ -22,8 +24,10 @@ export interface Script {
   readonly sha: string;
 }
 
+const placeNames = new RegExp(`\\b(?:${Object.keys(places).join("|")})\\b`, "gu");
+
 function script(...parts: readonly string[]): Script {
-  const text = parts.join("\n");
+  const text = parts.join("\n").replace(placeNames, (name) => String(places[name]));
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
@@ -35,6 +39,7 @@ export const scripts = {
   add: script(...book, answers, add),
   settle: script(...book, claim, settle),
   inputs: script(base, fields, prune, rows, inputs),
+  next: script(base, next),
   get: script(base, get),
   endings: script(base, fields, endings),
   list: script(...book, select, list),
@@ -44,6 +49,8 @@ export const scripts = {
   retry: script(...book, select, retry),
   remove: script(...book, select, deletion, remove),
   tend: script(...book, pruneTaking, deletion, workers, tend),
+  dump: script(base, fields, prune, rows, dump),
+  load: script(...book, load),
   join: script(base, join),
   renew: script(base, renew),
   drain: script(base, drain),

@@ -26,8 +26,17 @@ export function settleArguments(
   wants: readonly Want[],
   now: number,
 ): string[] {
-  const args = [origin, toField(worker), String(now), String(outcomes.length)];
-  for (const outcome of outcomes) args.push(toField(outcome.id), letters[outcome.kind] + outcome.fence, textOf(outcome));
+  const runs: [how: string, count: number][] = [];
+  const pairs: string[] = [];
+  for (const outcome of outcomes) {
+    const how = letters[outcome.kind] + outcome.fence;
+    const run = runs.at(-1);
+    if (run?.[0] === how) run[1] += 1;
+    else runs.push([how, 1]);
+    pairs.push(toField(outcome.id), textOf(outcome));
+  }
+  const args = [origin, toField(worker), String(now), String(outcomes.length), String(runs.length), ...runs.flat().map(String)];
+  for (const text of pairs) args.push(text);
   for (const { queues, tasks, limit } of wants) {
     const asked = [...new Set(queues)];
     args.push(String(limit), String(asked.length), String(tasks.length), ...asked.map(toField), ...tasks.map(toField));

@@ -5,12 +5,13 @@
 import { ClosedError, StoreError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
 import type {
   Added,
   Cancelled,
+  Dump,
   JobFilter,
   NewWorker,
   Page,
@@ -33,9 +34,11 @@ import * as replies from "./replies.ts";
 import type { Script } from "./scripts.ts";
 import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
-import { toField } from "./text.ts";
+import { fromField, toField } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
+import type { LoadReply } from "./whole.ts";
+import { loadArguments, loadedOf, toDump } from "./whole.ts";
 import type { Repeat } from "./wire.ts";
 
 /** How a Redis store is opened. */
@@ -71,7 +74,7 @@ class RedisStore implements Store {
     this.#clock = clock;
     this.#runtime = runtime;
     this.#origin = runtime.id();
-    this.#adding = new Adding(runtime, (plain, args, submits) => void this.#submit(plain, args, submits));
+    this.#adding = new Adding((plain, args, submits) => void this.#submit(plain, args, submits));
     this.#watch = new Watch(runtime, this.#origin, (hear) => link.listen(hear));
   }
 
@@ -132,6 +135,11 @@ class RedisStore implements Store {
 
   async inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
     return replies.toInputs(ids, await this.#run<replies.InputsReply>(scripts.inputs, ids.map(toField)));
+  }
+
+  async next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
+    const args = [String(queues.length), ...queues.map(toField), ...tasks.map(toField)];
+    return fromField((await this.#run<string | null>(scripts.next, args)) ?? "");
   }
 
   async get(ids: readonly string[]): Promise<readonly Job[]> {
@@ -243,9 +251,24 @@ class RedisStore implements Store {
     return replies.toQueues(await this.#run<replies.QueuesReply>(scripts.queues, []));
   }
 
+  async dump(after: string | null, limit: number): Promise<Dump> {
+    return toDump(await this.#run<Found>(scripts.dump, [after ?? "-1", String(limit)]));
+  }
+
+  async load(jobs: readonly StoredJob[], now: number): Promise<number> {
+    const args = [this.#origin, String(now), ...loadArguments(jobs)];
+    const [count, events] = loadedOf(await this.#run<LoadReply>(scripts.load, args));
+    this.#watch.own(events);
+    return count;
+  }
+
   async info(): Promise<StoreInfo> {
     const jobs = await this.count({});
     return info(this.#link, jobs, this.#clock.skewMs());
+  }
+
+  reconnect(): void {
+    this.#link.reconnect();
   }
 
   watch(listener: StoreListener): () => void {

@@ -98,29 +98,38 @@ export class Kinds {
   }
 }
 
-const seqLength = 11;
+/** The fields of a claimed job: its id, what was submitted, and attempt, crashes and fence. */
+const claimedFields = 19;
 
-/** A claimed job from its reference, what was submitted, and attempt, crashes and fence; empty at a first start. */
-export function toClaimed(reference: string, text: string, facts: string, kinds: Kinds): ClaimedJob {
-  const field = text.split(separator);
-  const id = textOf(reference.slice(seqLength));
-  const [attempt, crashes, fence] = facts === "" ? [1, 0, 1] : facts.split(" ").map(Number);
-  const { queue, task } = kinds.find(field[1]);
+function toClaimedJob(field: readonly string[], at: number, kinds: Kinds): ClaimedJob {
+  const id = textOf(field[at]);
+  const facts = field[at + 18];
+  // Empty at a first start.
+  const [attempt, crashes, fence] = facts === undefined || facts === "" ? [1, 0, 1] : facts.split(" ").map(Number);
+  const { queue, task } = kinds.find(field[at + 2]);
   return {
     id,
     task,
     queue,
-    args: textOf(field[16]),
-    policy: fromField(field[15]),
+    args: textOf(field[at + 17]),
+    policy: fromField(field[at + 16]),
     attempt: attempt ?? 1,
     crashes: crashes ?? 0,
     fence: fence ?? 1,
-    root: fromField(field[9]) ?? id,
-    parent: fromField(field[13]),
-    trace: fromField(field[14]),
-    dependencies: Number(field[12]),
-    submittedAt: Number(field[8]),
+    root: fromField(field[at + 10]) ?? id,
+    parent: fromField(field[at + 14]),
+    trace: fromField(field[at + 15]),
+    dependencies: Number(field[at + 13]),
+    submittedAt: Number(field[at + 9]),
   };
+}
+
+/** Claimed jobs, from one text of several. */
+export function toClaimed(texts: string, kinds: Kinds): ClaimedJob[] {
+  const field = texts.split(separator);
+  const jobs: ClaimedJob[] = [];
+  for (let at = 0; at < field.length; at += claimedFields) jobs.push(toClaimedJob(field, at, kinds));
+  return jobs;
 }
 
 const stateNames: Readonly<Record<string, JobState>> = {
@@ -150,13 +159,13 @@ export function toEnded(id: string, record: string, kinds: Kinds): Ended {
   const field = record.split(separator);
   return {
     id: textOf(id),
-    task: kinds.find(field[4]).task,
+    task: kinds.find(field[5]).task,
     state: stateOf(field.at(-1) ?? "") as FinalState,
-    result: fromField(field[23]),
-    error: fromField(field[19]),
-    cause: fromField(field[17]),
-    cancelReason: fromField(field[16]),
-    crashes: Number(field[9]),
+    result: fromField(field[24]),
+    error: fromField(field[20]),
+    cause: fromField(field[18]),
+    cancelReason: fromField(field[17]),
+    crashes: Number(field[10]),
     worker: fromField(field[0]),
   };
 }
@@ -182,26 +191,28 @@ type Changing = Pick<
   | "result"
 >;
 
-function changing(record: string): Changing {
+function changing(record: string, submitted: readonly string[]): Changing {
   const field = record.split(separator);
+  // What is left out of the record of a first run is as it was submitted.
+  const readyAt = field[4] === "" ? submitted[4] : field[8];
   return {
     state: stateOf(field.at(-1) ?? ""),
     worker: fromField(field[0]),
     fence: Number(field[1]),
-    readyAt: numberOf(field[7]),
-    attempt: Number(field[8]),
-    crashes: Number(field[9]),
-    startedAt: numberOf(field[10]),
-    pending: Number(field[11]),
-    dueAt: numberOf(field[13]),
-    expiresAt: numberOf(field[14]),
-    cancelAt: numberOf(field[15]),
-    cancelReason: fromField(field[16]),
-    cause: fromField(field[17]),
-    progress: fromField(field[18]),
-    error: fromField(field[19]),
-    endedAt: numberOf(field[21]),
-    result: fromField(field[23]),
+    readyAt: numberOf(readyAt),
+    attempt: Number(field[9]),
+    crashes: Number(field[10]),
+    startedAt: numberOf(field[11]),
+    pending: Number(field[12]),
+    dueAt: numberOf(field[14]),
+    expiresAt: numberOf(field[15]),
+    cancelAt: numberOf(field[16]),
+    cancelReason: fromField(field[17]),
+    cause: fromField(field[18]),
+    progress: fromField(field[19]),
+    error: fromField(field[20]),
+    endedAt: numberOf(field[22]),
+    result: fromField(field[24]),
   };
 }
 
@@ -246,6 +257,6 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
     submittedAt: Number(field[8]),
     uniqueKey: fromField(field[10]),
     dependencies: Number(field[12]),
-    ...(record === "" ? firstReady(field) : changing(record)),
+    ...(record === "" ? firstReady(field) : changing(record, field)),
   };
 }

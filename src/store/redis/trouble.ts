@@ -9,8 +9,23 @@ export type Refusal = "lost" | "not sent" | "not now" | "unknown script" | Store
 
 const passing = /^(READONLY|MASTERDOWN|CLUSTERDOWN|LOADING|TRYAGAIN|MOVED|ASK|BUSY|UNBLOCKED|NOAUTH)\b/u;
 
+/** The error without what was asked, which ioredis puts there: passwords and arguments are nobody's to log. */
+export function bare(error: Error): Error {
+  delete (error as { command?: unknown }).command;
+  return error;
+}
+
 /** Reads an error of ioredis. */
-export function refusalOf(error: Error): Refusal {
+export function refusalOf(withCommand: Error): Refusal {
+  const error = bare(withCommand);
+  if (error instanceof RangeError) {
+    return new StoreError(
+      `What was asked of the Redis server is too large to be sent (${error.message}). Ask for less at once.`,
+      {
+        cause: error,
+      },
+    );
+  }
   if (error.name !== "ReplyError") return error.message.startsWith("Stream isn't writeable") ? "not sent" : "lost";
   const { message } = error;
   if (message.startsWith("NOSCRIPT")) return "unknown script";

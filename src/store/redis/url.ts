@@ -3,7 +3,8 @@
 //   redis://user:password@host:6379/0?name=other      rediss:, valkey:, valkeys: likewise; the last letter asks for TLS
 //   redis://h1:6379,h2:6379/?cluster=true             any nodes of a Cluster
 //   redis://h1:26379,h2:26379/0?sentinel=mymaster     Sentinels that know the server by this name
-//   redis:///0?socket=/run/redis.sock                 a Unix socket
+//   redis://:password@/0?socket=/run/redis.sock       a Unix socket
+//   rediss://host?ca=/path/ca.pem                     TLS with an authority of one's own; cert=… and key=… for a client's certificate
 //
 // `name` is the store's name on the server, so that one server holds several. What is not known is refused, not passed over.
 import { UsageError } from "../../core/errors.ts";
@@ -14,11 +15,16 @@ export interface Address {
   readonly port: number;
 }
 
+/** Paths of the files TLS needs; without `ca` those authorities count that Node knows. */
+export type TlsFiles = Readonly<Partial<Record<"ca" | "cert" | "key", string>>>;
+
 /** Where a store is. */
 export interface RedisTarget {
   readonly addresses: readonly Address[];
   readonly socket: string | undefined;
   readonly tls: boolean;
+  /** Files in PEM format: the authority that signed the server's certificate, and the client's certificate with its key. */
+  readonly files: TlsFiles;
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly sentinelPassword: string | undefined;
@@ -30,7 +36,8 @@ export interface RedisTarget {
   readonly location: string;
 }
 
-const known = ["name", "cluster", "sentinel", "sentinelPassword", "socket"];
+const tlsFiles = ["ca", "cert", "key"] as const;
+const known = ["name", "cluster", "sentinel", "sentinelPassword", "socket", ...tlsFiles];
 const shape =
   /^(?<scheme>redis|rediss|valkey|valkeys):\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^/?#@]*)(?:\/(?<db>[^?#]*))?(?:\?(?<query>[^#]*))?$/u;
 
@@ -72,6 +79,13 @@ function toParameters(query: string): URLSearchParams {
   return parameters;
 }
 
+function toFiles(parameters: URLSearchParams, tls: boolean): TlsFiles {
+  const given = tlsFiles.filter((name) => parameters.has(name));
+  if (given.length > 0 && !tls) throw wrong(`"${given[0]}" is for TLS, which rediss:// or valkeys:// asks for`);
+  if (given.includes("cert") !== given.includes("key")) throw wrong("a client's certificate needs both cert=… and key=…");
+  return Object.fromEntries(given.map((name) => [name, parameters.get(name) ?? ""]));
+}
+
 function toDb(text: string): number {
   if (text === "") return 0;
   if (!/^\d{1,4}$/u.test(text)) throw wrong(`what follows the host is not the number of a database${unencoded}`);
@@ -94,11 +108,13 @@ export function parseRedisUrl(url: string): RedisTarget {
   const password = rest.join(":");
   const db = toDb(found["db"] ?? "");
   const name = toName(parameters.get("name"));
+  const tls = found["scheme"] === "rediss" || found["scheme"] === "valkeys";
   const place = socket ?? addresses.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(",");
   return {
     addresses,
     socket,
-    tls: found["scheme"] === "rediss" || found["scheme"] === "valkeys",
+    tls,
+    files: toFiles(parameters, tls),
     username: username === "" ? undefined : decode(username),
     password: password === "" ? undefined : decode(password),
     sentinelPassword: parameters.get("sentinelPassword") ?? undefined,

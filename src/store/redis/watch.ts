@@ -19,7 +19,7 @@ export class Watch {
   readonly #origin: string;
   readonly #listen: (hear: (message: string) => void) => Ear;
   readonly #listeners = new Set<StoreListener>();
-  #toTell = new Map<StoreEvent, boolean>();
+  #toTell = new Set<StoreEvent>();
   #ear: Ear | undefined;
 
   constructor(runtime: Runtime, origin: string, listen: (hear: (message: string) => void) => Ear) {
@@ -40,7 +40,7 @@ export class Watch {
 
   /** Takes in what an own verb did, as its script says it. */
   own(letters: string): void {
-    if (letters !== "") this.#tell(eventsOf(letters), false);
+    if (letters !== "") this.#tell(eventsOf(letters));
   }
 
   close(): void {
@@ -55,19 +55,21 @@ export class Watch {
 
   #hear(message: string): void {
     const [letters = "", origin] = message.split(separator);
-    if (origin !== this.#origin) this.#tell(eventsOf(letters), true);
+    if (origin === this.#origin) return;
+    // A message comes on a turn of its own.
+    for (const event of eventsOf(letters)) for (const listener of this.#listeners) listener(event, true);
   }
 
-  /** Listeners are called on a later turn, once for all that happened on this one. */
-  #tell(events: readonly StoreEvent[], elsewhere: boolean): void {
-    if (this.#listeners.size === 0 || events.length === 0) return;
+  /** Of what was done here listeners are told on a later turn, once for all that happened on this one. */
+  #tell(events: readonly StoreEvent[]): void {
+    if (this.#listeners.size === 0) return;
     if (this.#toTell.size === 0) {
       this.#runtime.defer(() => {
         const told = this.#toTell;
-        this.#toTell = new Map();
-        for (const listener of this.#listeners) for (const [event, isElsewhere] of told) listener(event, isElsewhere);
+        this.#toTell = new Set();
+        for (const listener of this.#listeners) for (const event of told) listener(event, false);
       });
     }
-    for (const event of events) this.#toTell.set(event, elsewhere || this.#toTell.get(event) === true);
+    for (const event of events) this.#toTell.add(event);
   }
 }

@@ -196,13 +196,20 @@ export function pause(db: Connection, effects: Effects, queue: string, paused: b
   else if (db.run("DELETE FROM paused WHERE queue = ?", queue) > 0) effects.ready = true;
 }
 
-const anyReady = "SELECT 1 FROM job WHERE state = 'ready' AND queue = ? AND task = ? LIMIT 1";
+const firstReady = "SELECT id FROM job WHERE state = 'ready' AND queue = ? AND task = ? ORDER BY rank, seq LIMIT 1";
+
+/** See `Store.next`. */
+export function next(db: Connection, queues: readonly string[], tasks: readonly string[]): string | null {
+  for (const queue of queues) {
+    for (const task of tasks) {
+      const first = db.get<{ id: string }>(firstReady, queue, task);
+      if (first && !isPaused(db, queue)) return first.id;
+    }
+  }
+  return null;
+}
 
 /** True when a claim may find something; asked before the write lock is. */
 export function mayClaim(db: Connection, wants: readonly Want[]): boolean {
-  return wants.some(
-    ({ queues, tasks, limit }) =>
-      limit > 0 &&
-      queues.some((queue) => tasks.some((task) => db.get(anyReady, queue, task) !== undefined) && !isPaused(db, queue)),
-  );
+  return wants.some(({ queues, tasks, limit }) => limit > 0 && next(db, queues, tasks) !== null);
 }

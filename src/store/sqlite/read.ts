@@ -60,6 +60,12 @@ function noJobs(): Record<JobState, number> {
   return Object.fromEntries(jobStates.map((each) => [each, 0])) as Record<JobState, number>;
 }
 
+// Of each line the job that is next: the index of ready jobs is walked, and few rows are read.
+const nextSql = `
+  SELECT queue, min(ready_at) AS at FROM job WHERE seq IN (
+    SELECT min(seq) FROM job INDEXED BY job_ready WHERE state = 'ready' GROUP BY queue, task, rank
+  ) GROUP BY queue`;
+
 /** See `Store.queues`. */
 export function queues(db: Connection): QueueStats[] {
   const found = new Map<string, Record<JobState, number>>();
@@ -76,7 +82,8 @@ export function queues(db: Connection): QueueStats[] {
     }
     counts[state] = count;
   }
+  const oldest = new Map(db.all<{ queue: string; at: number }>(nextSql).map(({ queue, at }) => [queue, at]));
   return [...found]
-    .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue) }))
+    .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue), oldestReadyAt: oldest.get(queue) ?? null }))
     .sort((a, b) => (a.queue < b.queue ? -1 : 1));
 }

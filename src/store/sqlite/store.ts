@@ -5,11 +5,12 @@ import { resolve } from "node:path";
 import { ClosedError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Claim, Ended, Job, NewJob, Outcome } from "../job.ts";
+import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type {
   Added,
   Cancelled,
+  Dump,
   JobFilter,
   NewWorker,
   Page,
@@ -24,7 +25,7 @@ import type {
 } from "../store.ts";
 import { add } from "./add.ts";
 import { cancel, remove, retry } from "./change.ts";
-import { GivenOut, mayClaim, pause } from "./claim.ts";
+import { GivenOut, mayClaim, next, pause } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -40,6 +41,7 @@ import { settle, takeBack } from "./settle.ts";
 import { idleTend, tend } from "./tend.ts";
 import { asStoreError } from "./trouble.ts";
 import { Watch } from "./watch.ts";
+import { dump, load } from "./whole.ts";
 import { addWithin } from "./within.ts";
 import { drain, join, leave, note, renew, workers } from "./workers.ts";
 
@@ -147,6 +149,10 @@ class SqliteStore implements Store {
     return this.#commits.read(() => inputs(this.#db, ids));
   }
 
+  next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
+    return this.#commits.read(() => next(this.#db, queues, tasks));
+  }
+
   get(ids: readonly string[]): Promise<readonly Job[]> {
     return this.#commits.read(() => get(this.#db, ids));
   }
@@ -219,8 +225,20 @@ class SqliteStore implements Store {
     return this.#commits.read(() => queues(this.#db));
   }
 
+  dump(after: string | null, limit: number): Promise<Dump> {
+    return this.#commits.read(() => dump(this.#db, after, limit));
+  }
+
+  load(jobs: readonly StoredJob[], now: number): Promise<number> {
+    return this.#write(jobs.length, (effects) => load(this.#db, effects, jobs, now));
+  }
+
   info(): Promise<StoreInfo> {
     return this.#commits.read(() => info(this.#db, this.#durability, this.#watch.problem));
+  }
+
+  reconnect(): void {
+    // There is nobody else at the other end.
   }
 
   watch(listener: StoreListener): () => void {

@@ -264,6 +264,8 @@ export const adding: readonly Case[] = [
       assert.equal(await select({ states: ["failed", "ready", "scheduled"], queue: "queue" }), "dca");
       assert.equal(await select({ states: ["failed", "expired"] }), "a");
       assert.equal(await select({ states: [] }), "");
+      assert.equal(await select({ states: ["waiting"] }), "");
+      assert.equal(await select({ states: ["waiting", "ready"] }), "cb");
       assert.equal(await select({ ids: [] }), "");
       assert.equal(await select({ ids: ["a", "c", "nobody", "a"], queue: "queue" }), "ca");
     },
@@ -308,8 +310,8 @@ export const adding: readonly Case[] = [
       await bench.claim("w", 1);
       const none = { blocked: 0, scheduled: 0, ready: 0, running: 0, waiting: 0, done: 0, failed: 0, cancelled: 0, expired: 0 };
       assert.deepEqual(await bench.store.queues(), [
-        { queue: "mail", counts: { ...none, scheduled: 1 }, paused: false },
-        { queue: "queue", counts: { ...none, ready: 1, running: 1, done: 1 }, paused: false },
+        { queue: "mail", counts: { ...none, scheduled: 1 }, paused: false, oldestReadyAt: null },
+        { queue: "queue", counts: { ...none, ready: 1, running: 1, done: 1 }, paused: false, oldestReadyAt: start },
       ]);
       await bench.store.pause("empty", true);
       await bench.store.pause("mail", true);

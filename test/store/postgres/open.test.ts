@@ -102,6 +102,8 @@ describe("opening a PostgreSQL store", { skip }, () => {
 
   test("a URL that is none", async () => {
     await failure("postgres://user:p@ss/w:rd@host:port", UsageError);
+    await failure("postgres://user@host/%zz", UsageError);
+    await failure("postgres://user@%zz/database", UsageError);
     await failure(
       changed((url) => url.searchParams.set("schema", "")),
       UsageError,
@@ -110,6 +112,11 @@ describe("opening a PostgreSQL store", { skip }, () => {
       changed((url) => url.searchParams.set("schema", "pg_mine")),
       UsageError,
     );
+  });
+
+  test("a database that begins transactions otherwise", async () => {
+    const url = newUrl({ options: "-c default_transaction_isolation=serializable" });
+    assert.match(await failure(url, StoreError), /"serializable"; manyhands needs "read committed"/);
   });
 
   test("a schema of another program", async () => {

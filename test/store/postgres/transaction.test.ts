@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ClosedError, StoreError, UsageError } from "../../../src/core/errors.ts";
 import { newJob, start } from "../../../src/testing/store-suite/bench.ts";
-import { connect, newStore, skip } from "./schemas.ts";
+import { postgresStore } from "../../../src/store/postgres/store.ts";
+import { lockNumber } from "../../../src/store/postgres/world.ts";
+import { connect, newStore, newUrl, schemaOf, skip } from "./schemas.ts";
 
 describe("adding in a transaction of one's own", { skip }, () => {
   test("a commit adds the jobs, and listeners are told of it", async () => {
@@ -54,5 +56,18 @@ describe("adding in a transaction of one's own", { skip }, () => {
     await store.close();
     await assert.rejects(store.addIn(client, [newJob({ id: "a" })], start), ClosedError);
     await client.end();
+  });
+});
+
+describe("a transaction of the store's own that cannot have its lock", { skip }, () => {
+  test("fails alone: the connection is good for the next", async () => {
+    const url = newUrl({ options: "-c lock_timeout=50ms" });
+    const [store, client] = await Promise.all([postgresStore(url), connect()]);
+    await client.query(`SELECT pg_advisory_lock(${lockNumber(schemaOf(url))})`);
+    await assert.rejects(store.cancel({}, null, start), /lock timeout/);
+    assert.equal(await store.count({}), 0);
+    await client.end();
+    assert.deepEqual((await store.cancel({}, null, start)).cancelled, []);
+    await store.close();
   });
 });

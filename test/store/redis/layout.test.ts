@@ -57,6 +57,58 @@ test("nothing is left of jobs that are gone", { skip }, async () => {
   await store.close();
 });
 
+test("a job that left its line and came back is given once, and where it belongs", { skip }, async () => {
+  const store = await redisStore(newUrl());
+  const bench = new Bench(store);
+  const claimAll = async (): Promise<readonly (readonly [string, number])[]> =>
+    (await bench.claim("w", 10)).map(({ id, fence }) => [id, fence] as const);
+  await bench.add({ id: "a" }, { id: "b" }, { id: "c" });
+  await store.cancel({ ids: ["a", "b"] }, null, start);
+  await store.retry({ ids: ["a"] }, start);
+  await store.remove({ ids: ["b"] });
+  await bench.add({ id: "d" }, { id: "b" });
+  const first = await bench.claim("w", 10);
+  assert.deepEqual(
+    first.map(({ id }) => id),
+    ["a", "c", "d", "b"],
+  );
+  assert.deepEqual(await claimAll(), []);
+  await bench.settle(...first.map(({ id, fence }) => ({ id, fence, kind: "released" as const })));
+  assert.deepEqual(await claimAll(), [
+    ["a", 2],
+    ["c", 2],
+    ["d", 2],
+    ["b", 2],
+  ]);
+  await store.close();
+});
+
+test("what a worker runs is known whatever of it has ended", { skip }, async () => {
+  const storeUrl = newUrl();
+  const store = await redisStore(storeUrl);
+  const bench = new Bench(store);
+  const running = async (): Promise<number | undefined> => (await store.workers())[0]?.running;
+  await bench.add({ id: "a" }, { id: "b" }, { id: "c" }, { id: "d" });
+  const [a, b] = await bench.claim("w", 2);
+  const [c, d] = await bench.claim("w", 2);
+  assert.ok(a && b && c && d);
+  assert.equal(await running(), 4);
+  await bench.settle(done(a), { id: "b", fence: b.fence, kind: "released" });
+  const [again] = await bench.claim("w", 1);
+  assert.equal(again?.id, "b");
+  await bench.settle(failed(c));
+  assert.equal(await running(), 2);
+  assert.equal(await store.releaseOthers("w", [d], start), 1);
+  assert.equal(await running(), 1);
+  await bench.settle(done(d));
+  assert.equal(await running(), 0);
+  assert.deepEqual(
+    (await keysOf(storeUrl)).filter((key) => /^(?:run|left):/u.test(key)),
+    [],
+  );
+  await store.close();
+});
+
 test("a batch of 20,000 jobs is one call, claimed and ended in one call each", { skip }, async () => {
   const store = await redisStore(newUrl());
   const jobs = Array.from({ length: 20_000 }, (_, i) => newJob({ id: `j${i}` }));

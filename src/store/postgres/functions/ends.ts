@@ -95,8 +95,6 @@ export const releaseAbove: SchemaSql = (s) => `
     counts integer[];
     freed integer;
   BEGIN
-    -- Many stores have no graphs at all.
-    IF NOT EXISTS (SELECT 1 FROM ${s}.edge) THEN RETURN false; END IF;
     SELECT array_agg(needs.job), array_agg(needs.count) INTO above, counts FROM (
       SELECT edge.job, count(*) AS count FROM unnest(done) AS ended(seq)
       CROSS JOIN LATERAL ${one("edge", s, "job", "edge.dep = ended.seq")} GROUP BY edge.job

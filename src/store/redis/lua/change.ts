@@ -145,7 +145,7 @@ local function wantedOf(chosen)
   return wanted
 end
 
-local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, CAUSE, CANCELAT, REASON, PROGRESS, CARE }
+local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, CAUSE, CANCELAT, REASON, PROGRESS, CARE, CLAIM }
 
 local function revive(row, pending)
   local ref = refOf(row)

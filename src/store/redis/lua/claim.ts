@@ -4,20 +4,51 @@
 
 /** Claims. */
 export const claim: string = String.raw`
-local claimed, claimedCount, startedIds = {}, 0, {}
-local claimedRefs, claimedRecords = {}, {}
-local corePattern = '^.([^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*)\31'
-local plainHead, plainTail
+-- True for a settle that was sent and given up: its worker has asked meanwhile what it runs.
+local function isVoid(worker, origin, settleNo)
+  local void = call('HGET', VOID, worker)
+  if not void then return false end
+  local voidOrigin, upto = match(void, '^(.*) (%d+)$')
+  return voidOrigin == origin and tonumber(settleNo) <= tonumber(upto)
+end
+
+local claimed = {}
+-- What only claims need is made inside: a settle that claims nothing does without, and each function costs time to make.
+-- Arguments, from a place on: for each want its limit, number of queues, number of tasks, queues, tasks.
+local function claimAll(worker, now, from)
+if from > #ARGV then return end
+local lease = call('ZSCORE', LEASE, worker)
+if not lease or tonumber(lease) <= tonumber(now) then return end
+local claimedCount, startedIds = 0, {}
+local claimedIds, claimedRecords = {}, {}
+local plain, claimNo = {}, nil
 local hasSuspect
 
-local function give(id, ref, text, facts, record)
-  local n = claimedCount * 3
-  claimed[n + 1], claimed[n + 2], claimed[n + 3] = ref, text, facts
-  n = claimedCount * 2
+-- Claimed jobs are answered as a few long texts, each of whole jobs: the client takes one apart faster than many short ones.
+local part, partCount, partSize = {}, 0, 0
+local function endPart()
+  if partCount > 0 then claimed[#claimed + 1] = concat(part, S, 1, partCount) end
+  partCount, partSize = 0, 0
+end
+
+local function give(id, text, facts, record)
+  part[partCount + 1], part[partCount + 2], part[partCount + 3] = id, text, facts
+  partCount, partSize = partCount + 3, partSize + #text
+  if partSize > 20000 then endPart() end
+  local n = claimedCount * 2
   claimedRecords[n + 1], claimedRecords[n + 2] = id, record
   claimedCount = claimedCount + 1
-  claimedRefs[claimedCount] = ref
+  claimedIds[claimedCount] = id
   startedIds[id] = true
+end
+
+-- What the first run of a job marked "-" is noted as; nearly always the same as that of the job before it.
+local function plainRecordOf(text)
+  if not plain.kind or search(text, plain.kind, 14, true) ~= 14 then
+    plain.kind = match(text, '^[^\31]*\31[^\31]*\31', 14)
+    plain.record = plain.head .. plain.kind .. plain.tail
+  end
+  return plain.record
 end
 
 local function start(row, ref, text, worker, now, suspect)
@@ -25,10 +56,11 @@ local function start(row, ref, text, worker, now, suspect)
   row[STATUS], row[WORKEROF], row[STARTED] = 'u', worker, now
   row[ATTEMPT] = number(tonumber(row[ATTEMPT]) + 1)
   row[FENCE] = number(tonumber(row[FENCE]) + 1)
+  row[CLAIM] = claimNo
   if row[HOLDS] ~= '' and static(row).till == 's' then release(row) end
   if suspect then call('SADD', SUSPECT .. worker, ref) end
   row[CARE] = (suspect or row[HOLDS] ~= '') and 'c' or ''
-  give(row.id, ref, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
+  give(row.id, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
 end
 
 local function mayStart(row, worker, now)
@@ -43,16 +75,14 @@ end
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
-  if not text or startedIds[id] then return nil end
-  local seq = sub(ref, 1, 11)
-  if not state and byte(text) == 45 and search(text, seq, 2, true) == 2 then
-    give(id, ref, text, '', plainHead .. match(text, corePattern) .. plainTail)
+  if not text or startedIds[id] or search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
+  if state == nil then
+    give(id, text, '', plainRecordOf(text))
     return true
   end
-  local row = state and parseRow(id, state)
   statics[id] = parseStatic(text)
-  if not row then row = newRow(id, statics[id]) end
-  if row[SEQ] ~= seq or row[STATUS] ~= 'r' then return nil end
+  local row = state and parseRow(id, state) or newRow(id, statics[id])
+  if row[STATUS] ~= 'r' then return nil end
   local may, suspect = mayStart(row, worker, now)
   if may then start(row, ref, text, worker, now, suspect) end
   return may
@@ -71,7 +101,16 @@ local function refill(source)
   if #refs == 0 then return false end
   local ids = {}
   for i = 1, #refs do ids[i] = sub(refs[i], 12) end
-  source.ids, source.texts, source.states = ids, hmget(JOB, ids), hmget(STATE, ids)
+  local texts, asked, places, states = hmget(JOB, ids), {}, {}, {}
+  for i = 1, #refs do
+    -- Of a job marked "-" that stands in a list there is no record.
+    if texts[i] and not (source.isList and byte(texts[i]) == 45) then
+      asked[#asked + 1] = ids[i]
+      places[#asked] = i
+    end
+  end
+  for i, state in ipairs(hmget(STATE, asked)) do states[places[i]] = state end
+  source.ids, source.texts, source.states = ids, texts, states
   return true
 end
 
@@ -212,32 +251,25 @@ local function fillWant(queues, tasks, limit, worker, now)
   end
 end
 
--- True for a settle that was sent and given up: its worker has asked meanwhile what it runs.
-local function isVoid(worker, origin, settleNo)
-  local void = call('HGET', VOID, worker)
-  if not void then return false end
-  local voidOrigin, upto = match(void, '^(.*) (%d+)$')
-  return voidOrigin == origin and tonumber(settleNo) <= tonumber(upto)
+claimNo = number((call('HGET', META, 'claim') or 0) + 1)
+plain.head = worker .. S .. '1' .. rep(S, 2) .. claimNo .. rep(S, 2)
+plain.tail = rep(S, 2) .. '1' .. S .. '0' .. S .. now .. S .. '0' .. rep(S, 9) .. 'u'
+local at = from
+while at <= #ARGV do
+  local limit, queueCount, taskCount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local queues, tasks = {}, {}
+  for i = 1, queueCount do queues[i] = ARGV[at + 2 + i] end
+  for i = 1, taskCount do tasks[i] = ARGV[at + 2 + queueCount + i] end
+  at = at + 3 + queueCount + taskCount
+  fillWant(queues, tasks, limit, worker, now)
 end
-
--- Arguments, from a place on: for each want its limit, number of queues, number of tasks, queues, tasks.
-local function claimAll(worker, now, from)
-  if from > #ARGV then return end
-  local lease = call('ZSCORE', LEASE, worker)
-  if not lease or tonumber(lease) <= tonumber(now) then return end
-  plainHead = worker .. S .. '1' .. S .. S
-  plainTail = S .. '1' .. S .. '0' .. S .. now .. S .. '0' .. rep(S, 9) .. 'u'
-  local at = from
-  while at <= #ARGV do
-    local limit, queueCount, taskCount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-    local queues, tasks = {}, {}
-    for i = 1, queueCount do queues[i] = ARGV[at + 2 + i] end
-    for i = 1, taskCount do tasks[i] = ARGV[at + 2 + queueCount + i] end
-    at = at + 3 + queueCount + taskCount
-    fillWant(queues, tasks, limit, worker, now)
-  end
-  many('HSET', STATE, claimedRecords)
-  many('SADD', RUN .. worker, claimedRefs)
-  writeTally()
+many('HSET', STATE, claimedRecords)
+if claimedCount > 0 then
+  call('HSET', META, 'claim', claimNo)
+  call('HSET', RUN .. worker, claimNo, concat(claimedIds, S))
+  call('HSET', LEFT .. worker, claimNo, number(claimedCount))
+end
+endPart()
+writeTally()
 end
 `;

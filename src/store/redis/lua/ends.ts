@@ -61,7 +61,8 @@ end
 -- Ends the attempt of a running job: d(one), f(ailed), c(ancelled), (re)t(ry), (c)x(rashed), r(eleased), l(ost). Returns its state.
 local function stop(row, kind, text, due, now)
   local worker, ref = row[WORKEROF], refOf(row)
-  call('SREM', RUN .. worker, ref)
+  leaveClaim(worker, row[CLAIM], 1)
+  row[CLAIM] = ''
   if row[CANCELAT] ~= '' then call('ZREM', WISH .. worker, row.id) end
   if row[CARE] ~= '' then
     call('SREM', SUSPECT .. worker, ref)
@@ -89,10 +90,26 @@ local function inOrder(found)
   return found
 end
 
+local function runningWith(worker)
+  local ids, running, seen = {}, {}, {}
+  for _, claimed in ipairs(call('HVALS', RUN .. worker)) do
+    for id in gmatch(claimed, '[^\31]+') do ids[#ids + 1] = id end
+  end
+  fetch(ids)
+  for _, id in ipairs(ids) do
+    local row = rows[id]
+    if row and not seen[id] and row[STATUS] == 'u' and row[WORKEROF] == worker then
+      seen[id] = true
+      running[#running + 1] = row
+    end
+  end
+  return running
+end
+
 -- Gives back what a worker runs, as l(ost) or r(eleased); returns what ended with it and in consequence.
-local function takeBack(refs, kind, now)
+local function takeBack(running, kind, now)
   local ended = {}
-  for _, row in ipairs(inOrder(rowsOf(refs))) do
+  for _, row in ipairs(inOrder(running)) do
     if final[stop(row, kind, '', '', now)] then ended[#ended + 1] = row end
   end
   for _, row in ipairs(failAbove(ended, now)) do ended[#ended + 1] = row end

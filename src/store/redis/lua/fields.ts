@@ -2,22 +2,49 @@
 //
 // What was submitted: a mark and the seq as 11 hexadecimal digits, kind, keep, rank, time of arrival, crash limit, due,
 // expires, submitted, root (empty: its own), unique key, until (s or e), number of dependencies, parent, trace, policy, arguments. The
-// mark is "-" when a script may start the job without looking at anything but its first five fields.
+// mark is "-" when a claim may start the job without more ado: as long as it stands in a list there is no record of it.
 //
-// What changes: see the names below. Seq to rank and the time it became ready stand in the same order in both, so a claim copies them. The
-// last field is the state; an end only appends to the text of a running job: ended, prune, result and the new state come after the old one.
+// What changes: see the names below. The last field is the state; an end only appends to the text of a running job: ended, prune, result
+// and the new state come after the old one. Of a job marked "-" whose first run is its last, seq, rank and the time it became ready are left
+// empty: they stand in what was submitted. So its record is the same for all jobs of a kind that are claimed together.
 
-/** Names of fields. */
+/** The places of what changes. Scripts get them as numbers: a name would cost each function that uses it. */
+export const places: Readonly<Record<string, number>> = {
+  WORKEROF: 1,
+  FENCE: 2,
+  CARE: 3,
+  CLAIM: 4,
+  SEQ: 5,
+  KINDNO: 6,
+  KEEP: 7,
+  RANK: 8,
+  READYAT: 9,
+  ATTEMPT: 10,
+  CRASHES: 11,
+  STARTED: 12,
+  PENDING: 13,
+  HOLDS: 14,
+  DUEAT: 15,
+  EXPIRES: 16,
+  CANCELAT: 17,
+  REASON: 18,
+  CAUSE: 19,
+  PROGRESS: 20,
+  ERROR: 21,
+  LAST: 22,
+  ENDEDAT: 23,
+  PRUNEAT: 24,
+  RESULT: 25,
+  STATUS: 26,
+  SEQNO: 27,
+};
+
+/** Patterns of both texts. */
 export const fields: string = String.raw`
 local headerPattern = '^(.)(%x+)\31' .. rep('([^\31]*)\31', 12)
-local WORKEROF, FENCE, CARE, SEQ, KINDNO, KEEP, RANK, READYAT = 1, 2, 3, 4, 5, 6, 7, 8
-local ATTEMPT, CRASHES, STARTED, PENDING, HOLDS, DUEAT, EXPIRES = 9, 10, 11, 12, 13, 14, 15
-local CANCELAT, REASON, CAUSE, PROGRESS, ERROR, LAST = 16, 17, 18, 19, 20, 21
-local ENDEDAT, PRUNEAT, RESULT, STATUS, SEQNO = 22, 23, 24, 25, 26
-local rowPattern = '^' .. rep('([^\31]*)\31', 20) .. '(.)(.*)$'
+local rowPattern = '^' .. rep('([^\31]*)\31', 21) .. '(.)(.*)$'
 local endPattern = '^\31([^\31]*)\31([^\31]*)\31([^\31]*)\31(.)$'
--- Seq and kind; and of an ended job when it may be pruned.
-local seqPattern = '^[^\31]*\31[^\31]*\31[^\31]*\31(%x+)\31(%d+)\31'
-local prunePattern = seqPattern .. rep('[^\31]*\31', 15) .. '.\31[^\31]*\31([^\31]*)\31'
+-- Of what was submitted: seq and kind. Of what changes: that seq, rank and ready time are left out.
+local headPattern, shortPattern = '^.(%x+)\31(%d+)\31', '^[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31\31'
 local final = { d = true, f = true, c = true, e = true }
 `;

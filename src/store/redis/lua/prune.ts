@@ -1,6 +1,6 @@
 // Lua: which ended job is deleted when. Jobs that are kept equally long end in the order in which they will be deleted, unless the
 // clock jumps: for each time of keeping there is a list, whose entries are all the jobs that one script ended, so a job costs little
-// more than its reference. What does not fit the order, and what there is of too many different times, goes to a sorted set. A job
+// more than its id. What does not fit the order, and what there is of too many different times, goes to a sorted set. A job
 // that was made live again is left where it is and passed over when its time comes.
 
 /** Lists of ended jobs. */
@@ -8,21 +8,21 @@ export const prune: string = String.raw`
 local PRUNE, PRUNED, PRUNES, mostLists = P .. 'prune', P .. 'prune:', P .. 'prunes', 32
 local laterBy, laterOrder = {}, {}
 
-local function pruneLater(keep, time, ref)
+-- The ids of jobs that ended now, are kept for so long and may be pruned then.
+local function laterFor(keep, time)
   local name = keep .. S .. time
   local later = laterBy[name]
   if not later then
-    later = { keep = keep, time = time, refs = {}, count = 0 }
+    later = { keep = keep, time = time }
     laterBy[name] = later
     laterOrder[#laterOrder + 1] = later
   end
-  later.count = later.count + 1
-  later.refs[later.count] = ref
+  return later
 end
 
-local function pruneOutOfOrder(time, refs)
+local function pruneOutOfOrder(time, ids)
   local args = {}
-  for i, ref in ipairs(refs) do args[i * 2 - 1], args[i * 2] = time, ref end
+  for i, id in ipairs(ids) do args[i * 2 - 1], args[i * 2] = time, id end
   many('ZADD', PRUNE, args)
 end
 
@@ -31,9 +31,9 @@ local function writePrunes()
     local tail = call('HGET', PRUNES, later.keep)
     local fits = tail and tonumber(tail) <= tonumber(later.time) or not tail and call('HLEN', PRUNES) < mostLists
     if fits then
-      call('RPUSH', PRUNED .. later.keep, later.time .. S .. concat(later.refs, S))
+      call('RPUSH', PRUNED .. later.keep, later.time .. S .. concat(later, S))
       call('HSET', PRUNES, later.keep, later.time)
-    else pruneOutOfOrder(later.time, later.refs) end
+    else pruneOutOfOrder(later.time, later) end
   end
   laterBy, laterOrder = {}, {}
 end
@@ -41,20 +41,22 @@ end
 
 /** Taking from them. */
 export const pruneTaking: string = String.raw`
+local prunePattern = '^' .. rep('[^\31]*\31', 21) .. '.\31[^\31]*\31([^\31]*)\31'
+
 local function headTime(keep)
   local entry = call('LINDEX', PRUNED .. keep, 0)
   return entry and tonumber(match(entry, '^[^\31]*'))
 end
 
--- Adds to refs those of the list's entries that have this time, until there are enough; true when there were any.
-local function takeEntries(keep, time, refs, enough)
+-- Adds to ids those of the list's entries that have this time, until there are enough; true when there were any.
+local function takeEntries(keep, time, ids, enough)
   local any = false
-  while #refs < enough and headTime(keep) == time do
+  while #ids < enough and headTime(keep) == time do
     any = true
     local entry = call('LPOP', PRUNED .. keep)
     local first = true
-    for ref in gmatch(entry .. S, '([^\31]*)\31') do
-      if first then first = false else refs[#refs + 1] = ref end
+    for id in gmatch(entry .. S, '([^\31]*)\31') do
+      if first then first = false else ids[#ids + 1] = id end
     end
   end
   return any
@@ -71,24 +73,20 @@ local function soonest(keeps, nowMs)
   if time and time <= nowMs then return time end
 end
 
--- Of these references those of jobs that have ended and may be pruned at this time, each once, the oldest first.
-local function stillDue(refs, time)
-  local seqs = {}
-  for _, ref in ipairs(refs) do seqs[ref] = seqOf(ref) end
-  table.sort(refs, function(a, b) return seqs[a] < seqs[b] end)
-  local ids, found, seen = {}, {}, {}
-  for i = 1, #refs do ids[i] = sub(refs[i], 12) end
-  local states = hmget(STATE, ids)
-  for i = 1, #refs do
-    local state = states[i]
-    if state and final[sub(state, -1)] and not seen[refs[i]] then
-      local seq, kind, pruneAt = match(state, prunePattern)
-      if seq == sub(refs[i], 1, 11) and tonumber(pruneAt) == time then
-        seen[refs[i]] = true
-        found[#found + 1] = { id = ids[i], ref = refs[i], seq = seq, kind = kind, status = sub(state, -1) }
-      end
+-- Of these those that have ended and may be pruned at this time, each once, the oldest first.
+local function stillDue(ids, time)
+  local found, seen = {}, {}
+  local texts, states = hmget(JOB, ids), hmget(STATE, ids)
+  for i = 1, #ids do
+    local id, state = ids[i], states[i]
+    if state and not seen[id] and final[sub(state, -1)] and tonumber(match(state, prunePattern)) == time then
+      seen[id] = true
+      local seq, kind = match(texts[i], headPattern)
+      found[#found + 1] = { id = id, ref = seq .. id, seq = seq, kind = kind, status = sub(state, -1) }
     end
   end
+  -- Of equal length, so they compare as numbers do.
+  table.sort(found, function(a, b) return a.seq < b.seq end)
   return found
 end
 
@@ -101,15 +99,15 @@ local function takePruned(nowMs, limit)
     if not time then return taken end
     local text = number(time)
     local enough = min(limit - #taken, 20000) + 2000
-    local refs = call('ZRANGEBYSCORE', PRUNE, text, text, 'LIMIT', '0', number(enough))
-    many('ZREM', PRUNE, refs)
+    local ids = call('ZRANGEBYSCORE', PRUNE, text, text, 'LIMIT', '0', number(enough))
+    many('ZREM', PRUNE, ids)
     local touched = {}
     for _, keep in ipairs(keeps) do
-      if takeEntries(keep, time, refs, enough) then touched[#touched + 1] = keep end
+      if takeEntries(keep, time, ids, enough) then touched[#touched + 1] = keep end
     end
     local rest = {}
-    for _, each in ipairs(stillDue(refs, time)) do
-      if #taken < limit then taken[#taken + 1] = each else rest[#rest + 1] = each.ref end
+    for _, each in ipairs(stillDue(ids, time)) do
+      if #taken < limit then taken[#taken + 1] = each else rest[#rest + 1] = each.id end
     end
     if touched[1] and rest[1] then call('LPUSH', PRUNED .. touched[1], text .. S .. concat(rest, S))
     else pruneOutOfOrder(text, rest) end

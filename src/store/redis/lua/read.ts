@@ -17,13 +17,13 @@ return { out, usedNames() }
 
 /** Ended jobs by id. */
 export const endings: string = String.raw`
+local kindPattern = '^[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31%x*\31(%d+)\31'
 local out, n = {}, 0
 local states = hmget(STATE, ARGV)
 for i = 1, #ARGV do
   local text = states[i]
   if text and final[sub(text, -1)] then
-    local _, kind = match(text, seqPattern)
-    used[kind] = true
+    used[match(text, kindPattern)] = true
     out[n + 1], out[n + 2] = ARGV[i], text
     n = n + 2
   end
@@ -133,5 +133,48 @@ return counted()
 
 /** Numbers of queues. */
 export const queues: string = String.raw`
-return { call('HGETALL', COUNT), call('HGETALL', KINDS), call('SMEMBERS', PAUSED) }
+-- Names of queues with the time at which the job became ready that is next in the line where that was earliest. Jobs that left a line
+-- otherwise than by a claim still stand in it: some are passed over, and so are lines beyond a number, lest the server stand still.
+local recordPattern = '^' .. rep('[^\31]*\31', 4) .. '(%x+)\31' .. rep('[^\31]*\31', 3) .. '([^\31]*)\31'
+local freshPattern = '^.(%x+)\31' .. rep('[^\31]*\31', 3) .. '([^\31]*)\31'
+local page, mostPassed, mostLines = 64, 1024, 1000
+
+local function firstReady(command, key)
+  for from = 0, mostPassed - page, page do
+    local refs, ids = call(command, key, from, from + page - 1), {}
+    if #refs == 0 then return nil end
+    for i = 1, #refs do ids[i] = sub(refs[i], 12) end
+    local states, texts = hmget(STATE, ids), hmget(JOB, ids)
+    for i = 1, #refs do
+      local seq, at
+      if not states[i] then seq, at = match(texts[i] or '', freshPattern)
+      elseif sub(states[i], -1) == 'r' then seq, at = match(states[i], recordPattern) end
+      if seq and seq == sub(refs[i], 1, 11) then return seq, at end
+    end
+  end
+end
+
+local function nextOf(line)
+  local seq, at = firstReady('LRANGE', LIST .. line)
+  local backSeq, backAt = firstReady('ZRANGE', BACK .. line)
+  if backSeq and (not seq or backSeq < seq) then return backAt end
+  return at
+end
+
+local kinds, oldest, seen = call('HGETALL', KINDS), {}, {}
+for i = 2, #kinds, 2 do
+  local queue, first = match(kinds[i], '^[^\31]*'), nil
+  if not seen[queue] then
+    seen[queue] = true
+    for _, line in ipairs(call('ZRANGE', READY .. queue, 0, mostLines - 1)) do
+      local at = nextOf(line)
+      if at and (not first or tonumber(at) < tonumber(first)) then first = at end
+    end
+    if first then
+      oldest[#oldest + 1] = queue
+      oldest[#oldest + 1] = first
+    end
+  end
+end
+return { call('HGETALL', COUNT), kinds, call('SMEMBERS', PAUSED), oldest }
 `;

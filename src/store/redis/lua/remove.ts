@@ -95,23 +95,12 @@ for state in pairs(filter.states or {}) do
 end
 filter.states = filter.states or { d = true, f = true, c = true, e = true }
 
-local function light(found)
-  local jobs = {}
-  for _, each in ipairs(found) do
-    if each.state then
-      local seq, kind = match(each.state, seqPattern)
-      jobs[#jobs + 1] = { id = each.id, ref = seq .. each.id, seq = seq, kind = kind, status = sub(each.state, -1) }
-    end
-  end
-  return jobs
-end
-
 local jobs = {}
 if filter.ids or filter.root then
   for _, row in ipairs(selected()) do
     jobs[#jobs + 1] = { id = row.id, ref = refOf(row), seq = row[SEQ], kind = row[KINDNO], status = row[STATUS] }
   end
-elseif onlyUnsuccessful() then jobs = light(sift(call('ZRANGE', LOST, 0, -1)))
+elseif onlyUnsuccessful() then jobs = sift(call('ZRANGE', LOST, 0, -1))
 elseif counted() > 0 then
   local blocks = call('HKEYS', BLOCKS)
   table.sort(blocks, byNumber)
@@ -123,7 +112,7 @@ elseif counted() > 0 then
       end
       local refs = call('LRANGE', BLOCK .. block, 0, -1)
       budget = budget - #refs
-      for _, each in ipairs(light(sift(refs))) do jobs[#jobs + 1] = each end
+      for _, each in ipairs(sift(refs)) do jobs[#jobs + 1] = each end
     end
   end
 end

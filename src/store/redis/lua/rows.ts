@@ -1,4 +1,4 @@
-// Lua: the jobs a script works on. A job is two texts: what was submitted, which never changes (`job`), and what changes
+// Lua: the jobs a script works on. A job is two texts: what was submitted, of which only the mark ever changes (`job`), and what changes
 // (`state`), which a job that is ready for the first time does not have yet. Rows are read once, changed here, and written at
 // the end of the script; lines and sets are changed at once. The fields of both texts are listed in `fields.ts`.
 
@@ -14,15 +14,15 @@ local function parseStatic(text)
 end
 
 local function newRow(id, s)
-  return { id = id, '', '0', '', s.seq, s.kind, s.keep, s.rank, s.arrived, '0', '0', '', '0', s.key ~= '' and 'h' or '', s.due,
+  return { id = id, '', '0', '', '', s.seq, s.kind, s.keep, s.rank, s.arrived, '0', '0', '', '0', s.key ~= '' and 'h' or '', s.due,
     s.expires, '', '', '', '', '', 'r', '', '', '', 'r' }
 end
 
 local function parseRow(id, text)
   local row = { match(text, rowPattern) }
-  local rest = row[22]
-  if rest == '' then row[23], row[24], row[25] = '', '', row[LAST]
-  else row[22], row[23], row[24], row[25] = match(rest, endPattern) end
+  local rest = row[ENDEDAT]
+  if rest == '' then row[PRUNEAT], row[RESULT], row[STATUS] = '', '', row[LAST]
+  else row[ENDEDAT], row[PRUNEAT], row[RESULT], row[STATUS] = match(rest, endPattern) end
   row.id = id
   return row
 end
@@ -35,11 +35,15 @@ local function textOf(row)
 end
 
 local function adopt(id, state, text)
-  local row = false
-  if state then row = parseRow(id, state)
-  elseif text then
-    statics[id] = parseStatic(text)
-    row = newRow(id, statics[id])
+  local row = state and parseRow(id, state) or false
+  if text and (not row or row[SEQ] == '') then
+    local s = parseStatic(text)
+    statics[id] = s
+    if row then row[SEQ], row[RANK], row[READYAT] = s.seq, s.rank, s.arrived
+    else
+      row = newRow(id, s)
+      row.fresh = text
+    end
   end
   rows[id] = row
   return row
@@ -58,12 +62,16 @@ local function fetch(ids)
   end
   if n == 0 then return end
   local states = hmget(STATE, asked)
-  local fresh = {}
+  local rest, restStates = {}, {}
   for i = 1, n do
-    if states[i] then adopt(asked[i], states[i]) else fresh[#fresh + 1] = asked[i] end
+    if states[i] and not match(states[i], shortPattern) then adopt(asked[i], states[i])
+    else
+      rest[#rest + 1] = asked[i]
+      restStates[#rest] = states[i]
+    end
   end
-  local texts = hmget(JOB, fresh)
-  for i = 1, #fresh do adopt(fresh[i], nil, texts[i]) end
+  local texts = hmget(JOB, rest)
+  for i = 1, #rest do adopt(rest[i], restStates[i], texts[i]) end
 end
 
 local function find(id)
@@ -111,14 +119,35 @@ local function touch(row)
   end
 end
 
--- Writes what was changed. After that nothing is known any more.
+local leaving = {}
+-- What a worker runs is noted claim by claim: the ids as one text, and how many of them still run, so that an end only counts.
+local function leaveClaim(worker, claim, count)
+  local claims = leaving[worker] or {}
+  leaving[worker] = claims
+  claims[claim] = (claims[claim] or 0) + count
+end
+
+local function writeLeaving()
+  for worker, claims in pairs(leaving) do
+    for claim, count in pairs(claims) do
+      if call('HINCRBY', LEFT .. worker, claim, number(-count)) <= 0 then
+        call('HDEL', LEFT .. worker, claim)
+        call('HDEL', RUN .. worker, claim)
+      end
+    end
+  end
+  leaving = {}
+end
+
+-- Writes what was changed. After that nothing is known any more. A job that had no record is marked as one a claim must look at.
 local function flush()
-  local args, n = {}, 0
+  local args, n, marked = {}, 0, {}
   for i = 1, writtenCount do
     local row = written[i]
     if not row.removed then
       args[n + 1], args[n + 2] = row.id, textOf(row)
       n = n + 2
+      if row.fresh then marked[#marked + 1], marked[#marked + 2] = row.id, '+' .. sub(row.fresh, 2) end
       if n >= most - 1 then
         many('HSET', STATE, args)
         args, n = {}, 0
@@ -126,7 +155,9 @@ local function flush()
     end
   end
   many('HSET', STATE, args)
+  many('HSET', JOB, marked)
   rows, statics, written, writtenCount = {}, {}, {}, 0
+  writeLeaving()
   writePrunes()
   writeTally()
 end
@@ -140,7 +171,7 @@ end
 
 local tails = {}
 -- A line of ready jobs is a list as long as they come in the order they were added, which is nearly always; a sorted set beside
--- it holds those that come back. Who leaves the line otherwise than by a claim is left in it, and passed over there.
+-- it holds those that come back, of which a claim reads the record. Who leaves the line otherwise than by a claim is left in it, and passed over.
 local function makeReady(row, now)
   row[READYAT] = now
   local line = openLine(row[KINDNO], row[RANK])
@@ -150,7 +181,7 @@ local function makeReady(row, now)
     local last = call('LINDEX', LIST .. line, -1)
     tail = last and seqOf(last) or -1
   end
-  if seq > tail then
+  if seq > tail and row[FENCE] == '0' then
     call('RPUSH', LIST .. line, refOf(row))
     tail = seq
   else call('ZADD', BACK .. line, number(seq), refOf(row)) end
@@ -185,7 +216,8 @@ end
 
 local function keepUntil(row, time)
   row[PRUNEAT] = number(time)
-  pruneLater(row[KEEP], row[PRUNEAT], refOf(row))
+  local later = laterFor(row[KEEP], row[PRUNEAT])
+  later[#later + 1] = row.id
   touch(row)
 end
 

@@ -49,32 +49,19 @@ local function counted()
   return sum
 end
 
--- Of these references the jobs that are stored and pass, as references with what was read of them.
+-- Of these references the jobs that are stored and pass, with what was read of them.
 local function sift(refs)
-  local ids = {}
+  local ids, found = {}, {}
   for i = 1, #refs do ids[i] = sub(refs[i], 12) end
-  local states = hmget(STATE, ids)
-  local fresh, freshAt = {}, {}
+  local texts, states = hmget(JOB, ids), hmget(STATE, ids)
   for i = 1, #refs do
-    if not states[i] then
-      fresh[#fresh + 1] = ids[i]
-      freshAt[#fresh] = i
-    end
-  end
-  local texts = {}
-  for j, text in ipairs(hmget(JOB, fresh)) do texts[freshAt[j]] = text end
-  local found = {}
-  for i = 1, #refs do
-    local state, seq, kind
-    if states[i] then
-      state = sub(states[i], -1)
-      seq, kind = match(states[i], seqPattern)
-    elseif texts[i] then
-      state = 'r'
-      seq, kind = match(texts[i], '^.(%x+)\31(%d+)\31')
-    end
-    if seq and seq == sub(refs[i], 1, 11) and passes(state, kind) then
-      found[#found + 1] = { id = ids[i], state = states[i], text = texts[i] or nil }
+    local text, state = texts[i], states[i]
+    local seq, kind = match(text or '', headPattern)
+    if seq == sub(refs[i], 1, 11) then
+      local status = state and sub(state, -1) or 'r'
+      if passes(status, kind) then
+        found[#found + 1] = { id = ids[i], ref = refs[i], seq = seq, kind = kind, status = status, state = state, text = text }
+      end
     end
   end
   return found

@@ -13,9 +13,9 @@ local function dueIn(key)
 end
 
 for _, worker in ipairs(call('ZRANGEBYSCORE', LEASE, '-inf', now)) do
-  local refs = call('SMEMBERS', RUN .. worker)
-  recovered = recovered + #refs
-  for _, row in ipairs(takeBack(refs, 'l', now)) do ended[#ended + 1] = row end
+  local running = runningWith(worker)
+  recovered = recovered + #running
+  for _, row in ipairs(takeBack(running, 'l', now)) do ended[#ended + 1] = row end
   forgetWorker(worker)
   lost[#lost + 1] = worker
 end
@@ -58,7 +58,7 @@ local function forgetWorker(worker)
   call('HDEL', WORKER, worker)
   call('SREM', DRAIN, worker)
   call('HDEL', VOID, worker)
-  call('DEL', RUN .. worker, WISH .. worker, SUSPECT .. worker)
+  call('DEL', RUN .. worker, LEFT .. worker, WISH .. worker, SUSPECT .. worker)
 end
 `;
 
@@ -106,7 +106,7 @@ return tell(ARGV[1])
 export const leave: string = String.raw`
 -- Arguments: origin, worker, now.
 despiteFullMemory()
-takeBack(call('SMEMBERS', RUN .. ARGV[2]), 'r', ARGV[3])
+takeBack(runningWith(ARGV[2]), 'r', ARGV[3])
 flush()
 forgetWorker(ARGV[2])
 return tell(ARGV[1])
@@ -119,9 +119,8 @@ despiteFullMemory()
 if call('ZSCORE', LEASE, ARGV[2]) then call('HSET', VOID, ARGV[2], ARGV[1] .. ' ' .. ARGV[4]) end
 local kept, others = {}, {}
 for i = 5, #ARGV do kept[ARGV[i]] = true end
-for _, ref in ipairs(call('SMEMBERS', RUN .. ARGV[2])) do
-  local id = sub(ref, 12)
-  if not kept[find(id)[FENCE] .. ' ' .. id] then others[#others + 1] = ref end
+for _, row in ipairs(runningWith(ARGV[2])) do
+  if not kept[row[FENCE] .. ' ' .. row.id] then others[#others + 1] = row end
 end
 takeBack(others, 'r', ARGV[3])
 flush()
@@ -145,11 +144,12 @@ flush()
 export const listWorkers: string = String.raw`
 local out, leases = {}, call('ZRANGE', LEASE, 0, -1, 'WITHSCORES')
 for i = 1, #leases, 2 do
-  local id = leases[i]
+  local id, running = leases[i], 0
+  for _, left in ipairs(call('HVALS', LEFT .. id)) do running = running + tonumber(left) end
   out[#out + 1] = id
   out[#out + 1] = leases[i + 1]
   out[#out + 1] = call('HGET', WORKER, id) or ''
-  out[#out + 1] = number(call('SCARD', RUN .. id))
+  out[#out + 1] = number(running)
 end
 return out
 `;

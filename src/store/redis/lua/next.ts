@@ -1,0 +1,23 @@
+// Lua: looking at the heads of lines without touching them. A job that left its line stands in it until a claim takes it out.
+
+/** The id of a job that stands first in a line, or nothing. Arguments: the number of queues, queues, tasks. */
+export const next: string = String.raw`
+local queueCount = tonumber(ARGV[1])
+for i = 2, queueCount + 1 do
+  local names = {}
+  for j = queueCount + 2, #ARGV do names[#names + 1] = ARGV[i] .. S .. ARGV[j] end
+  local wanted = {}
+  for _, kind in ipairs(hmget(KIND, names)) do
+    if kind then wanted[kind] = true end
+  end
+  if next(wanted) and call('SISMEMBER', PAUSED, ARGV[i]) == 0 then
+    for _, line in ipairs(call('ZRANGE', READY .. ARGV[i], 0, 999)) do
+      local head = wanted[match(line, '^%d+')] and call('LINDEX', LIST .. line, 0)
+      local id = head and sub(head, 12)
+      local state = id and call('HGET', STATE, id)
+      if id and (state and sub(state, -1) == 'r' or not state and call('HEXISTS', JOB, id) == 1) then return id end
+    end
+  end
+end
+return false
+`;

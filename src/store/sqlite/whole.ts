@@ -1,0 +1,120 @@
+// Whole rows out and in.
+import type { SQLInputValue } from "node:sqlite";
+import { isFinal } from "../../task/state.ts";
+import type { Known } from "../arrival.ts";
+import type { Job, StoredJob } from "../job.ts";
+import type { Landing } from "../landing.ts";
+import { landings } from "../landing.ts";
+import { fitting } from "../part.ts";
+import type { Dump } from "../store.ts";
+import { holderOf } from "./add.ts";
+import { jobColumns, toJob } from "./columns.ts";
+import type { Effects } from "./commits.ts";
+import type { Connection } from "./connection.ts";
+import { longArguments } from "./schema.ts";
+import { rowLimit } from "./where.ts";
+
+const lengths = `
+  SELECT octet_length(coalesce(args, (SELECT text FROM long_args WHERE long_args.seq = job.seq))) + coalesce(octet_length(result), 0)
+    + coalesce(octet_length(error), 0) FROM job WHERE seq > ? ORDER BY seq LIMIT ?`;
+const wholeRows = `SELECT ${jobColumns}, job.unique_until AS uniqueUntil, job.seq FROM job WHERE job.seq > ? ORDER BY job.seq LIMIT ?`;
+const edges = `
+  SELECT edge.job, edge.position, below.id FROM edge CROSS JOIN job AS below ON below.seq = edge.dep WHERE edge.job BETWEEN ? AND ?`;
+
+interface WholeRow extends Job, Pick<StoredJob, "uniqueUntil"> {
+  readonly seq: number;
+}
+
+function dependenciesOf(db: Connection, rows: readonly WholeRow[]): ReadonlyMap<number, (string | null)[]> {
+  const found = new Map<number, (string | null)[]>();
+  for (const { seq, dependencies } of rows) if (dependencies > 0) found.set(seq, Array<null>(dependencies).fill(null));
+  if (found.size === 0) return found;
+  const [first, last] = [rows[0]?.seq ?? 0, rows.at(-1)?.seq ?? 0];
+  for (const { job, position, id } of db.all<{ job: number; position: number; id: string }>(edges, first, last)) {
+    const dependsOn = found.get(job);
+    if (dependsOn) dependsOn[position] = id;
+  }
+  return found;
+}
+
+/** See `Store.dump`. */
+export function dump(db: Connection, after: string | null, limit: number): Dump {
+  return db.snapshot(() => {
+    const coming = db.lists<[number]>(lengths, Number(after), rowLimit(limit)).map(([length]) => length);
+    const rows = db.all<WholeRow>(wholeRows, Number(after), fitting(coming));
+    const dependencies = dependenciesOf(db, rows);
+    const jobs = rows.map(({ seq, uniqueUntil, ...job }) => {
+      return { ...toJob(job), dependsOn: dependencies.get(seq) ?? [], uniqueUntil };
+    });
+    return { jobs, next: coming.length < limit && rows.length === coming.length ? null : String(rows.at(-1)?.seq ?? after) };
+  });
+}
+
+/** What is written of a job, by column. */
+function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInputValue>> {
+  return {
+    id: job.id,
+    state: job.state,
+    queue: job.queue,
+    task: job.task,
+    rank: -job.priority,
+    attempt: job.attempt,
+    crashes: job.crashes,
+    crash_limit: job.crashLimit,
+    fence: job.fence,
+    dependencies: job.dependencies,
+    pending: job.pending,
+    unique_held: holdsKey ? 1 : 0,
+    worker: job.worker,
+    submitted_at: job.submittedAt,
+    due_at: job.dueAt,
+    expires_at: job.expiresAt,
+    keep_ms: job.keepMs,
+    ready_at: job.readyAt,
+    started_at: job.startedAt,
+    ended_at: job.endedAt,
+    prune_at: job.endedAt === null ? null : job.endedAt + job.keepMs,
+    cancel_at: job.cancelAt,
+    root: job.root === job.id ? null : job.root,
+    parent: job.parent,
+    trace: job.trace,
+    unique_key: job.uniqueKey,
+    unique_until: job.uniqueUntil,
+    cause: job.cause,
+    cancel_reason: job.cancelReason,
+    progress: job.progress,
+    policy: job.policy,
+    error: job.error,
+    args: job.args.length > longArguments ? null : job.args,
+    result: job.result,
+  };
+}
+
+function write(db: Connection, landing: Landing): number {
+  const columns = columnsOf(landing);
+  const names = Object.keys(columns);
+  const sql = `INSERT INTO job (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
+  const seq = db.insert(sql, ...Object.values(columns));
+  if (columns["args"] === null) db.run("INSERT INTO long_args (seq, text) VALUES (?, ?)", seq, landing.job.args);
+  return seq;
+}
+
+/** See `Store.load`. */
+export function load(db: Connection, effects: Effects, jobs: readonly StoredJob[], now: number): number {
+  const seqs = new Map<string, number>();
+  const find = (id: string): (Known & { readonly seq: number }) | undefined =>
+    db.get("SELECT seq, state, cause FROM job WHERE id = ?", id);
+  const landed = landings(jobs, now, { find, holder: (key) => holderOf(db, key) });
+  for (const landing of landed) {
+    const { job } = landing;
+    const seq = write(db, landing);
+    seqs.set(job.id, seq);
+    for (const [position, id] of job.dependsOn.entries()) {
+      const dep = id === null ? undefined : (seqs.get(id) ?? find(id)?.seq);
+      if (dep !== undefined) db.run("INSERT INTO edge (job, position, dep) VALUES (?, ?, ?)", seq, position, dep);
+    }
+    if (job.state === "ready") effects.ready = true;
+    else if (isFinal(job.state)) effects.ended.push(seq);
+  }
+  return landed.length;
+}

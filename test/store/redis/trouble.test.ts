@@ -1,0 +1,23 @@
+// What errors mean.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StoreError } from "../../../src/core/errors.ts";
+import { refusalOf } from "../../../src/store/redis/trouble.ts";
+
+test("what is too large to be sent is refused, not tried for ever", () => {
+  let error: unknown;
+  try {
+    "x".repeat(2 ** 29).concat("x".repeat(2 ** 29));
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert.ok(error instanceof RangeError);
+  const refusal = refusalOf(error);
+  assert.ok(refusal instanceof StoreError && /too large to be sent/u.test(refusal.message));
+});
+
+test("an error does not hold what was asked", () => {
+  const error = Object.assign(new Error("ERR no"), { name: "ReplyError", command: { name: "evalsha", args: ["secret"] } });
+  const refusal = refusalOf(error);
+  assert.ok(refusal instanceof StoreError && !("command" in (refusal.cause as object)));
+});
