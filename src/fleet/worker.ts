@@ -46,6 +46,8 @@ export interface WorkOptions {
 const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
+/** How long jobs that are due soon wait for others, before it is asked when the first is due. */
+const gatherDueMs = 50;
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -186,6 +188,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "working";
     this.#unwatch = store.watch((event) => {
       if (event === "ready") this.#pump?.wake();
+      if (event === "scheduled") this.#tending?.soon(gatherDueMs);
     });
     this.#tending = this.#startTending();
     this.#pump.pump();

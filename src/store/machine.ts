@@ -23,6 +23,14 @@ export function restingState(pending: number, dueAt: number | null, now: number)
   return dueAt !== null && dueAt > now ? "scheduled" : "ready";
 }
 
+/** Of scheduled jobs due later than this, in ms, whoever tends learns in time by himself: no store has longer pauses. */
+export const dueSoonMs = 5000;
+
+/** True when those who tend must be told of a scheduled job. */
+export function isDueSoon(dueAt: number | null, now: number): boolean {
+  return dueAt !== null && dueAt <= now + dueSoonMs;
+}
+
 /** What the machine needs to know of a running job. */
 export type RunningJob = Pick<Job, "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt">;
 

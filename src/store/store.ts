@@ -135,8 +135,8 @@ export interface StoreInfo {
   readonly settings: Readonly<Record<string, string | number>>;
 }
 
-/** What changed: work became ready, or jobs ended. */
-export type StoreEvent = "ready" | "ended";
+/** What changed: work became ready, jobs ended, or a job was added or made live again that is due sooner than anyone may tend. */
+export type StoreEvent = "ready" | "ended" | "scheduled";
 
 /** Told of changes. `elsewhere` is false when only verbs called on this very store object made the change. */
 export type StoreListener = (event: StoreEvent, elsewhere: boolean) => void;

@@ -6,7 +6,7 @@ import { isFinal } from "../../task/state.ts";
 import type { Arrival } from "../arrival.ts";
 import type { Landing } from "../landing.ts";
 import type { AfterAttempt } from "../machine.ts";
-import { restingState, waitingStates } from "../machine.ts";
+import { isDueSoon, restingState, waitingStates } from "../machine.ts";
 import type { NewWorker, StoreEvent } from "../store.ts";
 import { Line } from "./line.ts";
 import type { Row } from "./row.ts";
@@ -156,7 +156,10 @@ export class Book {
     job.state = state;
     if (job.attempt === 0 && job.expiresAt !== null) this.expiring.push(row, job.expiresAt);
     if (state === "ready") this.#makeReady(row, now);
-    else if (state === "scheduled") this.scheduled.push(row, job.dueAt as number);
+    else if (state === "scheduled") {
+      this.scheduled.push(row, job.dueAt as number);
+      if (isDueSoon(job.dueAt, now)) this.#events.add("scheduled");
+    }
   }
 
   #makeReady(row: Row, now: number): void {

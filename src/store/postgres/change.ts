@@ -103,6 +103,7 @@ export function retry(ground: Ground, session: Session, filter: JobFilter, now: 
       return [{ id, seq: row.seq, pending, dueAt, state: restingState(pending, dueAt, now) }];
     });
     if (planned.some(({ state }) => state === "ready")) effects.ready();
+    for (const { state, dueAt } of planned) if (state === "scheduled") effects.scheduled(dueAt, now);
     if (planned.length > 0) {
       await session.query(reviveSql(schema), [
         numberArray(planned.map(({ seq }) => seq)),

@@ -1,9 +1,10 @@
 // Telling others what a rare verb did, in its transaction, and this program when it is committed.
 import type { Ended } from "../job.ts";
+import { isDueSoon } from "../machine.ts";
 import type { Row } from "./client.ts";
 import { toEnded } from "./columns.ts";
 import type { Session } from "./connection.ts";
-import { endedBit, readyBit } from "./functions/codes.ts";
+import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
 import { alone } from "./transaction.ts";
 
@@ -18,6 +19,11 @@ export class Effects {
   /** A job became ready, or a worker should look. */
   ready(): void {
     this.#bits |= readyBit;
+  }
+
+  /** A job came that is due then. */
+  scheduled(dueAt: number | null, now: number): void {
+    if (isDueSoon(dueAt, now)) this.#bits |= scheduledBit;
   }
 
   ended(): void {

@@ -2,7 +2,7 @@
 // someone listens; when it is cut, what is missed meanwhile is made up for by telling of everything once it is back.
 import type { Runtime } from "../../core/runtime.ts";
 import type { StoreEvent, StoreListener } from "../store.ts";
-import { endedBit, readyBit } from "./functions/codes.ts";
+import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import { Link } from "./link.ts";
 import { quoted } from "./text.ts";
 import type { Place } from "./url.ts";
@@ -16,7 +16,7 @@ export interface WatchOptions {
   readonly heard: (payload: string) => number;
 }
 
-const everything = readyBit | endedBit;
+const everything = readyBit | endedBit | scheduledBit;
 
 /** Tells listeners of changes made here and elsewhere. */
 export class Watch {
@@ -53,6 +53,7 @@ export class Watch {
     const add = (event: StoreEvent): unknown => this.#toTell.set(event, elsewhere || this.#toTell.get(event) === true);
     if ((bits & readyBit) !== 0) add("ready");
     if ((bits & endedBit) !== 0) add("ended");
+    if ((bits & scheduledBit) !== 0) add("scheduled");
   }
 
   /** Listens on a new connection. */

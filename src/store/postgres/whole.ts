@@ -203,6 +203,7 @@ async function write(
   for (const table of Object.keys(tables)) await insert(schema, session, table, rows);
   await insertEdges(schema, session, rows, seqs);
   if (rows.some(({ job }) => job.state === "ready")) effects.ready();
+  for (const { job } of rows) if (job.state === "scheduled") effects.scheduled(job.dueAt, now);
   if (rows.some(({ job }) => isFinal(job.state))) effects.ended();
   return rows.length;
 }

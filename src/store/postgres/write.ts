@@ -1,7 +1,8 @@
 // Writing jobs on which it has been decided, by one call of a function.
 import type { Arrival } from "../arrival.ts";
+import { isDueSoon } from "../machine.ts";
 import type { Session } from "./connection.ts";
-import { endedBit, readyBit } from "./functions/codes.ts";
+import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
 import { Kinds } from "./kinds.ts";
 import { fromStored, numberArray, sparseNumberArray, sparseTextArray, textArray } from "./text.ts";
@@ -14,11 +15,12 @@ export interface Decided {
 
 function happenedIn(batches: readonly Decided[]): number {
   let happened = 0;
-  for (const { arrived } of batches) {
-    for (const { existing, state } of arrived) {
+  for (const { arrived, now } of batches) {
+    for (const { job, existing, state } of arrived) {
       if (existing !== null) continue;
       if (state === "ready") happened |= readyBit;
       else if (state === "failed") happened |= endedBit;
+      else if (state === "scheduled" && isDueSoon(job.dueAt, now)) happened |= scheduledBit;
     }
   }
   return happened;

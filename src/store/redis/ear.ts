@@ -49,7 +49,7 @@ export class Listening implements Ear {
       client.on("close", () => this.#listenLater());
       await client.subscribe(this.#channel);
       // What happened while nobody listened is not known.
-      this.#hear("re");
+      this.#hear("res");
     } catch {
       // The store's own connection tells of trouble; without this one only wake-ups are lost.
       this.#listenLater();

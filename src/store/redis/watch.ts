@@ -10,6 +10,7 @@ function eventsOf(letters: string): StoreEvent[] {
   const events: StoreEvent[] = [];
   if (letters.includes("r")) events.push("ready");
   if (letters.includes("e")) events.push("ended");
+  if (letters.includes("s")) events.push("scheduled");
   return events;
 }
 

@@ -4,6 +4,7 @@ import type { Arrival } from "../arrival.ts";
 import { arrivals, takenId } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
+import { isDueSoon } from "../machine.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { longArguments } from "./schema.ts";
@@ -130,6 +131,7 @@ function finish(
   { job, dependsOn, state }: Arrival,
   seq: number,
   seqs: Map<string, number>,
+  now: number,
 ): void {
   seqs.set(job.id, seq);
   for (const [position, id] of dependsOn.entries()) {
@@ -137,6 +139,7 @@ function finish(
   }
   if (state === "ready") effects.ready = true;
   else if (state === "failed") effects.ended.push(seq);
+  else if (state === "scheduled") effects.scheduled ||= isDueSoon(job.dueAt, now);
 }
 
 /** Adds jobs; see `Store.add`. */
@@ -154,7 +157,7 @@ export function add(db: Connection, effects: Effects, jobs: readonly NewJob[], n
   for (let at = 0; at < added.length;) {
     const piece = nextPiece(added, at);
     const first = write(db, piece, now);
-    for (const [index, each] of piece.entries()) finish(db, effects, each, first + index, seqs);
+    for (const [index, each] of piece.entries()) finish(db, effects, each, first + index, seqs, now);
     at += piece.length;
   }
   return arrived.map(({ job, existing }) => ({ id: job.id, existing }));

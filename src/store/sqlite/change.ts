@@ -3,7 +3,7 @@ import type { JobState } from "../../task/state.ts";
 import { finalStates, liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
 import { cancelJobs } from "../cancellation.ts";
-import { restingState, retryableStates } from "../machine.ts";
+import { isDueSoon, restingState, retryableStates } from "../machine.ts";
 import type { Ancestor } from "../revival.ts";
 import { revivals } from "../revival.ts";
 import type { Cancelled, JobFilter } from "../store.ts";
@@ -93,6 +93,7 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     const state = restingState(pending, dueAt, now);
     db.run(revive, state, pending, dueAt, now, state === "ready" ? now : null, row.seq);
     if (state === "ready") effects.ready = true;
+    else if (state === "scheduled") effects.scheduled ||= isDueSoon(dueAt, now);
   }
   return planned.map(({ id }) => id);
 }

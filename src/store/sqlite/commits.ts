@@ -17,6 +17,8 @@ import { asStoreError, isBusy } from "./trouble.ts";
 export interface Effects {
   /** A job became ready. */
   ready: boolean;
+  /** A job is due soon. */
+  scheduled: boolean;
   /** The jobs that ended and are not recorded yet, by seq. */
   readonly ended: number[];
   /** Some were recorded. */
@@ -50,7 +52,7 @@ interface Item {
 type Answer = { readonly result: unknown } | { readonly error: Error };
 
 function noEffects(waitedMs = 0): Effects {
-  return { ready: false, ended: [], anyEnded: false, waitedMs };
+  return { ready: false, scheduled: false, ended: [], anyEnded: false, waitedMs };
 }
 
 /** The result without a transaction. What cannot be found out by reading is found out in one, where a failure is its own. */

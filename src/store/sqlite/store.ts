@@ -97,7 +97,7 @@ class SqliteStore implements Store {
       checkPresence: presenceCheck(db.path),
       flushLog: () => this.#log.flush(),
       record: (effects) => recordEndings(db, effects),
-      afterCommit: ({ ready, anyEnded }) => this.#watch.ring(ready, anyEnded),
+      afterCommit: (effects) => this.#watch.ring(effects),
       afterRollback: () => {
         this.#given.forgetAll();
         this.#endings.forgetAll();
@@ -130,7 +130,7 @@ class SqliteStore implements Store {
       runtime: this.#runtime,
       awaited: this.#awaited,
       stored: (ids: readonly string[]) => get(this.#db, ids),
-      committed: () => this.#watch.ring(true, true),
+      committed: () => this.#watch.ring({ ready: true, scheduled: true, anyEnded: true }),
     };
     return addWithin(within, tx, jobs, now);
   }

@@ -21,7 +21,8 @@ const overkept = `
   SELECT seq, dependencies, keep_ms AS keepMs FROM job WHERE prune_at IS NOT NULL AND prune_at <= ? ORDER BY prune_at, seq LIMIT ?`;
 const nextDue = "SELECT due_at AS dueAt FROM job WHERE state = 'scheduled' ORDER BY due_at LIMIT 1";
 
-function nextDueAt(db: Connection): number | null {
+/** When the next scheduled job is due. */
+export function nextDueAt(db: Connection): number | null {
   return db.get<{ dueAt: number }>(nextDue)?.dueAt ?? null;
 }
 

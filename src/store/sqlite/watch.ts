@@ -7,8 +7,10 @@ import type { FSWatcher } from "node:fs";
 import { closeSync, openSync, watch, writeSync } from "node:fs";
 import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { StoreEvent, StoreListener } from "../store.ts";
+import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { lastEnding } from "./endings.ts";
+import { nextDueAt } from "./tend.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
 
 const slowCheckMs = 1000;
@@ -27,6 +29,7 @@ export class Watch {
   #timer: Timer | undefined;
   #seenVersion = 0;
   #seenEnding = 0;
+  #seenDue: number | null = null;
   #checking = false;
   #ringProblem: string | undefined;
   #watchProblem: string | undefined;
@@ -44,10 +47,11 @@ export class Watch {
   }
 
   /** Wakes everyone: for changes committed here. */
-  ring(ready: boolean, ended: boolean): void {
+  ring({ ready, scheduled, anyEnded }: Pick<Effects, "ready" | "scheduled" | "anyEnded">): void {
     const events: StoreEvent[] = [];
     if (ready) events.push("ready");
-    if (ended) events.push("ended");
+    if (scheduled) events.push("scheduled");
+    if (anyEnded) events.push("ended");
     if (events.length === 0) return;
     try {
       writeSync(this.#bell, oneByte, 0, 1, 0);
@@ -92,6 +96,7 @@ export class Watch {
     try {
       this.#seenVersion = this.#version();
       this.#seenEnding = lastEnding(this.#db);
+      this.#seenDue = nextDueAt(this.#db);
     } catch (error) {
       if (!isBusy(error)) throw asStoreError(error, this.#db.path);
       this.#seenVersion = -1;
@@ -153,6 +158,9 @@ export class Watch {
     const ending = lastEnding(this.#db);
     if (ending !== this.#seenEnding) events.push("ended");
     this.#seenEnding = ending;
+    const due = nextDueAt(this.#db);
+    if (due !== null && due < (this.#seenDue ?? Infinity)) events.push("scheduled");
+    this.#seenDue = due;
     return events;
   }
 

@@ -7,6 +7,7 @@ import type { Landing } from "../landing.ts";
 import { landings } from "../landing.ts";
 import { fitting } from "../part.ts";
 import type { Dump } from "../store.ts";
+import { isDueSoon } from "../machine.ts";
 import { holderOf } from "./add.ts";
 import { jobColumns, toJob } from "./columns.ts";
 import type { Effects } from "./commits.ts";
@@ -114,6 +115,7 @@ export function load(db: Connection, effects: Effects, jobs: readonly StoredJob[
       if (dep !== undefined) db.run("INSERT INTO edge (job, position, dep) VALUES (?, ?, ?)", seq, position, dep);
     }
     if (job.state === "ready") effects.ready = true;
+    else if (job.state === "scheduled") effects.scheduled ||= isDueSoon(job.dueAt, now);
     else if (isFinal(job.state)) effects.ended.push(seq);
   }
   return landed.length;

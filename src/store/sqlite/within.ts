@@ -53,7 +53,7 @@ export interface Within {
 /** Adds the jobs; see `Store.addIn`. */
 export function addWithin(store: Within, tx: unknown, jobs: readonly NewJob[], now: number): readonly Added[] {
   const db = connectionOf(tx, store.path);
-  const effects = { ready: false, ended: [], anyEnded: false, waitedMs: 0 };
+  const effects = { ready: false, scheduled: false, ended: [], anyEnded: false, waitedMs: 0 };
   db.run("SAVEPOINT manyhands");
   let added: readonly Added[];
   try {

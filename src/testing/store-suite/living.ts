@@ -19,11 +19,12 @@ async function told(bench: Bench, event: StoreEvent, act: () => Promise<unknown>
 /** The cases of being watched, described and closed. */
 export const living: readonly Case[] = [
   [
-    "a listener is told when work becomes ready and when jobs end",
+    "a listener is told when work becomes ready, when jobs end, and of jobs that are due soon",
     async (bench) => {
       await told(bench, "ready", () => bench.add({ id: "a" }, { id: "b", dueAt: start + 5 }));
       const job = await bench.claimOne();
       await told(bench, "ended", () => bench.settle(done(job)));
+      await told(bench, "scheduled", () => bench.add({ id: "c", dueAt: bench.now + 5 }));
       await told(bench, "ready", () => bench.store.tend(start + 5, 10));
       await told(bench, "ended", () => bench.store.cancel({}, null, start));
       await told(bench, "ready", () => bench.store.retry({}, start + 5));

@@ -4,6 +4,8 @@
 export const readyBit = 1;
 /** A job has ended. */
 export const endedBit = 2;
+/** A job was added or made live again that is due soon. */
+export const scheduledBit = 4;
 /** The code of the error by which `settle` says that a seq was out of date. */
 export const staleSeq = "MH001";
 

@@ -119,7 +119,7 @@ local function insert(draft, seq, now)
     end
     if s.expires ~= '' then call('ZADD', EXPIRING, s.expires, ref) end
     if draft.state == 'r' then makeReady(row, now)
-    elseif draft.state == 's' then call('ZADD', DUE, s.due, ref) end
+    elseif draft.state == 's' then await(row, now) end
   end
   if s.root ~= '' then call('SADD', ROOT .. s.root, ref) end
   return ref, (isPlain and '-' or '+') .. hex .. S .. kind .. S .. draft.text

@@ -16,7 +16,7 @@ local DUE, EXPIRING, LOST, GRAPH = P .. 'due', P .. 'expiring', P .. 'unsuccessf
 local WORKER, LEASE, DRAIN, RUN, LEFT, WISH, SUSPECT = P .. 'worker', P .. 'lease', P .. 'drain', P .. 'run:', P .. 'left:', P .. 'wish:', P .. 'suspect:'
 local VOID = P .. 'void'
 local most, blockSize = 6000, 512
-local isReady, isEnded = false, false
+local isReady, isEnded, isScheduled = false, false, false
 
 -- Lua prints only 14 digits by itself.
 local function number(x)
@@ -124,8 +124,7 @@ local function openLine(kind, rank)
 end
 
 local function events()
-  if not isReady and not isEnded then return '' end
-  return (isReady and 'r' or '') .. (isEnded and 'e' or '')
+  return (isReady and 'r' or '') .. (isEnded and 'e' or '') .. (isScheduled and 's' or '')
 end
 
 -- Tells all clients what happened; the origin lets the one that did it pass over the message.

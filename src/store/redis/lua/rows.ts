@@ -2,6 +2,8 @@
 // (`state`), which a job that is ready for the first time does not have yet. Rows are read once, changed here, and written at
 // the end of the script; lines and sets are changed at once. The fields of both texts are listed in `fields.ts`.
 
+import { dueSoonMs } from "../../machine.ts";
+
 /** Rows and their lines. */
 export const rows: string = String.raw`
 local rows, written, writtenCount = {}, {}, 0
@@ -189,10 +191,15 @@ local function makeReady(row, now)
   isReady = true
 end
 
+local function await(row, now)
+  call('ZADD', DUE, row[DUEAT], refOf(row))
+  isScheduled = isScheduled or tonumber(row[DUEAT]) <= tonumber(now) + ${dueSoonMs}
+end
+
 local function place(row, state, now)
   move(row, state)
   if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
-  if state == 'r' then makeReady(row, now) elseif state == 's' then call('ZADD', DUE, row[DUEAT], refOf(row)) end
+  if state == 'r' then makeReady(row, now) elseif state == 's' then await(row, now) end
 end
 
 local function restingState(pending, due, now)

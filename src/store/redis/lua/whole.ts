@@ -150,7 +150,7 @@ local function write(draft, seq)
   elseif draft.record == '' then makeReady(row, row[READYAT])
   else
     if row[HOLDS] ~= '' then hold(row) end
-    place(row, state, row[READYAT])
+    place(row, state, state == 'r' and row[READYAT] or now)
   end
   return refOf(row), (draft.record == '' and '-' or '+') .. hex .. S .. kind .. S .. draft.text
 end
