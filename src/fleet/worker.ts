@@ -39,11 +39,13 @@ export interface WorkOptions {
   readonly lease?: Duration;
   /** How long running tasks may take to end after a stop or an abort. Default `"10s"` for a stop. */
   readonly grace?: Duration;
+  /** Joins, but takes no jobs until `worker.resume()`. Default false. */
+  readonly paused?: boolean;
   /** Told what happens. Default: warnings go to standard error. */
   readonly report?: (event: WorkerEvent) => void;
 }
 
-const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "report"];
+const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
 /** How long jobs that are due soon wait for others, before it is asked when the first is due. */
@@ -84,6 +86,7 @@ export class Worker implements AsyncDisposable {
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
   #stopping: Promise<void> | undefined;
   #isHurried = false;
+  #isPaused: boolean;
   #drained: (() => void) | undefined;
 
   /** Made by `hands.work()`. */
@@ -102,6 +105,9 @@ export class Worker implements AsyncDisposable {
       }
     }
     options.queues?.forEach(checkQueueName);
+    this.#isPaused = options.paused ?? false;
+    if (typeof this.#isPaused !== "boolean")
+      throw new UsageError(`work() paused is true or false, found ${show(this.#isPaused)}.`);
     this.#pools = new WorkerPools(options, host.runtime, abortGraceMs);
     this.#outage = new Outage(host.runtime, {
       failed: (error) => this.#report({ kind: "store-failed", error }),
@@ -141,6 +147,12 @@ export class Worker implements AsyncDisposable {
       this.#stopping.then(this.#hasStopped.resolve, this.#hasStopped.reject);
     }
     return this.#stopping;
+  }
+
+  /** Takes jobs from now on, for a worker that was started with `paused`. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#pump?.wake();
   }
 
   /** Stops running jobs of this worker now, if it runs them; used by a `cancel` in the same program. */
@@ -223,7 +235,7 @@ export class Worker implements AsyncDisposable {
   }
 
   get #mayClaim(): boolean {
-    return this.#state === "working" && this.#member?.isMember === true;
+    return this.#state === "working" && !this.#isPaused && this.#member?.isMember === true;
   }
 
   #membership(): Membership {

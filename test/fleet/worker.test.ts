@@ -46,6 +46,19 @@ test("a submit resolves when durable, its future with the result", async (t) => 
   assert.equal(job?.result, 5);
 });
 
+test("a paused worker joins, and takes jobs when it is resumed", async (t) => {
+  const { hands } = await fleet(t);
+  const worker = hands.work({ tasks: [jobs], paused: true });
+  await worker.ready;
+  assert.equal((await hands.workers())[0]?.id, worker.id);
+  const future = hands.submit(jobs.add, 2, 3);
+  await future.submitted;
+  await hands.submit(jobs.add.with({ delay: 5 }), 1, 1).submitted;
+  await until("the upkeep has been done", async () => (await hands.count({ states: ["ready"] })) === 2);
+  worker.resume();
+  assert.equal(await future, 5);
+});
+
 test("nested calls fan out and in", async (t) => {
   const { hands } = await fleet(t);
   hands.work({ tasks: [jobs] });

@@ -77,7 +77,7 @@ async function checkAlone(hands: Hands, runtime: Runtime, queue: string, own: Wo
 }
 
 /**
- * Makes this process the only one to run the map. `join` starts its worker. Rejects with UsageError, which ends with `hint`, when
+ * Makes this process the only one to run the map. `join` starts its worker, paused, lest it take the jobs of another run. Rejects with UsageError, which ends with `hint`, when
  * another one runs it.
  */
 export async function runAlone(hands: Hands, runtime: Runtime, queue: string, hint: string, join: () => Worker): Promise<Worker> {
@@ -86,5 +86,6 @@ export async function runAlone(hands: Hands, runtime: Runtime, queue: string, hi
   const worker = join();
   await worker.ready;
   await checkAlone(hands, runtime, queue, worker, hint);
+  worker.resume();
   return worker;
 }

@@ -109,7 +109,8 @@ export class MapRun {
   #join(): Worker {
     const { hands, task, queue, on, workers } = this.#options;
     const size = on === "thread" ? { threads: workers } : { processes: workers };
-    return hands.work({ tasks: [task], queues: [queue], grace: graceMs, ...size, report: (event) => this.#report(event) });
+    const report = (event: WorkerEvent): void => this.#report(event);
+    return hands.work({ tasks: [task], queues: [queue], grace: graceMs, ...size, paused: true, report });
   }
 
   async #recall(): Promise<Recorded> {

@@ -45,16 +45,21 @@ describe("wake-ups between two PostgreSQL stores", { skip }, () => {
     const store = await postgresStore(url);
     const client = await connect();
     const heard = { notifications: 0, jobs: 0 };
+    const look = async (): Promise<void> => {
+      const { rows } = await client.query<{ count: string }>(`SELECT count(*) FROM "${schemaOf(url)}".job`);
+      heard.jobs = Number(rows[0]?.count);
+    };
+    const looks: Promise<void>[] = [];
     client.on("notification", () => {
       heard.notifications += 1;
-      void client.query<{ count: string }>(`SELECT count(*) FROM "${schemaOf(url)}".job`).then(({ rows }) => {
-        heard.jobs = Number(rows[0]?.count);
-      });
+      looks.push(look());
     });
     await client.query(`LISTEN "${store.channel}"`);
     for (let i = 0; i < 200; i++) await store.add([newJob({ id: `j${i}` })], start);
     while (heard.jobs < 200) await client.query("SELECT 1");
     assert.ok(heard.notifications < 200, `${heard.notifications} notifications`);
+    await client.query("UNLISTEN *");
+    await Promise.all(looks);
     await Promise.all([store.close(), client.end()]);
   });
 });
