@@ -17,6 +17,8 @@ export interface Waiter {
 const windowSize = 500;
 const fullScanMs = 100;
 const missingCheckMs = 2000;
+/** How long the store is watched when nobody waits any more: to begin anew may cost a connection. */
+const lingerMs = 30_000;
 
 /** The jobs this program waits for. */
 export class Awaiter {
@@ -24,6 +26,7 @@ export class Awaiter {
   readonly #runtime: Runtime;
   readonly #waiters = new Map<string, Waiter[]>();
   #unwatch: (() => void) | undefined;
+  #unwatchLater: Timer | undefined;
   /** Whoever awaits a result wants the program to go on until it is there. */
   #hold: Timer | undefined;
   #scanning = false;
@@ -43,6 +46,8 @@ export class Awaiter {
     const waiters = this.#waiters.get(id);
     if (waiters) waiters.push(waiter);
     else this.#waiters.set(id, [waiter]);
+    this.#unwatchLater?.cancel();
+    this.#unwatchLater = undefined;
     this.#hold ??= this.#runtime.hold();
     this.#missingCheck ??= this.#lookForMissingLater();
     // What ended by this program's own doing, `tell` is told of.
@@ -62,7 +67,7 @@ export class Awaiter {
     const left = this.#waiters.get(id)?.filter((each) => each !== waiter) ?? [];
     if (left.length > 0) this.#waiters.set(id, left);
     else this.#waiters.delete(id);
-    if (this.#waiters.size === 0) this.#stopWatching();
+    if (this.#waiters.size === 0) this.#rest();
   }
 
   /** Asks the store about all that is waited for, after something may have ended here of which nobody told. */
@@ -78,7 +83,7 @@ export class Awaiter {
       this.#waiters.delete(each.id);
       for (const waiter of waiters) waiter.ended(each);
     }
-    if (this.#waiters.size === 0) this.#stopWatching();
+    if (this.#waiters.size === 0) this.#rest();
   }
 
   /** Ends all waiting with `error`. */
@@ -89,21 +94,28 @@ export class Awaiter {
 
   /** A store that fails now may work later: only those who wait now hear of it. */
   #fail(error: Error): void {
+    this.#rest();
     this.#stopWatching();
     const all = [...this.#waiters.values()].flat();
     this.#waiters.clear();
     for (const waiter of all) waiter.lost(error);
   }
 
-  #stopWatching(): void {
+  #rest(): void {
     this.#hold?.cancel();
     this.#hold = undefined;
     this.#missingCheck?.cancel();
     this.#missingCheck = undefined;
-    this.#unwatch?.();
-    this.#unwatch = undefined;
     this.#fullScan?.cancel();
     this.#fullScan = undefined;
+    this.#unwatchLater ??= this.#runtime.after(lingerMs, () => this.#stopWatching(), { background: true });
+  }
+
+  #stopWatching(): void {
+    this.#unwatchLater?.cancel();
+    this.#unwatchLater = undefined;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
   }
 
   #wake(): void {
