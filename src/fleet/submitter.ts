@@ -19,14 +19,16 @@ export interface Submission {
   sent: boolean;
 }
 
-// A larger batch gains nothing and holds the event loop longer. A single graph is never split.
-const batchRows = 1000;
+/** With so many rows a batch is sent at once: the store works on it while more are submitted. A graph is never split. */
+const batchRows = 250;
 
 /** Batches submits to a store. */
 export class Submitter {
   readonly #store: Store;
   readonly #runtime: Runtime;
   #waiting: Waiting[] = [];
+  /** How many rows wait. */
+  #rows = 0;
   #inFlight: Set<Promise<void>> = new Set();
 
   constructor(store: Store, runtime: Runtime) {
@@ -38,7 +40,10 @@ export class Submitter {
   submit(plan: Plan): Submission {
     const { promise, resolve, reject } = Promise.withResolvers<Added>();
     const submission: Submission = { added: promise, sent: false };
-    if (this.#waiting.push({ plan, submission, resolve, reject }) === 1) this.#runtime.defer(() => this.#flush());
+    const waiting = this.#waiting.push({ plan, submission, resolve, reject });
+    this.#rows += plan.jobs.length;
+    if (this.#rows >= batchRows) this.#flush();
+    else if (waiting === 1) this.#runtime.defer(() => this.#flush());
     return submission;
   }
 
@@ -49,23 +54,11 @@ export class Submitter {
   }
 
   #flush(): void {
-    const waiting = this.#waiting;
+    const batch = this.#waiting;
+    if (batch.length === 0) return;
     this.#waiting = [];
-    let batch: Waiting[] = [];
-    let rows = 0;
-    for (const each of waiting) {
-      each.submission.sent = true;
-      batch.push(each);
-      rows += each.plan.jobs.length;
-      if (rows < batchRows) continue;
-      this.#send(batch);
-      batch = [];
-      rows = 0;
-    }
-    if (batch.length > 0) this.#send(batch);
-  }
-
-  #send(batch: readonly Waiting[]): void {
+    this.#rows = 0;
+    for (const { submission } of batch) submission.sent = true;
     const sending = this.#add(batch).finally(() => this.#inFlight.delete(sending));
     this.#inFlight.add(sending);
   }

@@ -79,6 +79,9 @@ export function settleSubmits(submits: readonly Submit[], [refusals, others]: Ad
   }
 }
 
+/** A batch of this size gains nothing by waiting for others. */
+const largeBatch = 100;
+
 /** Collects the submits of one turn. */
 export class Adding {
   readonly #send: SendSubmits;
@@ -92,7 +95,8 @@ export class Adding {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Added[]>();
     this.#waiting.push({ jobs, now, resolve, reject });
     // Whoever submits has gathered a turn of the event loop already; those of one turn are still sent together.
-    if (this.#waiting.length === 1) queueMicrotask(() => this.flush());
+    if (jobs.length >= largeBatch) this.flush();
+    else if (this.#waiting.length === 1) queueMicrotask(() => this.flush());
     return promise;
   }
 
