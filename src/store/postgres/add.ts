@@ -7,11 +7,12 @@ import { arrivals, takenId } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
 import type { Session } from "./connection.ts";
+import { ConnectionLost } from "./connection.ts";
 import type { Ground } from "./ground.ts";
 import type { Part, Work } from "./line.ts";
 import { fromStored, textArray } from "./text.ts";
 import { alone } from "./transaction.ts";
-import { isTakenId } from "./trouble.ts";
+import { isTakenId, isTakenKey } from "./trouble.ts";
 import type { Decided, Writing, Written } from "./write.ts";
 import { namesOf, storedAmong, write } from "./write.ts";
 
@@ -60,6 +61,13 @@ export async function surroundings(
   return { known, holders };
 }
 
+/** What is known of all that these jobs name. */
+function surroundingsOf(ground: Ground, session: Session, jobs: readonly NewJob[]): Promise<Surroundings> {
+  const ids = [...new Set(jobs.flatMap(({ id, dependsOn }) => [id, ...dependsOn]))];
+  const keys = [...new Set(jobs.flatMap(({ unique }) => unique?.key ?? []))];
+  return surroundings(ground, session, ids, keys);
+}
+
 /** What one caller adds. */
 interface Batch {
   readonly jobs: readonly NewJob[];
@@ -105,10 +113,11 @@ async function addAmongOthers(
   batches: readonly Batch[],
   writing: Writing = {},
 ): Promise<Outcome> {
-  const jobs = batches.flatMap((batch) => batch.jobs);
-  const ids = [...new Set(jobs.flatMap(({ id, dependsOn }) => [id, ...dependsOn]))];
-  const keys = [...new Set(jobs.flatMap(({ unique }) => unique?.key ?? []))];
-  const around = await surroundings(ground, session, ids, keys);
+  const around = await surroundingsOf(
+    ground,
+    session,
+    batches.flatMap((batch) => batch.jobs),
+  );
   const seqs = new Map([...around.known].map(([id, { seq }]) => [id, seq ?? ""]));
   const decided = decideAll(around, batches);
   return { decided, ...(await write(ground, session, decided.filter(isDecided), { ...writing, seqs })) };
@@ -217,13 +226,42 @@ export function add(ground: Ground, jobs: readonly NewJob[], now: number): Work<
 // This program hears of the commit as all others do, since nobody tells it.
 const outsider = "tx";
 
-/** Adds jobs within a transaction of the caller's, see `Store.addIn`. */
+const mostTriesIn = 5;
+
+/** True when jobs of the batch depend on stored ones, as they came or because one stands in for them. */
+function dependsOnStored({ arrived }: Decided): boolean {
+  const own = new Set(arrived.filter(({ existing }) => existing === null).map(({ job }) => job.id));
+  return arrived.some(({ existing, dependsOn }) => existing === null && dependsOn.some((id) => !own.has(id)));
+}
+
+/**
+ * Adds jobs within a transaction of the caller's, see `Store.addIn`. It may stay open for long, so the lock on the world is taken only
+ * where the jobs depend on stored ones, which must then stay as they are until the caller commits.
+ */
 export async function addIn(ground: Ground, session: Session, jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
-  // What depends on stored jobs must find them as they are until the caller commits.
-  if (!isByItself(jobs)) await session.query(`SELECT pg_advisory_xact_lock(${ground.world})`);
-  // A taken id is found out before anything is written, as the caller's transaction would not survive it.
-  const { decided } = await addAmongOthers(ground, session, [{ jobs, now }], { origin: outsider });
-  const [only] = decided;
+  for (let tries = 1; ; tries++) {
+    await session.query("SAVEPOINT manyhands");
+    try {
+      const added = await addInOnce(ground, session, jobs, now);
+      await session.query("RELEASE SAVEPOINT manyhands");
+      return added;
+    } catch (error) {
+      // The caller's transaction is still good.
+      if (!(error instanceof ConnectionLost)) await session.query("ROLLBACK TO SAVEPOINT manyhands; RELEASE SAVEPOINT manyhands");
+      // Another transaction had the key, and has committed meanwhile.
+      if (!isTakenKey(error) || tries === mostTriesIn) throw error;
+    }
+  }
+}
+
+async function addInOnce(ground: Ground, session: Session, jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+  const batch = [{ jobs, now }];
+  let [only] = isByItself(jobs) ? [] : decideAll(await surroundingsOf(ground, session, jobs), batch);
+  if (only && isDecided(only) && dependsOnStored(only)) {
+    await session.query(`SELECT pg_advisory_xact_lock(${ground.world})`);
+  }
+  const { decided } = await addAmongOthers(ground, session, batch, { origin: outsider });
+  [only] = decided;
   if (only instanceof Error) throw only;
   return only ? addedOf(only) : [];
 }

@@ -14,7 +14,7 @@ interface Table {
   readonly vacuumedMs: number | null;
 }
 
-/** What keeps dead rows from being vacuumed: an open or a prepared transaction. */
+/** An open or a prepared transaction. */
 interface Holder {
   readonly what: string;
   readonly ageMs: number;
@@ -36,7 +36,10 @@ interface Replica {
 /** What was found. */
 export interface Health {
   readonly tables: readonly Table[];
+  /** What keeps dead rows from being vacuumed. */
   readonly holder: Holder | undefined;
+  /** A transaction that stands still after jobs were submitted in it. */
+  readonly submitter: Holder | undefined;
   readonly slots: readonly Slot[];
   readonly replicas: readonly Replica[];
   readonly connections: number;
@@ -48,6 +51,7 @@ export interface Health {
 const busyTables: readonly string[] = ["ready", "running", "parked"];
 const manyDead = 200_000;
 const longTransactionMs = 10 * 60_000;
+const longSubmitMs = 10_000;
 const muchLog = 2 ** 30;
 const longLagMs = 60_000;
 const hidden = "<insufficient privilege>";
@@ -67,6 +71,13 @@ const holderSql = `
     UNION ALL
     SELECT format('the prepared transaction %L of %s', gid, owner), prepared FROM pg_prepared_xacts WHERE database = current_database()
   ) AS held WHERE since IS NOT NULL ORDER BY since LIMIT 1`;
+
+const submitterSql = `
+  SELECT format('%s (pid %s%s)', usename, pid, CASE application_name WHEN '' THEN '' ELSE ', ' || application_name END),
+    (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::double precision
+  FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND pid IN (
+    SELECT pid FROM pg_locks WHERE relation = to_regclass($1 || '.job') AND mode = 'RowExclusiveLock' AND granted
+  ) ORDER BY xact_start LIMIT 1`;
 
 const hiddenSql = "SELECT count(*)::integer FROM pg_stat_activity WHERE datname = current_database() AND query = $1";
 
@@ -100,6 +111,7 @@ export async function lookAtHealth(session: Session, schema: string): Promise<He
   };
   const tables = await read("dead rows", tablesSql, [schema, [...busyTables, "job", "ended"]]);
   const [holder] = await read("open transactions", holderSql);
+  const [submitter] = await read("open transactions", submitterSql, [schema]);
   const [others] = await read("other users' transactions", hiddenSql, [hidden]);
   if (Number(others?.[0] ?? 0) > 0) unread.push("other users' transactions");
   const slots = await read("replication slots", slotsSql);
@@ -110,6 +122,7 @@ export async function lookAtHealth(session: Session, schema: string): Promise<He
       return { name, live, dead, vacuumedMs };
     }),
     holder: holder && { what: holder[0] as string, ageMs: holder[1] as number },
+    submitter: submitter && { what: submitter[0] as string, ageMs: submitter[1] as number },
     slots: (slots as unknown as [string, boolean, number][]).map(([name, holdsRows, kept]) => ({ name, holdsRows, kept })),
     replicas: (replicas as unknown as [string, number][]).map(([name, lagMs]) => ({ name, lagMs })),
     connections: Number(connections?.[0] ?? 0),
@@ -136,8 +149,14 @@ function bloat(health: Health): string[] {
   return problems;
 }
 
-function heldRows({ holder, slots }: Health): string[] {
+function heldRows({ holder, submitter, slots }: Health): string[] {
   const problems: string[] = [];
+  if (submitter && submitter.ageMs > longSubmitMs) {
+    problems.push(
+      `A transaction of ${submitter.what} has been open for ${showMs(submitter.ageMs)} since jobs were submitted in it. Submits with the same ` +
+        "unique keys wait for it, and everything does when such a job depends on one that is stored. End it.",
+    );
+  }
   if (holder && holder.ageMs > longTransactionMs) {
     const { what, ageMs } = holder;
     problems.push(

@@ -5,10 +5,11 @@
 // After a cut a verb is done again unless it says that it must not be: then whoever called it is told at once.
 import { ClosedError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
+import { sleep } from "../../core/runtime.ts";
 import type { Connection, Session } from "./connection.ts";
 import { answerMs, ConnectionLost, longAnswerMs } from "./connection.ts";
 import type { Link } from "./link.ts";
-import { asStoreError, isTransient } from "./trouble.ts";
+import { asStoreError, isHeldUp, isTransient } from "./trouble.ts";
 import type { Place } from "./url.ts";
 
 /** Something to do on the connection. */
@@ -39,6 +40,8 @@ interface Item {
 
 const mostWeight = 2000;
 const mostTries = 10;
+/** How long a verb waits before it asks again for what someone else has locked. */
+const heldUpMs = 200;
 
 /** How a line is made. */
 export interface LineOptions {
@@ -136,9 +139,17 @@ export class Line {
       } catch (error) {
         if (error instanceof ConnectionLost) {
           if (work.repeatable === false) throw link.unavailable(error);
-        } else if (!isTransient(error) || tries >= mostTries) throw error;
+        } else if (isHeldUp(error)) await this.#giveWay(error, until);
+        else if (!isTransient(error) || tries >= mostTries) throw error;
       }
     }
+  }
+
+  /** Lets others go first; throws the error when it has waited long enough. */
+  async #giveWay(error: unknown, until: number): Promise<void> {
+    const { runtime } = this.#options;
+    if (runtime.elapsed() + heldUpMs > until) throw error;
+    await sleep(runtime, heldUpMs);
   }
 
   #runOn<T>(connection: Connection, work: Work<T>): Promise<T> {

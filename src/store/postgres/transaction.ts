@@ -4,9 +4,14 @@ import type { Queryable, Row } from "./client.ts";
 import type { Session } from "./connection.ts";
 import { ConnectionLost } from "./connection.ts";
 
+// A row may be locked by a transaction of someone else's, which has submitted in it and may stay open for long. Nobody has the world
+// to himself while he waits for that: he gives up, and the line lets others go first.
+const rowWaitMs = 50;
+
 /** Runs `body` in a transaction that has the world to itself. */
 export function alone<T>(session: Session, world: string, body: () => Promise<T>): Promise<T> {
-  return within(session, `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(${world})`, body);
+  const lock = `SELECT pg_advisory_xact_lock(${world}); SET LOCAL lock_timeout = ${rowWaitMs}`;
+  return within(session, `BEGIN ISOLATION LEVEL READ COMMITTED; ${lock}`, body);
 }
 
 /** Runs `body` in the transaction that these statements begin. */

@@ -36,6 +36,16 @@ export function isTransient(error: unknown): boolean {
   return ["40001", "40P01"].includes(codeOf(error));
 }
 
+/** True when a lock that someone else has was waited for long enough. */
+export function isHeldUp(error: unknown): boolean {
+  return codeOf(error) === "55P03";
+}
+
+/** True when a unique key is held by a job of which the transaction did not know. */
+export function isTakenKey(error: unknown): boolean {
+  return codeOf(error) === "23505" && (error as { readonly constraint?: string }).constraint === "holder_pkey";
+}
+
 /** True when an id to be added is stored. */
 export function isTakenId(error: unknown): boolean {
   return codeOf(error) === "23505" && (error as { readonly constraint?: string }).constraint === "job_id";
@@ -51,6 +61,9 @@ const advice: Readonly<Record<string, string>> = {
   "28000": "the server does not let this user in. Check the user in the URL and the server's pg_hba.conf",
   "3D000": "the database does not exist. Create it, or check the name in the URL",
   "42501": "this user lacks a right",
+  "55P03":
+    "a transaction that is still open holds what this needs: in it a job was submitted with the same unique key, or with a dependency. " +
+    "End that transaction; manyhands doctor names it",
   "53300": "it has too many connections. Raise max_connections or put a pooler in between",
 };
 
@@ -86,5 +99,6 @@ export function openError(error: unknown, { server }: Place): Error {
 /** The error for a verb that failed at an answer of the server. */
 export function asStoreError(error: unknown, { location }: Place): Error {
   if (error instanceof ManyhandsError) return error;
-  return new StoreError(`The store on ${location} failed: ${messageOf(error)}.`, { cause: error });
+  const why = isHeldUp(error) ? (reasonFor(error) ?? "") : messageOf(error);
+  return new StoreError(`The store on ${location} failed: ${why}.`, { cause: error });
 }

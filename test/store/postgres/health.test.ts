@@ -33,6 +33,7 @@ function sessionOf(made: Client): Session {
 const well: Health = {
   tables: [{ name: "ready", live: 10, dead: 5, vacuumedMs: 2000 }],
   holder: { what: "a transaction of app (pid 7)", ageMs: 1000 },
+  submitter: { what: "app (pid 7)", ageMs: 1000 },
   slots: [],
   replicas: [{ name: "standby", lagMs: 20 }],
   connections: 5,
@@ -102,6 +103,10 @@ test("which health is a problem", () => {
   assert.match(
     problems({ holder: { what: "a transaction of app (pid 7)", ageMs: 660_000 } }),
     /pile up, because a transaction of app \(pid 7\) has been open for 11 m 00 s/,
+  );
+  assert.match(
+    problems({ submitter: { what: "app (pid 7)", ageMs: 12_000 } }),
+    /transaction of app \(pid 7\) has been open for 12.0 s since jobs were submitted/,
   );
   assert.match(
     problems({ tables: [{ name: "running", live: 1, dead: 300_000, vacuumedMs: null }] }),
