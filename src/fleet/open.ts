@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Duration } from "../core/durations.ts";
 import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
-import { withoutPassword } from "../core/redact.ts";
+import { notShown, withoutPassword } from "../core/redact.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { didYouMean } from "../core/suggest.ts";
@@ -31,13 +31,13 @@ const schemes = ["sqlite", "postgres", "postgresql", "redis", "rediss", "valkey"
 
 function openMemory(url: string, runtime: Runtime): Store {
   if (url === "memory:") return memoryStore({ runtime });
-  throw new UsageError(`A memory store has no name and is this program's own: use "memory:", not ${show(url)}.`);
+  throw new UsageError(`A memory store has no name and is this program's own: use "memory:", not ${show(withoutPassword(url))}.`);
 }
 
 function openSqlite(url: string, { durability, runtime }: OpenOptions): Promise<Store> {
   const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "") throw new UsageError('A SQLite store needs a file: "sqlite:path/to/file.db".');
-  const parameters = /\?\w+=.*$/.exec(path)?.[0];
+  const parameters = /\?\w+=.*$/.exec(withoutPassword(url))?.[0];
   if (parameters) {
     throw new UsageError(`The URL of a SQLite store takes no parameters, found ${show(parameters)}. Use connect(url, options).`);
   }
@@ -67,7 +67,8 @@ export async function openStore(url: string, options: OpenOptions): Promise<Stor
     case "valkeys":
       return (await import("../store/redis/store.ts")).redisStore(url, { runtime, unavailableAfterMs });
   }
-  const found = show(withoutPassword(url));
+  const shown = withoutPassword(url);
+  const found = shown === notShown ? `The store's URL ${shown}` : show(shown);
   throw new UsageError(
     `${found} names no store. Use "sqlite:path", "postgres://…", "redis://…", or "memory:". ${scheme ? didYouMean(scheme, schemes) : ""}`.trim(),
   );

@@ -21,7 +21,7 @@ export interface OpenLease {
 
 /** Opens a worker's lease by the store's `leaseUrl`. Rejects with a StoreError when the store cannot be used. */
 export async function openLease(leaseUrl: string, worker: string): Promise<OpenLease> {
-  const scheme = leaseUrl.slice(0, leaseUrl.indexOf(":"));
+  const scheme = /^[a-z]+(?=:)/.exec(leaseUrl)?.[0] ?? "";
   if (scheme === "sqlite") return (await import("./sqlite/lease.ts")).openSqliteLease(leaseUrl, worker);
   if (/^postgres(ql)?$/.test(scheme)) return (await import("./postgres/lease.ts")).openPostgresLease(leaseUrl, worker);
   if (/^(redis|valkey)s?$/.test(scheme)) return (await import("./redis/lease.ts")).openRedisLease(leaseUrl, worker);

@@ -128,6 +128,7 @@ export interface StoreInfo {
   readonly engine: string;
   readonly schema: number;
   readonly jobs: number;
+  /** What it takes up, on disk or in memory. Redis: all memory of the server, with what others keep there. */
   readonly bytes: number;
   /** Problems found, worst first; empty when all is well. */
   readonly problems: readonly string[];

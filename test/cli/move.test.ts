@@ -220,6 +220,8 @@ test("what may have been done and deleted in the destination is not copied again
     refused.err,
     /1 are not in .*b\.db, where others have been worked on or deleted since they were copied: a\. .*Nothing was moved/,
   );
+  const [{ doubtful, complete } = {}] = json(refused.out);
+  assert.deepEqual([doubtful, complete], [["a"], false]);
   assert.equal(await use(to, (store) => store.count({})), 1);
   await use(from, (store) => store.cancel({ ids: ["a"] }, null, store.now()));
   const { code, out, err } = await place.run(...args);
@@ -253,6 +255,23 @@ test("whoever may do a job twice is not told to move again", () => {
   assert.match(nextStep({ ...report, begun: true }), /would run again .* submit there what was not done/);
   comparison.counts.further = 1;
   assert.equal(nextStep(report), nextStep({ ...report, begun: true }));
+});
+
+test("JSON names every job that is missing", async () => {
+  const [source, empty] = [memoryStore(), memoryStore()];
+  const ids = Array.from({ length: 30 }, (_, index) => `j${index}`);
+  await source.add(
+    ids.map((id) => newJob({ id })),
+    start,
+  );
+  const { jobs: stored } = await source.dump(null, 100);
+  const comparison = new Comparison();
+  await comparison.look(stored, empty);
+  assert.deepEqual(
+    comparison.named.map(({ id }) => id),
+    ids,
+  );
+  await Promise.all([source.close(), empty.close()]);
 });
 
 test("jobs of workers that died are taken back first", async (t) => {

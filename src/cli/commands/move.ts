@@ -50,7 +50,7 @@ class Move {
     if ((await this.#destination.count({})) > 0) {
       const doubt = new Doubt();
       await this.#each("looked for", (jobs) => doubt.look(jobs, this.#destination));
-      doubt.settle(from, to);
+      doubt.settle(this.#cli, from, to);
     }
     const paused = await this.#pause();
     let copied = 0;

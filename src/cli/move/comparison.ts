@@ -23,7 +23,6 @@ const lasting = (
   "task queue priority args policy crashLimit keepMs root parent trace submittedAt uniqueKey dependencies" as const
 ).split(" ") as (keyof Job)[];
 const final: readonly (keyof Job)[] = ["result", "error", "cause", "endedAt", "cancelReason"];
-const mostNamed = 20;
 
 function differsIn(keys: readonly (keyof Job)[], one: Job, other: Job): boolean {
   return keys.some((key) => one[key] !== other[key]);
@@ -52,7 +51,7 @@ export function verdictOn(source: StoredJob, found: Job | undefined): Verdict {
 /** Compares, and counts. */
 export class Comparison {
   readonly counts: Record<Verdict, number> = { same: 0, further: 0, missing: 0, different: 0 };
-  /** Some of those that are missing or different. */
+  /** Those that are missing or different. */
   readonly named: { readonly id: string; readonly source: JobState; readonly destination: JobState | null }[] = [];
   readonly #cells = new Map<string, Cell>();
 
@@ -67,8 +66,7 @@ export class Comparison {
     this.counts[verdict] += 1;
     this.#cell(job.queue, job.state).source += 1;
     if (found) this.#cell(found.queue, found.state).destination += 1;
-    const isWrong = verdict === "missing" || verdict === "different";
-    if (isWrong && this.named.length < mostNamed) {
+    if (verdict === "missing" || verdict === "different") {
       this.named.push({ id: job.id, source: job.state, destination: found?.state ?? null });
     }
   }

@@ -4,6 +4,9 @@ import { toJson } from "../json.ts";
 import { plural, printTable, showCount } from "../table.ts";
 import type { Comparison } from "./comparison.ts";
 
+/** How many jobs people are told by name; JSON has all. */
+export const mostNamed = 20;
+
 /** How a move ended. */
 export interface MoveReport {
   /** The stores, without passwords. */
@@ -67,7 +70,9 @@ function explain({ output }: Cli, report: MoveReport): void {
       `${plural(counts.different, "job")} ${are} not as in the source, which went on after the copy. Cancel in the destination what must not run again.`,
     );
   }
-  const names = named.map(({ id, source, destination }) => `${id} (source: ${source}, destination: ${destination ?? "none"})`);
+  const names = named
+    .slice(0, mostNamed)
+    .map(({ id, source, destination }) => `${id} (source: ${source}, destination: ${destination ?? "none"})`);
   if (names.length > 0) output.warn(`Among them: ${names.join(", ")}.`);
   if (report.changed) output.warn("The source changed while it was moved: something submits to it, or works on it. Stop that.");
   output.warn(nextStep(report));

@@ -7,7 +7,7 @@ import type { Redis, RedisOptions } from "ioredis";
 import { StoreError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { networkTrouble } from "../network/trouble.ts";
-import { bare } from "./trouble.ts";
+import { bare, unended } from "./trouble.ts";
 import type { Address, RedisTarget } from "./url.ts";
 
 /** Why there is no connection; `wait` when it may be different soon. */
@@ -109,14 +109,17 @@ function describe(target: RedisTarget, error: Error): NoConnection {
   if (/without any password configured|no password is set/u.test(message))
     return refused("it has no password, and the URL gives one. Take it out.", false);
   if (message.startsWith("NOPERM")) return refused(`the user lacks a right (${message}).`, false);
-  if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/u.test(message)) return refused(`it says ${message}.`, true);
+  if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/u.test(message)) return refused(`it says ${unended(error)}.`, true);
   if (/All sentinels are unreachable/u.test(message))
     return refused(`no Sentinel names a master "${target.sentinel}" that can be reached. ${message}`, false);
   if (/DB index is out of range/u.test(message))
     return refused(`it has no database ${target.db}. Name another in the URL.`, false);
   const network = networkTrouble(error, "?ca=/path/ca.pem");
   if (network !== undefined) return refused(`${network}.`, false);
-  return refused(`${message}. Check that it runs, that host and port are right, and whether it wants TLS (rediss:).`, false);
+  return refused(
+    `${unended(error)}. Check that it runs, that host and port are right, and whether it wants TLS (rediss:).`,
+    false,
+  );
 }
 
 function checkServer(target: RedisTarget, info: ReadonlyMap<string, string>): void {

@@ -60,8 +60,10 @@ function memoryProblems(answers: Answers): string[] {
 function persistenceProblems({ info, settings }: Answers): string[] {
   const problems: string[] = [];
   const appends = info.get("aof_enabled") === "1";
-  if (!appends && settings.get("save") === "")
-    problems.push("The server keeps nothing on disk: a restart loses all jobs. Set appendonly yes.");
+  const save = settings.get("save");
+  if (!appends && save === "") problems.push("The server keeps nothing on disk: a restart loses all jobs. Set appendonly yes.");
+  if (!appends && save)
+    problems.push("The server keeps only snapshots: when it dies, everything since the last one is lost. Set appendonly yes.");
   if (appends && settings.get("appendfsync") === "no")
     problems.push("The server leaves it to the system when its log reaches the disk (appendfsync no). Set it to everysec.");
   if (info.get("rdb_last_bgsave_status") === "err") problems.push("The server's last snapshot failed. See its log.");
@@ -98,14 +100,13 @@ export async function info(link: Link, jobs: number, skewMs: number): Promise<St
   const engine = found.has("valkey_version")
     ? `Valkey ${found.get("valkey_version")}`
     : `Redis ${found.get("redis_version") ?? ""}`;
-  const bytes = numberOf(answers, "used_memory");
   return {
     kind: "redis",
     location: link.location,
     engine: `${engine}, Node ${process.version}`,
     schema: 1,
     jobs,
-    bytes,
+    bytes: numberOf(answers, "used_memory"),
     problems: problemsOf(answers, skewMs),
     settings: {
       role: found.get("role") ?? "",
@@ -113,7 +114,7 @@ export async function info(link: Link, jobs: number, skewMs: number): Promise<St
       connections: `${numberOf(answers, "connected_clients")} of ${numberOf(answers, "maxclients")}`,
       appendonly: found.get("aof_enabled") === "1" ? "yes" : "no",
       maxmemory: numberOf(answers, "maxmemory"),
-      ...(jobs > 0 && { bytesPerJob: Math.round(bytes / jobs) }),
+      bytes: "all memory of the server, with what others keep there",
       ...Object.fromEntries(answers.settings),
       ...(answers.settings.size === 0 && { unread: "persistence and eviction (the user may not run CONFIG)" }),
       clockSkewMs: Math.round(skewMs),

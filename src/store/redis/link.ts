@@ -9,7 +9,7 @@ import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { Package, Ways } from "./connect.ts";
 import { connect, drop, loadPackage, NoConnection } from "./connect.ts";
 import type { Script } from "./scripts.ts";
-import { refusalOf } from "./trouble.ts";
+import { refusalOf, unended } from "./trouble.ts";
 import type { Address, RedisTarget } from "./url.ts";
 import type { Arguments, Operation, Repeat } from "./wire.ts";
 import { silence, Wire } from "./wire.ts";
@@ -246,7 +246,8 @@ export class Link {
   }
 
   #unavailable(error: Error | undefined, maybeDone: boolean): StoreUnavailable {
-    const why = (error ?? this.#trouble)?.message ?? "the connection was cut";
+    const trouble = error ?? this.#trouble;
+    const why = trouble ? unended(trouble) : "the connection was cut";
     const doubt = maybeDone ? " What was asked may have been done." : "";
     return new StoreUnavailable(`The Redis server ${this.location} could not be reached: ${why}.${doubt}`, { cause: error });
   }

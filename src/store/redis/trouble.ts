@@ -15,6 +15,11 @@ export function bare(error: Error): Error {
   return error;
 }
 
+/** An error's message as a part of a sentence: without a period at its end. */
+export function unended({ message }: Error): string {
+  return message.replace(/\.+$/u, "");
+}
+
 /** Reads an error of ioredis. */
 export function refusalOf(withCommand: Error): Refusal {
   const error = bare(withCommand);
@@ -43,6 +48,8 @@ export function refusalOf(withCommand: Error): Refusal {
       },
     );
   if (message.startsWith("NOPERM"))
-    return new StoreError(`The Redis server does not let this user do what the store needs: ${message}.`, { cause: error });
-  return new StoreError(`The Redis server refused an operation: ${message}.`, { cause: error });
+    return new StoreError(`The Redis server does not let this user do what the store needs: ${unended(error)}.`, {
+      cause: error,
+    });
+  return new StoreError(`The Redis server refused an operation: ${unended(error)}.`, { cause: error });
 }

@@ -23,10 +23,9 @@ function problems(
 test("a server that would lose jobs says so", { skip }, async () => {
   const store = await redisStore(server?.url ?? "");
   await store.add([newJob({ id: "a" })], start);
-  const { problems: found, settings: shown, bytes } = await store.info();
+  const { problems: found, settings: shown } = await store.info();
   assert.match(found.join("\n"), /deletes jobs \(maxmemory-policy allkeys-lru\)\. Set it to noeviction\./);
   assert.match(found.join("\n"), /keeps nothing on disk/);
-  assert.equal(shown["bytesPerJob"], bytes);
   assert.ok(Math.abs(Number(shown["clockSkewMs"])) < 1000);
   await store.close();
 });
@@ -44,6 +43,9 @@ test("settings the server will not tell are left out; a cut connection is not ta
 test("which answers are a problem", () => {
   const persistent = { aof_enabled: "1", maxmemory: "0", used_memory: "1000000", used_memory_rss: "2000000" };
   assert.equal(problems(persistent, { appendfsync: "everysec", save: "" }), "");
+  const unlogged = { ...persistent, aof_enabled: "0" };
+  assert.match(problems(unlogged, { save: "3600 1" }), /only snapshots: .*Set appendonly yes/);
+  assert.match(problems(unlogged, { save: "" }), /^The server keeps nothing on disk: .*$/);
   assert.match(
     problems({ ...persistent, maxmemory: "1050000" }),
     /uses 1 MB of the 1 MB it may; when it is full it refuses jobs/,

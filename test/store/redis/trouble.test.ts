@@ -16,6 +16,12 @@ test("what is too large to be sent is refused, not tried for ever", () => {
   assert.ok(refusal instanceof StoreError && /too large to be sent/u.test(refusal.message));
 });
 
+test("a sentence ends with one period", () => {
+  const refusal = refusalOf(Object.assign(new Error("ERR Something is wrong."), { name: "ReplyError" }));
+  assert.ok(refusal instanceof StoreError);
+  assert.equal(refusal.message, "The Redis server refused an operation: ERR Something is wrong.");
+});
+
 test("an error does not hold what was asked", () => {
   const error = Object.assign(new Error("ERR no"), { name: "ReplyError", command: { name: "evalsha", args: ["secret"] } });
   const refusal = refusalOf(error);
