@@ -12,7 +12,7 @@ const storeRetryMs = 500;
 /** How long outcomes wait for others while every slot is busy anyway. */
 const gatherMs = 5;
 const lastTries = 5;
-/** A settle beside another must record this many outcomes. */
+/** A settle beside another must record this many outcomes, or follow one that gave this many jobs. */
 const leastAlongside = 100;
 
 /** The worker a pump belongs to. */

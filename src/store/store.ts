@@ -247,8 +247,8 @@ export interface Store {
   queues(): Promise<readonly QueueStats[]>;
   /**
    * Every job, whole, in the order they were added: at most `limit` from where `after` says, which is the `next` of the part before,
-   * or null to begin. A part of large jobs has fewer, and any may be small, even empty, and not be the last. Jobs that are deleted between parts are left out, and those added
-   * between parts may be.
+   * or null to begin. A part of large jobs has fewer, and any may be small, even empty, and not be the last. Jobs that are deleted
+   * between parts are left out, and those added between parts may be.
    */
   dump(after: string | null, limit: number): Promise<Dump>;
   /**

@@ -77,8 +77,8 @@ async function checkAlone(hands: Hands, runtime: Runtime, queue: string, own: Wo
 }
 
 /**
- * Makes this process the only one to run the map. `join` starts its worker, paused, lest it take the jobs of another run. Rejects with UsageError, which ends with `hint`, when
- * another one runs it.
+ * Makes this process the only one to run the map. `join` starts its worker, paused, lest it take the jobs of another run.
+ * Rejects with UsageError, which ends with `hint`, when another one runs it.
  */
 export async function runAlone(hands: Hands, runtime: Runtime, queue: string, hint: string, join: () => Worker): Promise<Worker> {
   const other = await clearLeftovers(hands, queue);

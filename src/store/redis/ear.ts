@@ -6,8 +6,6 @@ import { drop } from "./connect.ts";
 /** Hears what is published until it is closed. */
 export interface Ear {
   close(): void;
-  /** Listens on a new connection. */
-  reconnect(): void;
 }
 
 const pauseMs = 1000;
@@ -30,6 +28,7 @@ export class Listening implements Ear {
     void this.#listen();
   }
 
+  /** Listens on a new connection. */
   reconnect(): void {
     if (this.#client) drop(this.#client);
   }

@@ -32,7 +32,7 @@ export class Link {
   readonly #runtime: Runtime;
   readonly #unavailableAfterMs: number;
   readonly #key: string;
-  readonly #ears = new Set<Ear>();
+  readonly #ears = new Set<Listening>();
   /** Nodes of the Cluster met so far. */
   readonly #nodes: Address[] = [];
   #wire: Wire | undefined;
@@ -92,7 +92,7 @@ export class Link {
   listen(hear: (message: string) => void): Ear {
     const ear = new Listening(() => connect(this.#ways, this.target), this.target.name, this.#runtime, hear);
     this.#ears.add(ear);
-    return { close: () => void (this.#ears.delete(ear), ear.close()), reconnect: () => ear.reconnect() };
+    return { close: () => void (this.#ears.delete(ear), ear.close()) };
   }
 
   /** Gives up the connections there are, as if they had been cut. */

@@ -31,7 +31,8 @@ export function textOf(field: string | undefined): string {
   return fromField(field) ?? "";
 }
 
-function numberField(value: number | null): string {
+/** A number as a field; null is the empty one. */
+export function numberField(value: number | null): string {
   return value === null ? "" : String(value);
 }
 

@@ -9,6 +9,7 @@ import {
   isPlain,
   Kinds,
   kindName,
+  numberField,
   rankOf,
   separator,
   stateLetters,
@@ -36,10 +37,6 @@ export function toDump([rows, names, more]: Page): Dump {
     });
   }
   return { jobs, next: more === "" ? null : more };
-}
-
-function numberField(value: number | null): string {
-  return value === null ? "" : String(value);
 }
 
 /** True when all that is to know of a job is what was submitted: it has no record. */
