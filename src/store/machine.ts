@@ -12,8 +12,11 @@
 //                              └──────────────────────────────────────────┤
 //                   cancel: from every live state ─► cancelled ◄──────────┘ once its worker has confirmed
 //
-// A retry that is already due goes to ready at once.
-// `waiting` (suspended on a sleep, a signal or a child) is reserved; nothing enters it yet.
+// A retry that is already due goes to ready at once. What comes to ready passes its gates first, and is `blocked` while it stands before one;
+// what was ready and ran and comes back (crashed, lost, released) has its places still.
+//
+//   running ── waiting ──► waiting ──► ready     suspended: until a time has come, a signal, or a cancellation that must be undone
+//   running ◄─ suspend ──► waiting               its attempt goes on in its worker's memory, and waits there for a child
 import type { FinalState, JobState } from "../task/state.ts";
 import type { Job } from "./job.ts";
 
@@ -32,17 +35,19 @@ export function isDueSoon(dueAt: number | null, now: number): boolean {
 }
 
 /** What the machine needs to know of a running job. */
-export type RunningJob = Pick<Job, "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt">;
+export type RunningJob = Pick<Job, "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt" | "expiresAt">;
 
 /** How an attempt ended: as its worker says, or with the loss of the worker. */
 export type AttemptEnd =
   | { readonly kind: "done"; readonly result: string }
   | { readonly kind: "failed" | "crashed"; readonly error: string }
   | { readonly kind: "retry"; readonly error: string; readonly dueAt: number }
+  /** `signalled`: the job has more signals than its attempt has seen. */
+  | { readonly kind: "waiting"; readonly dueAt: number | null; readonly signalled: boolean; readonly waits: string }
   | { readonly kind: "released" | "cancelled" | "lost" };
 
 /** The state the end of an attempt leads to at `now`. */
-export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): FinalState | "ready" | "scheduled" {
+export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): AfterAttempt["state"] {
   switch (end.kind) {
     case "done":
     case "failed":
@@ -51,6 +56,9 @@ export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): Final
     case "retry":
       if (job.cancelAt !== null) return "cancelled";
       return end.dueAt > now ? "scheduled" : "ready";
+    case "waiting":
+      if (job.cancelAt !== null) return "cancelled";
+      return end.signalled || (end.dueAt !== null && end.dueAt <= now) ? "ready" : "waiting";
     case "released":
       return job.cancelAt === null ? "ready" : "cancelled";
     case "crashed":
@@ -62,25 +70,33 @@ export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): Final
 
 /** What the end of an attempt changes in a job. */
 export interface AfterAttempt {
-  readonly state: FinalState | "ready" | "scheduled";
+  readonly state: FinalState | "ready" | "scheduled" | "waiting";
   readonly attempt: number;
   readonly crashes: number;
   readonly dueAt: number | null;
+  readonly expiresAt: number | null;
+  readonly waits: string | null;
   readonly result: string | null;
   readonly error: string | null;
 }
 
-/** The job after this end of its attempt. A released attempt is not counted; a lost one leaves no error, since nobody saw it. */
+/**
+ * The job after this end of its attempt. A released or suspended attempt is not counted, and what was suspended was started and does not
+ * expire any more; a lost one leaves no error, since nobody saw it.
+ */
 export function afterAttempt(job: RunningJob, end: AttemptEnd, now: number): AfterAttempt {
   const crashed = end.kind === "crashed" || end.kind === "lost";
   let { error } = job;
   if (end.kind === "lost") error = null;
   else if ("error" in end) error = end.error;
+  const state = stateAfter(job, end, now);
   return {
-    state: stateAfter(job, end, now),
-    attempt: end.kind === "released" ? job.attempt - 1 : job.attempt,
+    state,
+    attempt: end.kind === "released" || end.kind === "waiting" ? job.attempt - 1 : job.attempt,
     crashes: crashed ? job.crashes + 1 : job.crashes,
-    dueAt: end.kind === "retry" ? end.dueAt : job.dueAt,
+    dueAt: end.kind === "retry" || end.kind === "waiting" ? end.dueAt : job.dueAt,
+    expiresAt: end.kind === "waiting" ? null : job.expiresAt,
+    waits: end.kind === "waiting" && state === "waiting" ? end.waits : null,
     result: end.kind === "done" ? end.result : null,
     error,
   };
@@ -114,3 +130,32 @@ export const waitingStates: readonly JobState[] = ["blocked", "scheduled", "read
 
 /** States a retry by hand starts from. */
 export const retryableStates: readonly JobState[] = ["failed", "cancelled", "expired"];
+
+/** Records of this kind are signals: written to a suspended job, they make it ready. */
+export const signalPrefix = "signal/";
+
+/** The signal by which a suspended job that has something to undo learns that it is cancelled; its text is the reason as JSON. */
+export const cancelSignal = "signal/cancel";
+
+/** A job with such a record has something to undo when it is cancelled: while suspended it is not ended, but made ready to do so. */
+export const undoPrefix = "undo/";
+
+/** The record of an attempt that ended without ending the job. The number is that of its claim. */
+export function attemptRecord(fence: number): string {
+  return `attempt/${String(fence).padStart(10, "0")}`;
+}
+
+/** How many such records a job keeps: the latest. */
+export const attemptsKept = 100;
+
+/** How an attempt ended that did not end the job: JSON of these, the error encoded as in the job. */
+export type PastAttempt = readonly [
+  kind: "retry" | "crashed" | "lost",
+  worker: string,
+  startedAt: number,
+  endedAt: number,
+  error: string | null,
+];
+
+/** A gate that is a token bucket is looked at no more often than this, in ms: what it gets in between passes together. */
+export const gateMs = 20;

@@ -7,7 +7,7 @@
 // "Now" may jump in both directions. A time has come when it is not later than now: a job due, expiring or leased until `now`
 // is due, late, lost. Where order shows, it is that in which jobs were added.
 import type { JobState } from "../task/state.ts";
-import type { Claim, ClaimedJob, Ended, Job, NewJob, Outcome, StoredJob } from "./job.ts";
+import type { Claim, ClaimedJob, Ended, Gate, Input, Job, NewJob, NewRecord, Outcome, StoredJob, StoredRecord } from "./job.ts";
 import type { Renewal } from "./lease.ts";
 
 /** Which jobs a verb applies to; every field given must hold. An empty filter selects every job. */
@@ -15,6 +15,7 @@ export interface JobFilter {
   readonly ids?: readonly string[];
   readonly states?: readonly JobState[];
   readonly queue?: string;
+  /** By name, whatever they require. */
   readonly task?: string;
   readonly root?: string;
 }
@@ -23,6 +24,7 @@ export interface JobFilter {
 export interface Want {
   /** The room is divided evenly among them; what one cannot fill goes to the others. An odd one goes to the first. */
   readonly queues: readonly string[];
+  /** Lines: `task` of jobs, with what they require. */
   readonly tasks: readonly string[];
   /** At most this many jobs in all. */
   readonly limit: number;
@@ -64,6 +66,32 @@ export interface Cancelled {
   readonly failed: readonly string[];
 }
 
+/** What may be changed of jobs that wait. */
+export interface Changes {
+  readonly priority?: number;
+  readonly queue?: string;
+  /** Null for at once. */
+  readonly dueAt?: number | null;
+}
+
+/** The ready jobs of a task in a queue. */
+export interface ReadyLine {
+  readonly queue: string;
+  readonly task: string;
+}
+
+/** A gate as it is now. */
+export interface StoredGate extends Omit<Gate, "until"> {
+  /** Places taken. */
+  readonly held: number;
+  /** Jobs that stand before it. */
+  readonly waiting: number;
+  /** Some jobs that have a place, at most ten, those added first. */
+  readonly holders: readonly string[];
+  /** When the next job may pass by its tokens; null for places alone and when nobody waits. */
+  readonly nextAt: number | null;
+}
+
 /** What `settle` did. */
 export interface Settled {
   /** Outcomes refused because the job had been given to someone else, or had ended: indexes into the batch. */
@@ -79,7 +107,7 @@ export interface Settled {
 
 /** What `tend` did. */
 export interface Tended {
-  /** Scheduled jobs made ready. */
+  /** Scheduled and suspended jobs whose time had come. */
   readonly promoted: number;
   /** Jobs taken back from workers whose lease had run out. */
   readonly recovered: number;
@@ -89,7 +117,7 @@ export interface Tended {
   readonly ended: readonly Ended[];
   /** Workers whose lease had run out. */
   readonly lost: readonly string[];
-  /** When the next scheduled job is due, or null. */
+  /** When the next scheduled or suspended job is due, or a gate wants to be looked at; or null. */
   readonly nextDueAt: number | null;
 }
 
@@ -136,8 +164,11 @@ export interface StoreInfo {
   readonly settings: Readonly<Record<string, string | number>>;
 }
 
-/** What changed: work became ready, jobs ended, or a job was added or made live again that is due sooner than anyone may tend. */
-export type StoreEvent = "ready" | "ended" | "scheduled";
+/**
+ * What changed: work became ready, jobs ended, a job or a gate is due sooner than anyone may tend, or a record was written of
+ * which listeners are to be told.
+ */
+export type StoreEvent = "ready" | "ended" | "scheduled" | "written";
 
 /** Told of changes. `elsewhere` is false when only verbs called on this very store object made the change. */
 export type StoreListener = (event: StoreEvent, elsewhere: boolean) => void;
@@ -168,6 +199,15 @@ export interface Store {
    */
   addIn(tx: unknown, jobs: readonly NewJob[], now: number): Promise<readonly Added[]>;
   /**
+   * As `add`, but only if the store's own record `name` has the text `from` (null: there is none), and then writes `to` there (null deletes
+   * it) in the same step. Null when it was otherwise: nothing was added or written. Listeners are told of the record. Without jobs it compares and sets.
+   */
+  addIf(
+    record: { readonly name: string; readonly from: string | null; readonly to: string | null },
+    jobs: readonly NewJob[],
+    now: number,
+  ): Promise<readonly Added[] | null>;
+  /**
    * Records outcomes and, in the same step, claims: takes ready jobs for the worker, in each queue higher priority first, then
    * oldest first. None when the worker has not joined or its lease has run out. A job whose `expiresAt` has come before its first
    * start is never given out. Of jobs whose next crash is one too many, a worker has at most one at a time: when it dies,
@@ -175,15 +215,28 @@ export interface Store {
    *
    * An outcome counts only if the job is running with this worker
    * and this fence. Done jobs release those that wait for them; a job whose dependency ends otherwise fails at once, and so on up.
-   * A `retry`, `crashed` or `released` job with a recorded wish to cancel ends as `cancelled`; a `done` one is done. A job
+   * A `retry`, `waiting`, `crashed` or `released` job with a recorded wish to cancel ends as `cancelled`; a `done` one is done. A job
    * failed by several dependencies names the first. An outcome counts even when the lease has run out, while nobody took the job back.
+   * Of an attempt that ends in `retry` or `crashed` a record is kept, as of one that is lost: see `attemptRecord`.
    */
   settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled>;
   /**
-   * For each of these jobs the encoded results of its dependencies, in the order of `dependsOn`. Rejects with a StoreError when
-   * a job is not stored or a dependency not done, which cannot be while the job runs.
+   * For each of these jobs what it gets of its dependencies, in the order of `dependsOn`. Rejects with a StoreError when
+   * a job is not stored or a dependency has not ended as it must, which cannot be while the job runs.
    */
-  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]>;
+  inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]>;
+  /**
+   * Writes records, in order; false for each that was refused: its job is not stored, has ended or, where it names a claim, does not
+   * run by it any more. A signal (a record whose name begins with `signalPrefix`) makes its job ready, if that is suspended.
+   */
+  write(records: readonly NewRecord[], now: number): Promise<readonly boolean[]>;
+  /** Records of a job, or of the store (""), whose names begin with `prefix`, by name: at most `limit`, after the name `after` if it is given. */
+  records(job: string, prefix: string, limit: number, after?: string): Promise<readonly StoredRecord[]>;
+  /**
+   * Says that attempts of this worker do not work but wait (for what says `waits`), or work again (null): their jobs are `waiting`, and
+   * still this worker's. What does not fit worker and fence is passed over. Need not be durable.
+   */
+  suspend(worker: string, jobs: readonly (readonly [id: string, fence: number, waits: string | null])[]): Promise<void>;
   /**
    * The id of a job that stands first in its line for workers of these queues and tasks, or null. It only looks, and costs little: a
    * worker asks it what it may be missing. None is on its last chance, but it may be too late; and not all jobs need be looked at.
@@ -199,7 +252,8 @@ export interface Store {
   count(filter: JobFilter): Promise<number>;
   /**
    * Cancels jobs and what lies below them: a dependency is cancelled too when every job that needs it is cancelled or has ended.
-   * A job above, which needs a cancelled one, fails. Ended jobs are left alone, and so are dependencies that were submitted by
+   * A job above, which needs a cancelled one, fails. A suspended job that has something to undo (a record under `undoPrefix`) is made
+   * ready with the signal `cancelSignal`, and counts as requested. Ended jobs are left alone, and so are dependencies that were submitted by
    * themselves (their own `root`): someone else waits for them.
    */
   cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled>;
@@ -210,12 +264,17 @@ export interface Store {
    * wait for a retry is dropped, a due time given at submit is kept.
    */
   retry(filter: JobFilter, now: number): Promise<readonly string[]>;
+  /**
+   * Changes jobs that are `blocked`, `scheduled` or `ready`; others are passed over. They rest anew: in another line, at another place, or until
+   * another time. Returns their ids, in the order they were added.
+   */
+  change(filter: JobFilter, changes: Changes, now: number): Promise<readonly string[]>;
   /** Deletes ended jobs; those a live job still needs are left. Returns how many. */
   remove(filter: JobFilter): Promise<number>;
   /**
    * The upkeep any worker may do, as often as it likes: makes due jobs ready, expires late ones, takes jobs back from workers
    * whose lease has run out (`ready` again, or `failed` as poison beyond `crashLimit`), and prunes. In this order: lost workers
-   * with all their jobs, then at most `limit` late, due and over-kept rows each; the earliest first. A job taken back has no
+   * with all their jobs, then at most `limit` late, due and over-kept rows and gates to look at each; the earliest first. A job taken back has no
    * `error`: nobody saw it end. An ended job is kept while a job that depends on it has not ended, and a while longer.
    */
   tend(now: number, limit: number): Promise<Tended>;
@@ -243,6 +302,10 @@ export interface Store {
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void>;
   /** The workers that hold a lease or whose loss nobody has noticed, by id. */
   workers(): Promise<readonly StoredWorker[]>;
+  /** The lines that have ready jobs, also in paused queues; at most `limit`, in any order. Cheap however many jobs they have. */
+  lines(limit: number): Promise<readonly ReadyLine[]>;
+  /** Those of these gates that someone stands before or has a place of, in any order. */
+  gates(names: readonly string[]): Promise<readonly StoredGate[]>;
   /** Every queue that has a job or is paused, by name. */
   queues(): Promise<readonly QueueStats[]>;
   /**
@@ -252,7 +315,8 @@ export interface Store {
    */
   dump(after: string | null, limit: number): Promise<Dump>;
   /**
-   * Writes jobs that another store has dumped, as they are, in any state but `running`; they count as added now, in this order. One whose id is
+   * Writes jobs that another store has dumped, as they are, with their records, in any state but `running` and `waiting` in a worker's
+   * memory; those that would be ready pass their gates anew. They count as added now, in this order. One whose id is
    * stored is passed over, so that a move that was interrupted can be repeated. A waiting job with dependencies arrives as
    * the dependencies stored here tell: `blocked` when one is not done, `failed` when one has ended otherwise. Returns how many were
    * written (when the store had to ask twice because an answer was lost, those written the first time may not count). A dependency
