@@ -1,23 +1,35 @@
 // The part of the graph that a cancellation or a retry may reach, read before it is decided on: the rules work on one job after
 // another, and asking the server about each would take as many round trips.
 import type { JobState } from "../../task/state.ts";
+import { liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
+import { undoPrefix } from "../machine.ts";
 import type { Ancestor, Graph } from "../revival.ts";
 import type { Row } from "./client.ts";
 import type { Session } from "./connection.ts";
+import { beginsWith } from "./functions/records.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull, numberArray, textArray } from "./text.ts";
 
 /** A job as {@link Neighbours} knows it. */
 export interface LiveNode extends LiveJob {
   readonly seq: string;
+  /** Its worker holds it. */
+  readonly isHeld: boolean;
+  /** It has something to undo when it is cancelled. */
+  readonly canUndo: boolean;
 }
 
 interface Node extends LiveNode {
   readonly hasOwnRoot: boolean;
+  /** It waits for dependencies. */
+  readonly isPending: boolean;
   readonly below: string[];
-  readonly above: Set<string>;
+  /** The jobs that need it, and whether each tolerates that it ends badly. */
+  readonly above: Map<string, boolean>;
 }
+
+type NodeRow = [string, string, JobState, boolean, boolean, boolean, number];
 
 function bySeq(a: string, b: string): number {
   const [one, other] = [BigInt(a), BigInt(b)];
@@ -31,12 +43,14 @@ export class Neighbours {
   readonly #ended = new Set<string>();
 
   constructor(chosen: readonly string[], rows: readonly Row[], edges: readonly Row[]) {
-    for (const [seq, id, state, hasOwnRoot] of rows as [string, string, JobState, boolean][]) {
-      this.#nodes.set(seq, { seq, id: fromStored(id), state, hasOwnRoot, below: [], above: new Set() });
+    for (const [seq, id, state, hasOwnRoot, isHeld, canUndo, pending] of rows as NodeRow[]) {
+      const facts = { seq, id: fromStored(id), state, hasOwnRoot, isHeld, canUndo };
+      this.#nodes.set(seq, { ...facts, isPending: state === "blocked" && pending > 0, below: [], above: new Map() });
     }
-    for (const [job, dep] of edges as [string, string][]) {
+    for (const [job, dep, tolerated] of edges as [string, string, boolean | null][]) {
       this.#nodes.get(job)?.below.push(dep);
-      this.#nodes.get(dep)?.above.add(job);
+      const above = this.#nodes.get(dep)?.above;
+      above?.set(job, tolerated === true && (above.get(job) ?? true));
     }
     this.chosen = this.#live(chosen);
   }
@@ -56,7 +70,7 @@ export class Neighbours {
   }
 
   isNeeded(seq: string): boolean {
-    return this.#live(this.#nodes.get(seq)?.above ?? []).length > 0;
+    return this.#live(this.#nodes.get(seq)?.above.keys() ?? []).length > 0;
   }
 
   /** Fails the blocked jobs above these, and so on up, nearest first; each with the one at the bottom. */
@@ -65,9 +79,9 @@ export class Neighbours {
     const queue = seqs.flatMap((seq) => this.#nodes.get(seq) ?? []).map(({ seq, id }) => ({ seq, cause: id }));
     // The list grows while it is walked.
     for (const { seq, cause } of queue) {
-      const above = [...(this.#nodes.get(seq)?.above ?? [])].sort(bySeq);
-      for (const each of this.#live(above)) {
-        if (each.state !== "blocked") continue;
+      const needs = [...(this.#nodes.get(seq)?.above ?? [])].filter(([, isTolerant]) => !isTolerant);
+      for (const each of this.#live(needs.map(([above]) => above).sort(bySeq))) {
+        if (!each.isPending) continue;
         this.end(each.seq);
         failed.push({ seq: each.seq, id: each.id, cause });
         queue.push({ seq: each.seq, cause });
@@ -90,16 +104,18 @@ export async function loadNeighbours({ schema }: Ground, session: Session, chose
        UNION SELECT edge.job FROM above JOIN ${schema}.edge ON edge.dep = above.seq
        WHERE NOT EXISTS (SELECT 1 FROM ${schema}.ended WHERE ended.seq = edge.job)
      ), met AS (
-       SELECT edge.job, edge.position, edge.dep FROM below JOIN ${schema}.edge ON edge.job = below.seq
-       UNION SELECT edge.job, edge.position, edge.dep FROM below JOIN ${schema}.edge ON edge.dep = below.seq
-       UNION SELECT edge.job, edge.position, edge.dep FROM above JOIN ${schema}.edge ON edge.dep = above.seq
+       SELECT edge.* FROM below JOIN ${schema}.edge ON edge.job = below.seq
+       UNION SELECT edge.* FROM below JOIN ${schema}.edge ON edge.dep = below.seq
+       UNION SELECT edge.* FROM above JOIN ${schema}.edge ON edge.dep = above.seq
      )
-     SELECT job, dep FROM met ORDER BY job, position`,
+     SELECT job, dep, tolerated FROM met ORDER BY job, position`,
     [numberArray(chosen)],
   );
   const seqs = new Set([...chosen, ...(edges as [string, string][]).flat()]);
   const rows = await session.query(
-    `SELECT seq, id, state, root = id FROM ${schema}.jobs WHERE seq = ANY ($1) AND state IN ('blocked', 'scheduled', 'ready', 'running')`,
+    `SELECT seq, id, state, root = id, worker IS NOT NULL, state = 'waiting' AND EXISTS (
+       SELECT 1 FROM ${schema}.record WHERE record.seq = jobs.seq AND ${beginsWith("record.name", `'${undoPrefix}'`)}
+     ), pending FROM ${schema}.jobs WHERE seq = ANY ($1) AND state IN (${liveStates.map((state) => `'${state}'`).join(", ")})`,
     [numberArray([...seqs])],
   );
   return new Neighbours(chosen, rows, edges);

@@ -30,27 +30,36 @@ interface Edges {
   readonly jobs: number[];
   readonly positions: number[];
   readonly deps: (number | string)[];
+  /** Null where it must end as done. */
+  readonly tolerated: (string | null)[];
 }
 
 function edgesOf(added: readonly Arrival[], seqs: ReadonlyMap<string, string>): Edges | undefined {
   if (added.every(({ dependsOn }) => dependsOn.length === 0)) return undefined;
   const places = new Map(added.map(({ job }, index) => [job.id, index + 1]));
-  const edges: Edges = { jobs: [], positions: [], deps: [] };
-  for (const [index, { dependsOn }] of added.entries()) {
+  const edges: Edges = { jobs: [], positions: [], deps: [], tolerated: [] };
+  for (const [index, { dependsOn, tolerant }] of added.entries()) {
     for (const [position, id] of dependsOn.entries()) {
       const place = places.get(id);
       edges.jobs.push(index + 1);
       edges.positions.push(position);
+      edges.tolerated.push(tolerant[position] === true ? "true" : null);
       edges.deps.push(place === undefined ? (seqs.get(id) ?? 0) : -place);
     }
   }
   return edges;
 }
 
+function edgeColumns(edges: Edges | undefined): readonly (string | null)[] {
+  if (!edges) return [null, null, null, null];
+  const { jobs, positions, deps, tolerated } = edges;
+  return [numberArray(jobs), numberArray(positions), numberArray(deps), sparseTextArray(tolerated)];
+}
+
 /** True when only its id, arguments and time tell this job from others of its kind. */
 function isPlain({ job, state }: Arrival): boolean {
-  const { dueAt, expiresAt, unique, dependsOn } = job;
-  return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0;
+  const { dueAt, expiresAt, unique, dependsOn, gates } = job;
+  return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length + gates.length === 0;
 }
 
 /** What writing did, for the bell. */
@@ -114,7 +123,7 @@ export async function write(
     sparseTextArray(jobs.map(({ unique }) => unique?.key ?? null)),
     sparseTextArray(jobs.map(({ unique }) => unique?.until ?? null)),
     ...kinds.columns(),
-    ...(edges ? [numberArray(edges.jobs), numberArray(edges.positions), numberArray(edges.deps)] : [null, null, null]),
+    ...edgeColumns(edges),
     bell.channel,
     text,
   ];

@@ -50,7 +50,7 @@ export const settle: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.settle(by_worker text, at double precision, world bigint, strict boolean,
     done_seqs bigint[], done_fences integer[], done_results text[],
     other_seqs bigint[], other_fences integer[], other_kinds text[], other_texts text[], other_dues double precision[],
-    wants json, channel text, origin text, number bigint, may_tell integer, must_tell integer)
+    other_seens integer[], wants json, channel text, origin text, number bigint, may_tell integer, must_tell integer)
   RETURNS TABLE (head json, ${claimed}) LANGUAGE plpgsql ${probing} AS $body$
   #variable_conflict use_column
   DECLARE
@@ -100,7 +100,7 @@ export const settle: SchemaSql = (s) => `
       END IF;
     END IF;
     IF other_seqs IS NOT NULL THEN
-      SELECT * INTO stopped FROM ${s}.stop(by_worker, other_seqs, other_fences, other_kinds, other_texts, other_dues, at);
+      SELECT * INTO stopped FROM ${s}.stop(by_worker, other_seqs, other_fences, other_kinds, other_texts, other_dues, other_seens, at);
       other_places := stopped.places;
       missing := missing - coalesce(cardinality(other_places), 0);
       ended := stopped.ended;
