@@ -27,6 +27,9 @@ export interface Arrival {
   readonly existing: string | null;
   /** `dependsOn`, with those that were not added replaced by the jobs that stand in for them. */
   readonly dependsOn: readonly string[];
+  /** By the places of `dependsOn`, true for those that need not end as done; empty when there are none. */
+  readonly tolerant: readonly boolean[];
+  /** When it is ready and has gates, it walks up to the first of them. */
   readonly state: "blocked" | "scheduled" | "ready" | "failed";
   /** Dependencies not yet done. */
   readonly pending: number;
@@ -55,6 +58,21 @@ export function unknownDependency(job: string, id: string): StoreError {
   );
 }
 
+/** By the places of `dependsOn`, true for those that need not end as done; empty when there are none. */
+export function tolerantPlaces(job: {
+  readonly dependsOn: readonly (string | null)[];
+  readonly tolerates: readonly string[];
+}): readonly boolean[] {
+  if (job.tolerates.length === 0) return [];
+  const tolerated = new Set<string | null>(job.tolerates);
+  return job.dependsOn.map((id) => tolerated.has(id));
+}
+
+/** True when a dependency in this state keeps nobody waiting any more. */
+export function isSatisfied(state: JobState, tolerated: boolean | undefined): boolean {
+  return state === "done" || (tolerated === true && isFinal(state));
+}
+
 class Batch {
   readonly drafts = new Map<string, Draft>();
   readonly #holders = new Map<string, Draft>();
@@ -81,14 +99,16 @@ class Batch {
   #arrive(job: NewJob): Arrival {
     const existing = job.unique ? this.#holder(job.unique.key) : null;
     if (job.dependsOn.length === 0) {
-      return { job, existing, dependsOn: job.dependsOn, state: restingState(0, job.dueAt, this.#now), pending: 0, cause: null };
+      const state = restingState(0, job.dueAt, this.#now);
+      return { job, existing, dependsOn: job.dependsOn, tolerant: [], state, pending: 0, cause: null };
     }
     const dependsOn = job.dependsOn.map((id) => this.drafts.get(id)?.existing ?? id);
+    const tolerant = tolerantPlaces(job);
     let pending = 0;
     let cause: string | null = null;
-    for (const id of dependsOn) {
+    for (const [place, id] of dependsOn.entries()) {
       const known = this.#find(job, id);
-      if (known.state === "done") continue;
+      if (isSatisfied(known.state, tolerant[place])) continue;
       pending += 1;
       if (isFinal(known.state)) cause ??= known.cause ?? id;
     }
@@ -96,6 +116,7 @@ class Batch {
       job,
       existing,
       dependsOn,
+      tolerant,
       state: cause === null ? restingState(pending, job.dueAt, this.#now) : "failed",
       pending,
       cause,

@@ -13,11 +13,13 @@ export interface LiveJob {
 
 /** The steps a store provides. `Row` is how it names a live job. */
 export interface Cancelling<Row extends LiveJob> {
-  /** Ends a job that has not started as `cancelled`. */
+  /** Ends a job that nobody holds as `cancelled`. */
   end(row: Row): void;
-  /** Records the wish on a running job, unless there is one. */
+  /** Records the wish on a job that its worker holds, unless there is one, or wakes a suspended one that has something to undo. */
   request(row: Row): void;
-  /** Fails every blocked job that needs one of these ended ones, and so on up; returns their ids. */
+  /** True for a job that is to be asked. */
+  isAsked(row: Row): boolean;
+  /** Fails every blocked job that needs one of these ended ones, and so on up; returns their ids. Those that tolerate it are released. */
   failAbove(ended: readonly Row[]): readonly string[];
   /** The dependencies of these jobs, each once, that are live and no root of their own. */
   below(rows: readonly Row[]): readonly Row[];
@@ -30,11 +32,12 @@ export function cancelJobs<Row extends LiveJob>(chosen: readonly Row[], steps: C
   const cancelled: string[] = [];
   const requested = new Set<string>();
   const stop = (rows: readonly Row[]): Row[] => {
-    const ended = rows.filter(({ state }) => state !== "running");
+    const ended: Row[] = [];
     for (const row of rows) {
-      if (row.state !== "running") continue;
-      steps.request(row);
-      requested.add(row.id);
+      if (steps.isAsked(row)) {
+        steps.request(row);
+        requested.add(row.id);
+      } else ended.push(row);
     }
     for (const row of ended) {
       steps.end(row);

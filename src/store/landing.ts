@@ -5,10 +5,11 @@
 import { StoreError } from "../core/errors.ts";
 import { isFinal } from "../task/state.ts";
 import type { Known, Stored } from "./arrival.ts";
+import { isSatisfied, tolerantPlaces } from "./arrival.ts";
 import type { StoredJob } from "./job.ts";
-import { restingState } from "./machine.ts";
+import { isHeld, restingState } from "./machine.ts";
 
-/** A job as it is written. */
+/** A job as it is written. One that is ready and has gates walks up to the first of them. */
 export interface Landing {
   readonly job: StoredJob;
   /** True when it holds its unique key. */
@@ -50,10 +51,11 @@ export function holdsKey({ uniqueKey, uniqueUntil, startedAt }: StoredJob): bool
 function arrive(job: StoredJob, now: number, find: (id: string) => Known | undefined): StoredJob {
   let pending = 0;
   let cause: string | null = null;
-  for (const id of job.dependsOn) {
+  const tolerant = tolerantPlaces(job);
+  for (const [place, id] of job.dependsOn.entries()) {
     const known = id === null ? undefined : find(id);
     if (id === null || !known) throw missingDependency(job.id, id);
-    if (known.state === "done") continue;
+    if (isSatisfied(known.state, tolerant[place])) continue;
     pending += 1;
     if (isFinal(known.state)) cause ??= known.cause ?? id;
   }
@@ -70,9 +72,10 @@ export function landings(jobs: readonly StoredJob[], now: number, stored: Stored
   const holders = new Map<string, string>();
   const find = (id: string): Known | undefined => landed.get(id)?.job ?? stored.find(id);
   for (const given of jobs) {
-    if (given.state === "running" || given.state === "waiting") throw stillRuns(given.id);
+    if (isHeld(given)) throw stillRuns(given.id);
     if (find(given.id)) continue;
-    const job = isFinal(given.state) || given.dependsOn.length === 0 ? given : arrive(given, now, find);
+    const stands = isFinal(given.state) || (given.dependsOn.length === 0 && given.state !== "blocked");
+    const job = { ...(stands ? given : arrive(given, now, find)), gate: null };
     const holds = !isFinal(job.state) && holdsKey(job);
     if (holds && job.uniqueKey !== null) {
       const holder = holders.get(job.uniqueKey) ?? stored.holder(job.uniqueKey);

@@ -29,6 +29,11 @@ export function restingState(pending: number, dueAt: number | null, now: number)
 /** Of scheduled jobs due later than this, in ms, whoever tends learns in time by himself: no store has longer pauses. */
 export const dueSoonMs = 5000;
 
+/** True for a job in the hands of its worker. */
+export function isHeld({ state, worker }: Pick<Job, "state" | "worker">): boolean {
+  return state === "running" || (state === "waiting" && worker !== null);
+}
+
 /** True when those who tend must be told of a scheduled job. */
 export function isDueSoon(dueAt: number | null, now: number): boolean {
   return dueAt !== null && dueAt <= now + dueSoonMs;
@@ -102,6 +107,11 @@ export function afterAttempt(job: RunningJob, end: AttemptEnd, now: number): Aft
   };
 }
 
+/** True when a job that was ready and ran, and is ready again after this end, has the places at its gates still. */
+export function keepsPlaces(kind: AttemptEnd["kind"]): boolean {
+  return kind === "crashed" || kind === "lost" || kind === "released";
+}
+
 /** True for a job whose next crash is one too many. It has been with workers that died, through its own fault or another's. */
 export function isSuspect({ crashes, crashLimit }: Pick<Job, "crashes" | "crashLimit">): boolean {
   return crashes > 0 && crashes >= crashLimit;
@@ -139,6 +149,11 @@ export const cancelSignal = "signal/cancel";
 
 /** A job with such a record has something to undo when it is cancelled: while suspended it is not ended, but made ready to do so. */
 export const undoPrefix = "undo/";
+
+/** True when a record is kept of an attempt that ended so, where its job did not end with it. */
+export function isRecorded(kind: AttemptEnd["kind"]): kind is PastAttempt[0] {
+  return kind === "retry" || kind === "crashed" || kind === "lost";
+}
 
 /** The record of an attempt that ended without ending the job. The number is that of its claim. */
 export function attemptRecord(fence: number): string {

@@ -260,7 +260,8 @@ export interface Store {
   /**
    * Makes failed, cancelled and expired jobs live again with a fresh budget of attempts, with those of their dependencies
    * that have ended other than `done`. Returns the ids made live, dependencies first. A job is left alone when its unique key
-   * is meanwhile taken, a dependency is no longer stored, or a dependency is left alone. An expiry counts anew from now; the
+   * is meanwhile taken, a dependency is no longer stored, or a dependency is left alone. Tolerated dependencies are made live as others;
+   * a job that tolerates one made live, and is blocked by others still, waits for that one again. An expiry counts anew from now; the
    * wait for a retry is dropped, a due time given at submit is kept.
    */
   retry(filter: JobFilter, now: number): Promise<readonly string[]>;

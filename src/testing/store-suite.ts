@@ -7,10 +7,14 @@ import { adding } from "./store-suite/adding.ts";
 import type { Case } from "./store-suite/bench.ts";
 import { Bench } from "./store-suite/bench.ts";
 import { changing } from "./store-suite/changing.ts";
+
 import { graphs } from "./store-suite/graphs.ts";
 import { living } from "./store-suite/living.ts";
 import { moving } from "./store-suite/moving.ts";
+import { records } from "./store-suite/records.ts";
 import { running } from "./store-suite/running.ts";
+import { suspending } from "./store-suite/suspending.ts";
+import { tolerating } from "./store-suite/tolerating.ts";
 import { upkeep } from "./store-suite/upkeep.ts";
 import { waiting } from "./store-suite/waiting.ts";
 
@@ -21,7 +25,20 @@ export interface SkippedCases {
   readonly tests: readonly string[];
 }
 
-const groups: Readonly<Record<string, readonly Case[]>> = { adding, running, graphs, upkeep, changing, waiting, living, moving };
+const groups: Readonly<Record<string, readonly Case[]>> = {
+  adding,
+  running,
+  graphs,
+  tolerating,
+  upkeep,
+  changing,
+  suspending,
+  records,
+
+  waiting,
+  living,
+  moving,
+};
 
 /**
  * Declares one `node:test` test for each guarantee of the store contract. `makeStore` gives a new, empty store each time; the

@@ -1,14 +1,27 @@
 // The rows of the memory store and the lines they stand in. A book does single moves of single jobs and keeps every line, key
 // and list in step with them; what a move means for other jobs is said in `ends.ts`, which jobs move in the verbs. It checks
 // nothing and cannot fail half-way: verbs decide first and move afterwards, which is what makes them atomic.
-import type { FinalState } from "../../task/state.ts";
+import type { FinalState, JobState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Arrival } from "../arrival.ts";
 import type { Landing } from "../landing.ts";
-import type { AfterAttempt } from "../machine.ts";
-import { isDueSoon, restingState, waitingStates } from "../machine.ts";
-import type { NewWorker, StoreEvent } from "../store.ts";
+import type { AfterAttempt, AttemptEnd, PastAttempt } from "../machine.ts";
+import {
+  afterAttempt,
+  attemptRecord,
+  attemptsKept,
+  isDueSoon,
+  isHeld,
+  isRecorded,
+  keepsPlaces,
+  restingState,
+  signalPrefix,
+  waitingStates,
+} from "../machine.ts";
+import type { Changes, NewWorker, ReadyLine, StoreEvent } from "../store.ts";
+import { Gates } from "./gates.ts";
 import { Line } from "./line.ts";
+import { Records } from "./records.ts";
 import type { Row } from "./row.ts";
 import { newRow, wholeRow } from "./row.ts";
 
@@ -21,6 +34,17 @@ export interface Member {
   readonly running: Set<Row>;
 }
 
+type Resting = "blocked" | "scheduled" | "ready" | "waiting";
+
+function isTimed(state: JobState): boolean {
+  return state === "scheduled" || state === "waiting";
+}
+
+/** True for a job that waits for dependencies, and not before a gate. */
+export function isPending({ job }: Row): boolean {
+  return job.state === "blocked" && job.pending > 0;
+}
+
 /** All jobs and workers. */
 export class Book {
   /** Every job by id, in the order they were added. */
@@ -29,7 +53,10 @@ export class Book {
   readonly paused: Set<string> = new Set();
   /** Live jobs by the unique key they hold. */
   readonly holders: Map<string, Row> = new Map();
-  readonly scheduled: Line = new Line(({ job }, order) => job.state === "scheduled" && job.dueAt === order);
+  readonly records: Records = new Records();
+  readonly gates: Gates = new Gates();
+  /** Scheduled and suspended jobs by when they are due. */
+  readonly scheduled: Line = new Line(({ job }, order) => isTimed(job.state) && !isHeld(job) && job.dueAt === order);
   readonly expiring: Line = new Line(
     ({ job }, order) => job.attempt === 0 && waitingStates.includes(job.state) && job.expiresAt === order,
   );
@@ -41,6 +68,11 @@ export class Book {
   /** The ready jobs of a task in a queue, higher priority first. */
   ready(queue: string, task: string): Line | undefined {
     return this.#ready.get(queue)?.get(task);
+  }
+
+  /** The lines that have ready jobs. */
+  *lines(): Iterable<ReadyLine> {
+    for (const [queue, lines] of this.#ready) for (const [task, line] of lines) if (line.head()) yield { queue, task };
   }
 
   /** What happened since this was last asked. */
@@ -68,14 +100,16 @@ export class Book {
   }
 
   /** Takes in a job from another store, as it is. */
-  land({ job, holdsKey }: Landing): void {
+  land({ job, holdsKey }: Landing, now: number): void {
     this.#seq += 1;
     const row = wholeRow(this.#seq, job, (id) => this.rows.get(id));
     this.rows.set(job.id, row);
+    for (const { name, text } of job.records) this.records.set(job.id, name, text);
     const { state } = job;
     if (isFinal(state)) return this.end(row, state, job.endedAt ?? 0);
     if (holdsKey) this.#hold(row);
-    this.#place(row, state as "blocked" | "scheduled" | "ready", job.readyAt ?? 0);
+    if (state === "ready" && job.gates.length === 0) this.#place(row, state, job.readyAt ?? 0);
+    else this.#place(row, state as Resting, now);
   }
 
   resume(queue: string): void {
@@ -89,6 +123,7 @@ export class Book {
     if (job.attempt > 0) job.dueAt = null;
     Object.assign(job, { pending, attempt: 0, crashes: 0, worker: null, readyAt: null, startedAt: null, endedAt: null });
     Object.assign(job, { result: null, error: null, cause: null, cancelAt: null, cancelReason: null, progress: null });
+    for (const [above, { count }] of row.dependants) if (isPending(above)) above.job.pending += count;
     this.#hold(row);
     this.#place(row, restingState(pending, job.dueAt, now), now);
   }
@@ -100,9 +135,33 @@ export class Book {
     if (job.pending === 0) this.#place(row, restingState(0, job.dueAt, now), now);
   }
 
-  /** Makes a scheduled job ready. */
+  /** Makes a scheduled or suspended job ready. */
   promote(row: Row, now: number): void {
+    row.job.waits = null;
     this.#place(row, "ready", now);
+  }
+
+  /** Changes a job that is blocked, scheduled or ready. */
+  change(row: Row, changes: Changes, now: number): void {
+    const { job } = row;
+    this.gates.leave(row);
+    Object.assign(job, changes);
+    this.#place(row, restingState(job.pending, job.dueAt, now), now);
+  }
+
+  /** Lets those pass their gates that can. */
+  openGates(now: number): void {
+    if (this.gates.settle(now, (row) => this.#makeReady(row, now))) this.#events.add("scheduled");
+  }
+
+  /** Listeners are to be told of a record. */
+  tellWritten(): void {
+    this.#events.add("written");
+  }
+
+  /** How many signals a job has. */
+  signals(id: string): number {
+    return this.records.list(id, signalPrefix).length;
   }
 
   start(row: Row, member: Member, now: number): void {
@@ -111,27 +170,43 @@ export class Book {
     job.attempt += 1;
     job.fence += 1;
     member.running.add(row);
+    this.gates.start(row);
     if (row.uniqueUntil === "started") this.#release(row);
   }
 
-  /** Ends the attempt of a running job; returns the state the job is now in. */
-  stop(row: Row, after: AfterAttempt, now: number): AfterAttempt["state"] {
+  /** Ends the attempt of a job in its worker's hands; returns the state the job is now in. */
+  stop(row: Row, end: AttemptEnd, now: number): AfterAttempt["state"] {
     const { job } = row;
-    const { state, ...facts } = after;
+    const { state, ...facts } = afterAttempt(job, end, now);
+    if (!isFinal(state)) this.#record(row, end, now);
     this.members.get(job.worker ?? "")?.running.delete(row);
     Object.assign(job, facts);
-    if (isFinal(state)) this.end(row, state, now);
+    if (isFinal(state)) {
+      this.end(row, state, now);
+      return state;
+    }
+    job.worker = null;
+    if (keepsPlaces(end.kind)) this.#makeReady(row, now);
     else {
-      job.worker = null;
+      this.gates.leave(row);
       this.#place(row, state, now);
     }
     return state;
   }
 
+  #record({ job }: Row, end: AttemptEnd, now: number): void {
+    if (!isRecorded(end.kind)) return;
+    const past: PastAttempt = [end.kind, job.worker ?? "", job.startedAt ?? now, now, "error" in end ? end.error : null];
+    this.records.set(job.id, attemptRecord(job.fence), JSON.stringify(past));
+    this.records.set(job.id, attemptRecord(job.fence - attemptsKept), null);
+  }
+
   /** Ends a job; what that does to others is not done here. */
   end(row: Row, state: FinalState, now: number): void {
+    this.gates.leave(row);
     row.job.state = state;
     row.job.endedAt = now;
+    row.job.waits = null;
     this.#release(row);
     this.keepUntil(row, now + row.job.keepMs);
     this.#events.add("ended");
@@ -146,29 +221,35 @@ export class Book {
   remove(row: Row): void {
     row.removed = true;
     this.rows.delete(row.job.id);
+    this.records.forget(row.job.id);
     // Ended jobs that needed it may keep the row for long.
     Object.assign(row.job, { args: "", result: null, error: null });
     for (const below of row.dependsOn) below.dependants.delete(row);
   }
 
-  #place(row: Row, state: "blocked" | "scheduled" | "ready", now: number): void {
+  #place(row: Row, state: Resting, now: number): void {
     const { job } = row;
     job.state = state;
     if (job.attempt === 0 && job.expiresAt !== null) this.expiring.push(row, job.expiresAt);
-    if (state === "ready") this.#makeReady(row, now);
-    else if (state === "scheduled") {
-      this.scheduled.push(row, job.dueAt as number);
+    if (state === "ready" && job.gates.length > 0) this.gates.enter(row);
+    else if (state === "ready") this.#makeReady(row, now);
+    else if (isTimed(state) && job.dueAt !== null) {
+      this.scheduled.push(row, job.dueAt);
       if (isDueSoon(job.dueAt, now)) this.#events.add("scheduled");
     }
   }
 
   #makeReady(row: Row, now: number): void {
     const { queue, task, priority } = row.job;
+    row.job.state = "ready";
     row.job.readyAt = now;
     let lines = this.#ready.get(queue);
     if (!lines) this.#ready.set(queue, (lines = new Map()));
     let line = lines.get(task);
-    if (!line) lines.set(task, (line = new Line(({ job }) => job.state === "ready")));
+    // A job may have been changed since it came into the line.
+    const belongs = ({ job }: Row, order: number): boolean =>
+      job.state === "ready" && job.queue === queue && -job.priority === order;
+    if (!line) lines.set(task, (line = new Line(belongs)));
     line.push(row, -priority);
     this.#events.add("ready");
   }

@@ -1,9 +1,9 @@
 // What people do to jobs: cancel, retry, remove.
 import { isFinal } from "../../task/state.ts";
 import { cancelJobs } from "../cancellation.ts";
-import { retryableStates } from "../machine.ts";
+import { cancelSignal, isHeld, retryableStates, undoPrefix } from "../machine.ts";
 import { revivals } from "../revival.ts";
-import type { Cancelled, JobFilter } from "../store.ts";
+import type { Cancelled, Changes, JobFilter } from "../store.ts";
 import type { Book } from "./book.ts";
 import { failAbove } from "./ends.ts";
 import type { Row } from "./row.ts";
@@ -28,8 +28,13 @@ export function cancel(book: Book, filter: JobFilter, reason: string | null, now
       row.job.cancelReason = reason;
       book.end(row, "cancelled", now);
     },
+    isAsked: ({ row }) =>
+      isHeld(row.job) || (row.job.state === "waiting" && book.records.list(row.job.id, undoPrefix).length > 0),
     request: ({ row }) => {
-      if (row.job.cancelAt === null) Object.assign(row.job, { cancelAt: now, cancelReason: reason });
+      if (!isHeld(row.job)) {
+        book.records.set(row.job.id, cancelSignal, JSON.stringify(reason));
+        book.promote(row, now);
+      } else if (row.job.cancelAt === null) Object.assign(row.job, { cancelAt: now, cancelReason: reason });
     },
     failAbove: (ended) =>
       failAbove(
@@ -63,6 +68,13 @@ export function retry(book: Book, filter: JobFilter, now: number): string[] {
   );
   for (const { id, pending } of planned) book.revive(book.rows.get(id) as Row, pending, now);
   return planned.map(({ id }) => id);
+}
+
+/** Changes waiting jobs; see `Store.change`. */
+export function change(book: Book, filter: JobFilter, changes: Changes, now: number): string[] {
+  const chosen = select(book, filter).filter(({ job }) => ["blocked", "scheduled", "ready"].includes(job.state));
+  for (const row of chosen) book.change(row, changes, now);
+  return chosen.map(({ job }) => job.id);
 }
 
 /** Deletes ended jobs no live one needs; returns how many. */

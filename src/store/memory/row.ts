@@ -2,9 +2,16 @@
 import type { FinalState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Arrival } from "../arrival.ts";
+import { tolerantPlaces } from "../arrival.ts";
 import type { ClaimedJob, Ended, Job, StoredJob } from "../job.ts";
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** How a job needs another: how many of its dependencies that is (stand-ins can make it several), and whether each is tolerated. */
+export interface Need {
+  count: number;
+  isTolerant: boolean;
+}
 
 /** A job and its place in the graph. */
 export interface Row {
@@ -12,18 +19,24 @@ export interface Row {
   readonly seq: number;
   readonly job: Writable<Job>;
   readonly dependsOn: readonly Row[];
-  /** The jobs that need this one, with how many of their dependencies it is (stand-ins can make it several). */
-  readonly dependants: Map<Row, number>;
+  /** By the places of `dependsOn`, true for those that need not end as done. */
+  readonly tolerant: readonly boolean[];
+  /** The jobs that need this one. */
+  readonly dependants: Map<Row, Need>;
   readonly uniqueUntil: "started" | "ended" | null;
   holdsKey: boolean;
   /** When it may be pruned; only of an ended job. */
   pruneAt: number;
   removed: boolean;
+  /** How many of its gates it has passed; -1 while it is not on its way through them. */
+  passed: number;
+  /** Started since: the places that are kept until a start are given back. */
+  hasStarted: boolean;
 }
 
 /** A new row in no state yet. */
-export function newRow(seq: number, { job, pending, cause }: Arrival, dependsOn: readonly Row[]): Row {
-  const { unique, dependsOn: _ids, ...facts } = job;
+export function newRow(seq: number, { job, pending, cause, tolerant }: Arrival, dependsOn: readonly Row[]): Row {
+  const { unique, dependsOn: _ids, tolerates: _tolerated, ...facts } = job;
   return linked({
     seq,
     job: {
@@ -45,36 +58,40 @@ export function newRow(seq: number, { job, pending, cause }: Arrival, dependsOn:
       cancelAt: null,
       cancelReason: null,
       progress: null,
+      waits: null,
+      gate: null,
     },
     dependsOn,
-    dependants: new Map(),
+    tolerant,
     uniqueUntil: unique?.until ?? null,
-    holdsKey: false,
-    pruneAt: 0,
-    removed: false,
+    ...blank(),
   });
+}
+
+function blank(): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "hasStarted"> {
+  return { dependants: new Map(), holdsKey: false, pruneAt: 0, removed: false, passed: -1, hasStarted: false };
 }
 
 /** Makes a row known to those it depends on. */
 function linked(row: Row): Row {
-  for (const each of row.dependsOn) each.dependants.set(row, (each.dependants.get(row) ?? 0) + 1);
+  for (const [place, each] of row.dependsOn.entries()) {
+    const isTolerant = row.tolerant[place] === true;
+    const need = each.dependants.get(row);
+    if (!need) each.dependants.set(row, { count: 1, isTolerant });
+    else Object.assign(need, { count: need.count + 1, isTolerant: need.isTolerant && isTolerant });
+  }
   return row;
 }
 
 /** The row of a job that was stored elsewhere. `find` gives the rows it depends on, as far as they are stored. */
 export function wholeRow(seq: number, whole: StoredJob, find: (id: string) => Row | undefined): Row {
-  const { dependsOn, uniqueUntil, ...job } = whole;
-  const rest = { seq, uniqueUntil, dependants: new Map(), holdsKey: false, pruneAt: 0 };
+  const { dependsOn, uniqueUntil, tolerates: _tolerated, records: _records, ...job } = whole;
   // In place of a job that is gone stands one that was removed.
-  const gone = (): Row => ({
-    ...rest,
-    job: { ...job, id: "", result: null },
-    dependsOn: [],
-    dependants: new Map(),
-    removed: true,
-  });
+  const gone = (): Row => {
+    return { seq, uniqueUntil, ...blank(), job: { ...job, id: "", result: null }, dependsOn: [], tolerant: [], removed: true };
+  };
   const below = dependsOn.map((id) => (id === null ? undefined : find(id)) ?? gone());
-  return linked({ ...rest, job, dependsOn: below, removed: false });
+  return linked({ seq, uniqueUntil, ...blank(), job, dependsOn: below, tolerant: tolerantPlaces(whole) });
 }
 
 /** True when a job that depends on it has not ended. */

@@ -12,7 +12,7 @@ export function select(book: Book, filter: JobFilter): Row[] {
     ({ job }) =>
       (states === undefined || states.includes(job.state)) &&
       (queue === undefined || job.queue === queue) &&
-      (task === undefined || job.task === task) &&
+      (task === undefined || job.task === task || job.task.startsWith(`${task}\n`)) &&
       (root === undefined || job.root === root),
   );
 }

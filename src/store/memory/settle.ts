@@ -1,7 +1,8 @@
 // Recording how attempts ended.
 import { isFinal } from "../../task/state.ts";
 import type { Ended, Outcome } from "../job.ts";
-import { afterAttempt, asReported } from "../machine.ts";
+import type { AttemptEnd } from "../machine.ts";
+import { asReported, isHeld } from "../machine.ts";
 import type { Settled, Want } from "../store.ts";
 import type { Book } from "./book.ts";
 import { claim } from "./claim.ts";
@@ -16,24 +17,33 @@ export function settle(book: Book, worker: string, outcomes: readonly Outcome[],
   const unsuccessful: Row[] = [];
   for (const [index, outcome] of outcomes.entries()) {
     const row = book.rows.get(outcome.id);
-    if (!row || row.job.state !== "running" || row.job.worker !== worker || row.job.fence !== outcome.fence) {
+    if (!row || !isHeld(row.job) || row.job.worker !== worker || row.job.fence !== outcome.fence) {
       refused.push(index);
       continue;
     }
-    const state = book.stop(row, afterAttempt(row.job, outcome, now), now);
+    const state = book.stop(row, endOf(book, outcome), now);
     if (!isFinal(state)) continue;
     if (state === "done") releaseAbove(book, row, now);
     else unsuccessful.push(row);
     if (!asReported(outcome.kind, state)) ended.push(toEnded(row));
   }
   for (const each of failAbove(book, unsuccessful, now)) ended.push(each);
-  return { refused, ended, claimed: claim(book, worker, wants, now) };
+  book.openGates(now);
+  const claimed = claim(book, worker, wants, now);
+  book.openGates(now);
+  return { refused, ended, claimed };
+}
+
+function endOf(book: Book, outcome: Outcome): AttemptEnd {
+  if (outcome.kind !== "waiting") return outcome;
+  const { id, kind, dueAt, seen, waits } = outcome;
+  return { kind, dueAt, waits, signalled: book.signals(id) > seen };
 }
 
 /** Gives back what a worker runs, as lost or released; returns what ended with it and in consequence. */
 export function takeBack(book: Book, rows: Iterable<Row>, kind: "lost" | "released", now: number): Ended[] {
   const inOrder = [...rows].sort((a, b) => a.seq - b.seq);
-  const stopped = inOrder.filter((row) => isFinal(book.stop(row, afterAttempt(row.job, { kind }, now), now)));
+  const stopped = inOrder.filter((row) => isFinal(book.stop(row, { kind }, now)));
   const ended = stopped.map(toEnded);
   for (const each of failAbove(book, stopped, now)) ended.push(each);
   return ended;

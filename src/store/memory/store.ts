@@ -7,18 +7,22 @@ import { systemRuntime } from "../../core/runtime.ts";
 import type { JobState } from "../../task/state.ts";
 import { isFinal, jobStates } from "../../task/state.ts";
 import { arrivals, takenId } from "../arrival.ts";
-import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
+import type { Claim, Ended, Input, Job, NewJob, NewRecord, Outcome, StoredJob, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
+import { isHeld, signalPrefix } from "../machine.ts";
 import type {
   Added,
   Cancelled,
+  Changes,
   Dump,
   JobFilter,
   NewWorker,
   Page,
   QueueStats,
+  ReadyLine,
   Settled,
   Store,
+  StoredGate,
   StoredWorker,
   StoreEvent,
   StoreListener,
@@ -28,7 +32,7 @@ import type {
 } from "../store.ts";
 import type { Member } from "./book.ts";
 import { Book } from "./book.ts";
-import { cancel, remove, retry } from "./change.ts";
+import { cancel, change, remove, retry } from "./change.ts";
 import type { Row } from "./row.ts";
 import { next } from "./claim.ts";
 import { toEnded, toJob } from "./row.ts";
@@ -68,14 +72,20 @@ class MemoryStore implements Store {
   }
 
   add(jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
+    return this.#verb((book) => add(book, jobs, now));
+  }
+
+  addIf(
+    { name, from, to }: Parameters<Store["addIf"]>[0],
+    jobs: readonly NewJob[],
+    now: number,
+  ): Promise<readonly Added[] | null> {
     return this.#verb((book) => {
-      for (const { id } of jobs) if (book.rows.has(id)) throw takenId(id);
-      const arrived = arrivals(jobs, now, {
-        find: (id) => book.rows.get(id)?.job,
-        holder: (key) => book.holders.get(key)?.job.id,
-      });
-      for (const each of arrived) if (each.existing === null) book.insert(each, now);
-      return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
+      if (book.records.get("", name) !== from) return null;
+      const added = add(book, jobs, now);
+      book.records.set("", name, to);
+      book.tellWritten();
+      return added;
     });
   }
 
@@ -87,8 +97,34 @@ class MemoryStore implements Store {
     return this.#verb((book) => settle(book, worker, outcomes, wants, now));
   }
 
-  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+  inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
     return this.#verb((book) => ids.map((id) => inputsOf(book, id)));
+  }
+
+  write(records: readonly NewRecord[], now: number): Promise<readonly boolean[]> {
+    return this.#verb((book) => {
+      const written = records.map((record) => write(book, record, now));
+      book.openGates(now);
+      return written;
+    });
+  }
+
+  records(job: string, prefix: string, limit: number, after?: string): Promise<readonly StoredRecord[]> {
+    return this.#verb(({ records }) => {
+      const rest = records.list(job, prefix).filter(({ name }) => after === undefined || name > after);
+      return rest.slice(0, limit);
+    });
+  }
+
+  suspend(worker: string, jobs: readonly (readonly [id: string, fence: number, waits: string | null])[]): Promise<void> {
+    return this.#verb((book) => {
+      for (const [id, fence, waits] of jobs) {
+        const job = book.rows.get(id)?.job;
+        if (!job || !holds(job, worker, fence)) continue;
+        job.state = waits === null ? "running" : "waiting";
+        job.waits = waits;
+      }
+    });
   }
 
   next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
@@ -120,11 +156,15 @@ class MemoryStore implements Store {
   }
 
   cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
-    return this.#verb((book) => cancel(book, filter, reason, now));
+    return this.#verb((book) => opened(book, now, cancel(book, filter, reason, now)));
   }
 
   retry(filter: JobFilter, now: number): Promise<readonly string[]> {
-    return this.#verb((book) => retry(book, filter, now));
+    return this.#verb((book) => opened(book, now, retry(book, filter, now)));
+  }
+
+  change(filter: JobFilter, changes: Changes, now: number): Promise<readonly string[]> {
+    return this.#verb((book) => opened(book, now, change(book, filter, changes, now)));
   }
 
   remove(filter: JobFilter): Promise<number> {
@@ -172,6 +212,7 @@ class MemoryStore implements Store {
     return this.#verb((book) => {
       takeBack(book, book.members.get(worker)?.running ?? [], "released", now);
       book.members.delete(worker);
+      book.openGates(now);
     });
   }
 
@@ -180,7 +221,7 @@ class MemoryStore implements Store {
       const isHeld = ({ job }: Row): boolean => held.some(({ id, fence }) => id === job.id && fence === job.fence);
       const others = [...(book.members.get(worker)?.running ?? [])].filter((row) => !isHeld(row));
       takeBack(book, others, "released", now);
-      return others.length;
+      return opened(book, now, others.length);
     });
   }
 
@@ -188,7 +229,7 @@ class MemoryStore implements Store {
     return this.#verb((book) => {
       for (const [id, fence, text] of progress) {
         const job = book.rows.get(id)?.job;
-        if (job?.state === "running" && job.worker === worker && job.fence === fence) job.progress = text;
+        if (job && holds(job, worker, fence)) job.progress = text;
       }
     });
   }
@@ -218,12 +259,20 @@ class MemoryStore implements Store {
     });
   }
 
+  lines(limit: number): Promise<readonly ReadyLine[]> {
+    return this.#verb((book) => [...book.lines()].slice(0, limit));
+  }
+
+  gates(names: readonly string[]): Promise<readonly StoredGate[]> {
+    return this.#verb((book) => [...new Set(names)].flatMap((name) => book.gates.show(name, book.rows.values()) ?? []));
+  }
+
   dump(after: string | null, limit: number): Promise<Dump> {
     return this.#verb((book) => dump(book, after, limit));
   }
 
   load(jobs: readonly StoredJob[], now: number): Promise<number> {
-    return this.#verb((book) => load(book, jobs, now));
+    return this.#verb((book) => opened(book, now, load(book, jobs, now)));
   }
 
   info(): Promise<StoreInfo> {
@@ -278,11 +327,45 @@ function noJobs(): Record<JobState, number> {
   return Object.fromEntries(jobStates.map((state) => [state, 0])) as Record<JobState, number>;
 }
 
-function inputsOf(book: Book, id: string): string[] {
+function add(book: Book, jobs: readonly NewJob[], now: number): readonly Added[] {
+  for (const { id } of jobs) if (book.rows.has(id)) throw takenId(id);
+  const arrived = arrivals(jobs, now, {
+    find: (id) => book.rows.get(id)?.job,
+    holder: (key) => book.holders.get(key)?.job.id,
+  });
+  for (const each of arrived) if (each.existing === null) book.insert(each, now);
+  book.openGates(now);
+  return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
+}
+
+/** What a verb gives, once those who can have passed their gates. */
+function opened<T>(book: Book, now: number, given: T): T {
+  book.openGates(now);
+  return given;
+}
+
+function holds(job: Job, worker: string, fence: number): boolean {
+  return isHeld(job) && job.worker === worker && job.fence === fence;
+}
+
+function write(book: Book, { job, name, text, claim, tell }: NewRecord, now: number): boolean {
+  const row = book.rows.get(job);
+  if (job !== "" && !row) return false;
+  if (row && (claim ? !holds(row.job, claim.worker, claim.fence) : isFinal(row.job.state))) return false;
+  book.records.set(job, name, text);
+  if (tell) book.tellWritten();
+  const wakes = row?.job.state === "waiting" && !isHeld(row.job) && name.startsWith(signalPrefix);
+  if (wakes) book.promote(row, now);
+  return true;
+}
+
+function inputsOf(book: Book, id: string): Input[] {
   const row = book.rows.get(id);
   if (!row) throw new StoreError(`The inputs of job "${id}" cannot be read: the job is not stored. It was removed or pruned.`);
-  return row.dependsOn.map(({ job }) => {
+  return row.dependsOn.map((below, place) => {
+    const { job } = below;
     if (job.state === "done" && job.result !== null) return job.result;
+    if (isFinal(job.state) && row.tolerant[place] === true) return toEnded(below);
     throw new StoreError(`The inputs of job "${id}" cannot be read: "${job.id}", which it depends on, is not done.`);
   });
 }

@@ -49,6 +49,9 @@ export function tend(book: Book, now: number, limit: number): Tended {
   expire(book, now, limit, ended);
   const due = book.scheduled.takeUpTo(now, limit);
   for (const row of due) book.promote(row, now);
+  book.gates.lookAtDue(now, limit);
+  book.openGates(now);
   const pruned = prune(book, now, limit);
-  return { promoted: due.length, recovered, pruned, ended, lost, nextDueAt: book.scheduled.head()?.order ?? null };
+  const nextDueAt = Math.min(book.scheduled.head()?.order ?? Infinity, book.gates.nextAt ?? Infinity);
+  return { promoted: due.length, recovered, pruned, ended, lost, nextDueAt: nextDueAt === Infinity ? null : nextDueAt };
 }

@@ -27,7 +27,7 @@ export const adding: readonly Case[] = [
         submittedAt: start - 3,
       });
       assert.deepEqual(await store.add([given], start), [{ id: "a", existing: null }]);
-      const { unique, dependsOn, ...facts } = given;
+      const { unique, dependsOn, tolerates: _none, ...facts } = given;
       const expected = {
         ...facts,
         state: "scheduled",
@@ -47,6 +47,8 @@ export const adding: readonly Case[] = [
         cancelAt: null,
         cancelReason: null,
         progress: null,
+        waits: null,
+        gate: null,
       };
       assert.deepEqual(await store.get(["a", "nobody"]), [expected]);
     },

@@ -33,6 +33,8 @@ export function newJob(draft: Draft, now: number = start): NewJob {
     parent: null,
     trace: null,
     dependsOn: [],
+    tolerates: [],
+    gates: [],
     unique: null,
     submittedAt: now,
     ...draft,
