@@ -30,8 +30,6 @@ export interface Row {
   removed: boolean;
   /** How many of its gates it has passed; -1 while it is not on its way through them. */
   passed: number;
-  /** Where it stands in the line of the gate it is before. */
-  place: number;
   /** Where it stands among ready jobs: its seq, or when it passed its last gate. */
   age: number;
   /** Started since: the places that are kept until a start are given back. */
@@ -72,16 +70,13 @@ export function newRow(seq: number, { job, pending, cause, tolerant }: Arrival, 
   });
 }
 
-function blank(
-  seq: number,
-): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "place" | "age" | "hasStarted"> {
+function blank(seq: number): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "age" | "hasStarted"> {
   return {
     dependants: new Map(),
     holdsKey: false,
     pruneAt: 0,
     removed: false,
     passed: -1,
-    place: 0,
     age: seq,
     hasStarted: false,
   };

@@ -126,11 +126,7 @@ class SqliteStore implements Store {
     });
   }
 
-  addIf(
-    record: Parameters<Store["addIf"]>[0],
-    jobs: readonly NewJob[],
-    now: number,
-  ): Promise<readonly Added[] | null> {
+  addIf(record: Parameters<Store["addIf"]>[0], jobs: readonly NewJob[], now: number): Promise<readonly Added[] | null> {
     return this.#commits.write({
       weight: jobs.length + 1,
       flush: "acknowledged",
