@@ -9,25 +9,23 @@ export const jobColumns: string = `jobs.id, jobs.task, jobs.queue, jobs.priority
   jobs.expires_at, jobs.keep_ms, jobs.root, jobs.parent, jobs.trace, jobs.submitted_at, jobs.state, jobs.unique_key, jobs.dependencies,
   jobs.pending, jobs.attempt, jobs.crashes, jobs.fence, jobs.worker, jobs.ready_at, jobs.started_at, jobs.ended_at, jobs.result, jobs.error,
   jobs.cause, jobs.cancel_at, jobs.cancel_reason, jobs.progress, jobs.waits, jobs.gate, jobs.gate_names, jobs.gate_rooms,
-  jobs.gate_everies, jobs.gate_untils, jobs.gate_orders`;
+  jobs.gate_everies, jobs.gate_untils`;
 
 /** How many they are. */
-export const jobColumnCount = 38;
+export const jobColumnCount = 37;
 
 function toGates(row: Row, at: number): readonly Gate[] {
-  const [names, rooms, everies, untils, orders] = row.slice(at, at + 5) as [
+  const [names, rooms, everies, untils] = row.slice(at, at + 4) as [
     readonly string[] | null,
     readonly number[],
     readonly (number | null)[],
     readonly Gate["until"][],
-    readonly Gate["order"][],
   ];
   return (names ?? []).map((name, index) => ({
     name: fromStored(name),
     room: rooms[index] as number,
     everyMs: everies[index] as number | null,
     until: untils[index] as Gate["until"],
-    order: orders[index] as Gate["order"],
   }));
 }
 

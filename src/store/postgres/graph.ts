@@ -22,11 +22,16 @@ export interface LiveNode extends LiveJob {
 
 interface Node extends LiveNode {
   readonly hasOwnRoot: boolean;
-  /** It waits for dependencies. */
-  readonly isPending: boolean;
+  /** Dependencies not yet done. */
+  pending: number;
   readonly below: string[];
-  /** The jobs that need it, and whether each tolerates that it ends badly. */
-  readonly above: Map<string, boolean>;
+  readonly above: Map<string, Need>;
+}
+
+/** How a job needs another: how many of its dependencies that is, and whether it tolerates that it ends badly. */
+interface Need {
+  count: number;
+  isTolerant: boolean;
 }
 
 type NodeRow = [string, string, JobState, boolean, boolean, boolean, number];
@@ -34,6 +39,20 @@ type NodeRow = [string, string, JobState, boolean, boolean, boolean, number];
 function bySeq(a: string, b: string): number {
   const [one, other] = [BigInt(a), BigInt(b)];
   return one < other ? -1 : Number(one > other);
+}
+
+/** A job that fails since one it needs has ended badly. */
+export interface Failed {
+  readonly seq: string;
+  readonly id: string;
+  readonly cause: string;
+}
+
+/** What the end of some jobs does to others. */
+export interface Fallout {
+  readonly failed: readonly Failed[];
+  /** Of how many dependencies jobs are rid, also of some that fail. */
+  readonly released: ReadonlyMap<string, number>;
 }
 
 /** Live jobs around some chosen ones, with their edges. */
@@ -45,12 +64,13 @@ export class Neighbours {
   constructor(chosen: readonly string[], rows: readonly Row[], edges: readonly Row[]) {
     for (const [seq, id, state, hasOwnRoot, isHeld, canUndo, pending] of rows as NodeRow[]) {
       const facts = { seq, id: fromStored(id), state, hasOwnRoot, isHeld, canUndo };
-      this.#nodes.set(seq, { ...facts, isPending: state === "blocked" && pending > 0, below: [], above: new Map() });
+      this.#nodes.set(seq, { ...facts, pending, below: [], above: new Map() });
     }
     for (const [job, dep, tolerated] of edges as [string, string, boolean | null][]) {
       this.#nodes.get(job)?.below.push(dep);
       const above = this.#nodes.get(dep)?.above;
-      above?.set(job, tolerated === true && (above.get(job) ?? true));
+      const need = above?.get(job) ?? { count: 0, isTolerant: true };
+      above?.set(job, { count: need.count + 1, isTolerant: need.isTolerant && tolerated === true });
     }
     this.chosen = this.#live(chosen);
   }
@@ -73,21 +93,28 @@ export class Neighbours {
     return this.#live(this.#nodes.get(seq)?.above.keys() ?? []).length > 0;
   }
 
-  /** Fails the blocked jobs above these, and so on up, nearest first; each with the one at the bottom. */
-  failAbove(seqs: readonly string[]): { readonly seq: string; readonly id: string; readonly cause: string }[] {
-    const failed: { readonly seq: string; readonly id: string; readonly cause: string }[] = [];
+  /** Fails the blocked jobs above these, and so on up, nearest first; each with the one at the bottom. Releases those that tolerate it. */
+  failAbove(seqs: readonly string[]): Fallout {
+    const failed: Failed[] = [];
+    const released = new Map<string, number>();
     const queue = seqs.flatMap((seq) => this.#nodes.get(seq) ?? []).map(({ seq, id }) => ({ seq, cause: id }));
     // The list grows while it is walked.
     for (const { seq, cause } of queue) {
-      const needs = [...(this.#nodes.get(seq)?.above ?? [])].filter(([, isTolerant]) => !isTolerant);
-      for (const each of this.#live(needs.map(([above]) => above).sort(bySeq))) {
-        if (!each.isPending) continue;
+      const needs = this.#nodes.get(seq)?.above ?? new Map<string, Need>();
+      for (const each of this.#live([...needs.keys()].sort(bySeq))) {
+        const { count = 0, isTolerant } = needs.get(each.seq) ?? {};
+        if (each.pending === 0) continue;
+        if (isTolerant) {
+          each.pending -= count;
+          released.set(each.seq, (released.get(each.seq) ?? 0) + count);
+          continue;
+        }
         this.end(each.seq);
         failed.push({ seq: each.seq, id: each.id, cause });
         queue.push({ seq: each.seq, cause });
       }
     }
-    return failed;
+    return { failed, released };
   }
 }
 
@@ -111,7 +138,7 @@ export async function loadNeighbours({ schema }: Ground, session: Session, chose
      SELECT job, dep, tolerated FROM met ORDER BY job, position`,
     [numberArray(chosen)],
   );
-  const seqs = new Set([...chosen, ...(edges as [string, string][]).flat()]);
+  const seqs = new Set([...chosen, ...edges.flatMap(([job, dep]) => [job as string, dep as string])]);
   const rows = await session.query(
     `SELECT seq, id, state, root = id, worker IS NOT NULL, state = 'waiting' AND EXISTS (
        SELECT 1 FROM ${schema}.record WHERE record.seq = jobs.seq AND ${beginsWith("record.name", `'${undoPrefix}'`)}

@@ -11,7 +11,6 @@ export function gateColumns(jobs: readonly Pick<NewJob, "gates">[]): readonly (s
     lists((gates) => numberArray(gates.map(({ room }) => room))),
     lists((gates) => numberArray(gates.map(({ everyMs }) => everyMs))),
     lists((gates) => textArray(gates.map(({ until }) => until))),
-    lists((gates) => textArray(gates.map(({ order }) => order))),
   ];
 }
 
@@ -26,7 +25,7 @@ function rootOf({ id, root }: NewJob): string | null {
 }
 
 function gatesText({ gates }: NewJob): string {
-  return gates.length === 0 ? "" : JSON.stringify(gates.map(({ name, room, everyMs, until, order }) => [name, room, everyMs, until, order]));
+  return gates.length === 0 ? "" : JSON.stringify(gates.map(({ name, room, everyMs, until }) => [name, room, everyMs, until]));
 }
 
 function sameGates(one: NewJob, other: NewJob): boolean {

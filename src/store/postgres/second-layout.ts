@@ -13,8 +13,7 @@ export const secondLayout: SchemaSql = (s) => `
     ADD COLUMN gate_names text[] COLLATE "C",
     ADD COLUMN gate_rooms double precision[],
     ADD COLUMN gate_everies double precision[],
-    ADD COLUMN gate_untils text[],
-    ADD COLUMN gate_orders text[];
+    ADD COLUMN gate_untils text[];
   ALTER TABLE ${s}.ready ADD COLUMN places text;      -- at its gates: 'all', or 'some' when it has started since
   ALTER TABLE ${s}.parked ADD COLUMN waits text;
   ALTER TABLE ${s}.running ADD COLUMN waits text, ADD COLUMN places boolean;
@@ -29,17 +28,15 @@ export const secondLayout: SchemaSql = (s) => `
     seq bigint PRIMARY KEY,
     gate ${text} NOT NULL,
     number integer NOT NULL,                           -- which of its gates it is, from 1 on
-    rank bigint NOT NULL,
-    place bigint NOT NULL,${carried}
+    rank bigint NOT NULL,${carried}
   );
-  CREATE INDEX standing_line ON ${s}.standing (gate, rank, place, seq);
+  CREATE INDEX standing_line ON ${s}.standing (gate, rank, seq);
   CREATE INDEX standing_expiring ON ${s}.standing (expires_at, seq) WHERE expires_at IS NOT NULL AND attempt = 0;
   CREATE TABLE ${s}.gate (
     name ${text} PRIMARY KEY,
     room double precision NOT NULL,
     every_ms double precision,
     held double precision NOT NULL DEFAULT 0,
-    came bigint NOT NULL DEFAULT 0,
     tokens double precision NOT NULL,
     at double precision NOT NULL,
     next_at double precision,
@@ -70,7 +67,7 @@ export const secondLayout: SchemaSql = (s) => `
       coalesce(ended.cancel_at, running.cancel_at) AS cancel_at, coalesce(ended.cancel_reason, running.cancel_reason) AS cancel_reason,
       coalesce(ended.progress, ready.progress, running.progress, parked.progress, standing.progress) AS progress,
       coalesce(running.waits, parked.waits) AS waits, standing.gate,
-      job.gate_names, job.gate_rooms, job.gate_everies, job.gate_untils, job.gate_orders
+      job.gate_names, job.gate_rooms, job.gate_everies, job.gate_untils
     FROM ${s}.job
     LEFT JOIN ${s}.ended ON ended.seq = job.seq
     LEFT JOIN ${s}.ready ON ready.queue = job.queue AND ready.task = job.task AND ready.rank = job.rank AND ready.seq = job.seq

@@ -1,6 +1,7 @@
 // Writing jobs on which it has been decided, by one call of a function.
 import type { Arrival } from "../arrival.ts";
 import { isDueSoon } from "../machine.ts";
+import type { Bell } from "./bell.ts";
 import type { Session } from "./connection.ts";
 import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
@@ -74,6 +75,13 @@ export interface Writing {
   readonly seqs?: ReadonlyMap<string, string>;
   /** Whose notification it is, when it is not this program's. */
   readonly origin?: string;
+  /** True when the caller tells what happened. */
+  readonly quiet?: boolean;
+}
+
+function notice(bell: Bell, happened: number, origin: string | undefined, quiet: boolean): ReturnType<Bell["payload"]> {
+  if (quiet) return { told: 0, text: null };
+  return origin === undefined ? bell.payload(happened) : { told: happened, text: `${origin} ${happened}` };
 }
 
 /** Writes batches. */
@@ -81,7 +89,7 @@ export async function write(
   { schema, bell }: Ground,
   session: Session,
   batches: readonly Decided[],
-  { seqs = new Map(), origin }: Writing = {},
+  { seqs = new Map(), origin, quiet = false }: Writing = {},
 ): Promise<Written> {
   const kinds = new Kinds();
   const added: Arrival[] = [];
@@ -95,7 +103,7 @@ export async function write(
   }
   const happened = happenedIn(batches);
   if (added.length === 0) return { happened, told: 0 };
-  const { told, text } = origin === undefined ? bell.payload(happened) : { told: happened, text: `${origin} ${happened}` };
+  const { told, text } = notice(bell, happened, origin, quiet);
   const jobs = added.map(({ job }) => job);
   const edges = edgesOf(added, seqs);
   const values = [

@@ -11,7 +11,7 @@ export const addJobs: SchemaSql = (s) => `
     dues double precision[], expiries double precision[], dependency_counts integer[], pendings integer[], causes text[], keys text[],
     untils text[], kind_tasks text[], kind_queues text[], kind_ranks bigint[], kind_crash_limits bigint[], kind_keeps double precision[],
     kind_policies text[], kind_roots text[], kind_parents text[], kind_traces text[], kind_gate_names text[],
-    kind_gate_rooms text[], kind_gate_everies text[], kind_gate_untils text[], kind_gate_orders text[], kind_times double precision[],
+    kind_gate_rooms text[], kind_gate_everies text[], kind_gate_untils text[], kind_times double precision[],
     edge_jobs integer[], edge_positions integer[], edge_deps bigint[], edge_tolerated boolean[], channel text, notice text)
   RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET jit = off SET enable_nestloop = off
     SET enable_mergejoin = off AS $body$
@@ -35,15 +35,14 @@ export const addJobs: SchemaSql = (s) => `
       FROM unnest(ids, all_args, submitted, kinds, dues, expiries, dependency_counts, pendings, causes, keys, untils) WITH ORDINALITY
         AS own(id, args, submitted_at, kind, due_at, expires_at, dependencies, pending, cause, key, until, place)
       JOIN unnest(kind_tasks, kind_queues, kind_ranks, kind_crash_limits, kind_keeps, kind_policies, kind_roots, kind_parents, kind_traces,
-        kind_gate_names, kind_gate_rooms, kind_gate_everies, kind_gate_untils, kind_gate_orders,        kind_times) WITH ORDINALITY
+        kind_gate_names, kind_gate_rooms, kind_gate_everies, kind_gate_untils,        kind_times) WITH ORDINALITY
         AS kind(task, queue, rank, crash_limit, keep_ms, policy, root, parent, trace, gate_names, gate_rooms, gate_everies, gate_untils,
-          gate_orders, at, no) ON kind.no = own.kind
+          at, no) ON kind.no = own.kind
     ), facts AS (
       INSERT INTO ${s}.job (seq, id, task, queue, rank, crash_limit, dependencies, keep_ms, submitted_at, root, parent, trace, unique_key,
-        unique_until, policy, args, gate_names, gate_rooms, gate_everies, gate_untils, gate_orders)
+        unique_until, policy, args, gate_names, gate_rooms, gate_everies, gate_untils)
       SELECT seq, id, task, queue, rank, crash_limit, coalesce(dependencies, 0), keep_ms, submitted_at, root, parent, trace, key, until,
-        policy, args, gate_names::text[], gate_rooms::double precision[], gate_everies::double precision[], gate_untils::text[],
-        gate_orders::text[] FROM given
+        policy, args, gate_names::text[], gate_rooms::double precision[], gate_everies::double precision[], gate_untils::text[] FROM given
     ), to_ready AS (
       INSERT INTO ${s}.ready (queue, task, rank, seq, due_at, expires_at, ready_at)
       SELECT queue, task, rank, seq, due_at, expires_at, at FROM given
