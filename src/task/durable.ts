@@ -22,6 +22,9 @@ export interface JournalRecord {
   readonly text: string;
 }
 
+/** A record to write, or, with null, to delete. */
+export type Change = readonly [name: string, text: string | null];
+
 /** Why and until when an attempt is suspended. */
 export interface Suspension {
   /** When to go on at the latest; null when only a signal can end it. */
@@ -43,7 +46,7 @@ export interface DurableHost {
   readonly hasPast: boolean;
   read(prefix: string): Promise<readonly JournalRecord[]>;
   /** Writes and deletes (null) records, all or none; false when the attempt is not the job's any more. */
-  write(records: readonly (readonly [name: string, text: string | null])[]): Promise<boolean>;
+  write(records: readonly Change[]): Promise<boolean>;
   /** Ends the attempt, to go on later. Where that cannot be (a pool), undefined: waits are spent in memory. */
   readonly suspend: ((suspension: Suspension) => void) | undefined;
   /** The job was cancelled while it was suspended. */
@@ -93,6 +96,10 @@ function checkName(name: unknown, what: string): string {
   throw new UsageError(`${what} takes a name of 1 to ${longestName} characters, found ${show(name)}.`);
 }
 
+function recordOf(kind: "step" | "undo", name: string): string {
+  return `${kind}/${encodeURIComponent(name)}`;
+}
+
 /** The durable steps of one attempt. */
 export class Durable {
   readonly #host: DurableHost;
@@ -128,7 +135,7 @@ export class Durable {
     const name = this.#nameOf(`sleep ${checkName(options.name ?? told, "context().sleep()")}`);
     const recorded = await this.#recall(name);
     const dueAt = recorded === undefined ? this.#dueAt(duration) : Number(decode(recorded));
-    if (recorded === undefined) await this.#write([[`step/${name}`, encode(dueAt, "dueAt")]], name);
+    if (recorded === undefined) await this.#record(name, encode(dueAt, "dueAt"));
     if (dueAt > this.#host.now()) await this.#wait(dueAt, ["sleep", name, dueAt]);
   }
 
@@ -142,8 +149,8 @@ export class Durable {
       if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
       const deadline = await this.#deadline(name, options);
       const sent = await this.#sent(signal, place);
-      if (sent !== undefined) await this.#write([[`step/${name}`, encode(["sent", decode(sent)], "signal")]], name);
-      else if (deadline !== null && deadline <= this.#host.now()) await this.#write([[`step/${name}`, '["late"]']], name);
+      if (sent !== undefined) await this.#record(name, `["sent",${sent}]`);
+      else if (deadline !== null && deadline <= this.#host.now()) await this.#record(name, '["late"]');
       else await this.#wait(deadline, ["signal", signal, deadline]);
     }
   }
@@ -195,28 +202,25 @@ export class Durable {
         failed.push({ step: name, error });
       }
       // A step that could not be undone is told of, once; it stays recorded.
-      const records = [
-        [`undo/${name}`, null] as const,
-        ...(failed.at(-1)?.step === name ? [] : [[`step/${name}`, null] as const]),
-      ];
-      if (!(await this.#host.write(records))) return never;
+      const undone: Change[] = failed.at(-1)?.step === name ? [] : [[recordOf("step", name), null]];
+      if (!(await this.#host.write([...undone, [recordOf("undo", name), null]]))) return never;
     }
     return failed;
   }
 
-  async #first<T>(name: string, run: () => T | PromiseLike<T>, { undo }: StepOptions<T>): Promise<T> {
+  #first<T>(name: string, run: () => T | PromiseLike<T>, { undo }: StepOptions<T>): Promise<T> {
     this.#refuseAfterEnd();
-    const value = await this.#during(run);
-    const text = encode(value, `step "${name}"`);
-    await this.#write([[`step/${name}`, text], ...(undo ? [[`undo/${name}`, "null"] as const] : [])], name);
-    return decode(text) as T;
+    return this.#during(async () => {
+      const text = encode(await run(), `the result of step "${name}"`);
+      await this.#record(name, text, undo ? [[recordOf("undo", name), "null"]] : []);
+      return decode(text) as T;
+    });
   }
 
   /** What is recorded of a step, if anything is. */
   async #recall(name: string): Promise<string | undefined> {
     this.#met.add(name);
-    if (this.#host.hasPast || this.#journal) return (await this.#load()).get(name);
-    return undefined;
+    return this.#host.hasPast || this.#journal ? (await this.#load()).get(name) : undefined;
   }
 
   #load(): Promise<Map<string, string>> {
@@ -240,12 +244,10 @@ export class Durable {
     return journal;
   }
 
-  async #write(records: readonly (readonly [name: string, text: string | null])[], name: string): Promise<void> {
+  async #record(name: string, text: string, more: readonly Change[] = []): Promise<void> {
+    if (!(await this.#host.write([[recordOf("step", name), text], ...more]))) await never;
     this.#fresh.push(name);
-    const [first] = records;
-    if (first?.[1] != null) void this.#load().then((journal) => journal.set(name, first[1] as string));
-    const named = records.map(([full, text]) => [full.replace(name, encodeURIComponent(name)), text] as const);
-    if (!(await this.#host.write(named))) await never;
+    (await this.#load()).set(name, text);
   }
 
   /** The `place`-th signal of this name. */
@@ -268,7 +270,7 @@ export class Durable {
     const recorded = await this.#recall(until);
     if (recorded !== undefined) return Number(decode(recorded));
     const deadline = this.#host.now() + toMs(timeout, "context().waitFor() timeout");
-    await this.#write([[`step/${until}`, encode(deadline, "deadline")]], until);
+    await this.#record(until, encode(deadline, "deadline"));
     return deadline;
   }
 
