@@ -40,7 +40,6 @@ export function addIf(
   };
   return {
     long: true,
-    run: (session) =>
-      withTakenId(ground, session, jobs, () => change(ground, session, (effects) => attempt(session, effects))),
+    run: (session) => withTakenId(ground, session, jobs, () => change(ground, session, (effects) => attempt(session, effects))),
   };
 }

@@ -172,7 +172,12 @@ function addingAmongOthers(ground: Ground, batches: readonly Batch[]): Work<read
 }
 
 /** Says which id is taken when one is. */
-export async function withTakenId<T>(ground: Ground, session: Session, jobs: readonly NewJob[], run: () => Promise<T>): Promise<T> {
+export async function withTakenId<T>(
+  ground: Ground,
+  session: Session,
+  jobs: readonly NewJob[],
+  run: () => Promise<T>,
+): Promise<T> {
   try {
     return await run();
   } catch (error) {

@@ -49,9 +49,7 @@ export class Bell {
     const elapsed = this.#options.runtime.elapsed();
     this.#credit = Math.min(atOnce, this.#credit + (elapsed - this.#creditAt) / quietMs);
     this.#creditAt = elapsed;
-    return this.#isClosing || this.#credit >= 1
-      ? { may: everyBit, must: this.#owed }
-      : { may: 0, must: 0 };
+    return this.#isClosing || this.#credit >= 1 ? { may: everyBit, must: this.#owed } : { may: 0, must: 0 };
   }
 
   /** What a commit should carry that is known to do this; null for nothing. */

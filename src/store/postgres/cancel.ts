@@ -22,7 +22,13 @@ interface Plan {
   readonly fallout: Fallout[];
 }
 
-async function wish({ schema }: Ground, session: Session, seqs: readonly string[], why: string | null, now: number): Promise<void> {
+async function wish(
+  { schema }: Ground,
+  session: Session,
+  seqs: readonly string[],
+  why: string | null,
+  now: number,
+): Promise<void> {
   await session.query(
     `UPDATE ${schema}.running SET cancel_at = $1, cancel_reason = $2 WHERE seq = ANY ($3) AND cancel_at IS NULL`,
     [now, why, numberArray(seqs)],

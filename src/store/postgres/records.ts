@@ -46,7 +46,12 @@ export async function readRecords(
   after?: string,
 ): Promise<StoredRecord[]> {
   const seq = job === "" ? "0" : `(SELECT seq FROM ${schema}.job WHERE id = $4)`;
-  const values = [toStored(prefix), after === undefined ? null : toStored(after), rowLimit(limit), ...(job === "" ? [] : [toStored(job)])];
+  const values = [
+    toStored(prefix),
+    after === undefined ? null : toStored(after),
+    rowLimit(limit),
+    ...(job === "" ? [] : [toStored(job)]),
+  ];
   const rows = await session.query(
     `SELECT name, words FROM ${schema}.record WHERE seq = ${seq} AND ${beginsWith("name", "$1")} AND ($2::text IS NULL OR name > $2)
      ORDER BY name LIMIT $3`,

@@ -39,7 +39,9 @@ function otherArguments(others: readonly Named[]): readonly (string | null)[] {
     numberArray(others.map(({ seq }) => seq)),
     numberArray(others.map(({ outcome }) => outcome.fence)),
     textArray(others.map(({ outcome }) => outcome.kind)),
-    textArray(others.map(({ outcome }) => ("error" in outcome ? outcome.error : outcome.kind === "waiting" ? outcome.waits : null))),
+    textArray(
+      others.map(({ outcome }) => ("error" in outcome ? outcome.error : outcome.kind === "waiting" ? outcome.waits : null)),
+    ),
     numberArray(others.map(({ outcome }) => ("dueAt" in outcome ? outcome.dueAt : null))),
     numberArray(others.map(({ outcome }) => (outcome.kind === "waiting" ? outcome.seen : null))),
   ];

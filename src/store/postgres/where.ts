@@ -27,8 +27,7 @@ type OfKind = (table: string) => string;
 
 /** Jobs of a task, whatever they require: that stands behind a line break. */
 function ofTask(mark: string): OfKind {
-  return (table) =>
-    `(${table}.task = ${mark} OR ${table}.task >= ${mark} || chr(10) AND ${table}.task < ${mark} || chr(11))`;
+  return (table) => `(${table}.task = ${mark} OR ${table}.task >= ${mark} || chr(10) AND ${table}.task < ${mark} || chr(11))`;
 }
 
 function part(schema: string, table: string, conditions: readonly string[], kind: readonly OfKind[]): string {

@@ -43,7 +43,12 @@ async function needsOf(schema: string, session: Session, rows: readonly Row[]): 
     if (dependencies > 0) found.set(row[seqAt] as string, { dependsOn: Array<null>(dependencies).fill(null), tolerates: [] });
   }
   if (found.size === 0) return found;
-  const read = (await session.query(edges(schema), [numberArray([...found.keys()])])) as [string, number, string, boolean | null][];
+  const read = (await session.query(edges(schema), [numberArray([...found.keys()])])) as [
+    string,
+    number,
+    string,
+    boolean | null,
+  ][];
   for (const [job, position, stored, tolerated] of read) {
     const id = fromStored(stored);
     const needs = found.get(job);
@@ -55,7 +60,11 @@ async function needsOf(schema: string, session: Session, rows: readonly Row[]): 
 
 async function recordsOf(schema: string, session: Session, rows: readonly Row[]): Promise<Map<string, StoredRecord[]>> {
   const found = new Map<string, StoredRecord[]>();
-  const read = (await session.query(records(schema), [numberArray(rows.map((row) => row[seqAt] as string))])) as [string, string, string][];
+  const read = (await session.query(records(schema), [numberArray(rows.map((row) => row[seqAt] as string))])) as [
+    string,
+    string,
+    string,
+  ][];
   for (const [seq, name, words] of read) {
     const own = found.get(seq) ?? [];
     found.set(seq, own);

@@ -10,14 +10,11 @@ import { jsonText, wake, writeRecords } from "./records.ts";
 import { choose, settle } from "./settle.ts";
 import { stop } from "./stop.ts";
 
+const ends = [freeKeys, endWaiting, takeOff, releaseAbove, failAbove, jsonText, wake, stop];
+const verbs = [choose, settle, addJobs, endings, look, note, suspend, writeRecords, restAnew];
+
 /** All functions of the current layout. */
-export const functions: SchemaSql = (schema) =>
-  [
-    ...[freeKeys, endWaiting, takeOff, releaseAbove, failAbove, jsonText, wake, stop, choose, settle, addJobs, endings, look],
-    ...[note, suspend, writeRecords, restAnew],
-  ]
-    .map((sql) => sql(schema))
-    .join("");
+export const functions: SchemaSql = (schema) => [...ends, ...verbs].map((sql) => sql(schema)).join("");
 
 // Of every layout there was.
 const names =

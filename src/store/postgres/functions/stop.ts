@@ -1,5 +1,5 @@
 // Ending attempts otherwise than done: the rules of `afterAttempt` in `machine.ts`, in the database.
-import { attemptsKept, dueSoonMs, signalPrefix } from "../../machine.ts";
+import { attemptsKept, cancelSignal, dueSoonMs, signalPrefix, undoPrefix } from "../../machine.ts";
 import type { SchemaSql } from "../schema.ts";
 import { endedBit, one, probing, readyBit, scheduledBit, workerLockSeed } from "./codes.ts";
 import { beginsWith } from "./records.ts";
@@ -12,8 +12,9 @@ const endedList = (row: string, state: string, result: string, cause: string): s
 const sameClaim = `running.seq = given.seq AND running.worker = by_worker
         AND (given.fence IS NULL OR running.fence = given.fence)`;
 
-const signals = (s: string): string =>
-  `(SELECT count(*) FROM ${s}.record WHERE record.seq = found.seq AND ${beginsWith("record.name", `'${signalPrefix}'`)})`;
+/** How many records of a kind a job has. */
+const recorded = (s: string, prefix: string): string =>
+  `(SELECT count(*) FROM ${s}.record WHERE record.seq = found.seq AND ${beginsWith("record.name", `'${prefix}'`)})`;
 
 /** The name of the record of an attempt; see `attemptRecord`. */
 const attemptName = (fence: string): string => `'attempt/' || lpad((${fence})::text, 10, '0')`;
@@ -42,11 +43,12 @@ export const stop: SchemaSql = (s) => `
       SELECT found.seq, found.place, found.kind, found.words, job.id, job.task, job.queue, job.rank, job.crash_limit, found.keep_ms, found.keyed,
         found.worker, found.cancel_at, found.cancel_reason, found.fence, found.ready_at, found.started_at, found.progress,
         CASE WHEN found.kind IN ('failed', 'cancelled') THEN found.kind
-          WHEN found.cancel_at IS NOT NULL THEN 'cancelled'
+          WHEN found.kind IN ('crashed', 'lost') AND found.crashes + 1 > job.crash_limit
+            THEN CASE WHEN found.cancel_at IS NULL THEN 'failed' ELSE 'cancelled' END
+          WHEN found.cancel_at IS NOT NULL THEN CASE WHEN ${recorded(s, undoPrefix)} > 0 THEN 'ready' ELSE 'cancelled' END
           WHEN found.kind = 'retry' AND found.due > at THEN 'scheduled'
           WHEN found.kind = 'waiting' AND found.due <= at THEN 'ready'
-          WHEN found.kind = 'waiting' AND ${signals(s)} <= found.seen THEN 'waiting'
-          WHEN found.kind IN ('crashed', 'lost') AND found.crashes + 1 > job.crash_limit THEN 'failed'
+          WHEN found.kind = 'waiting' AND ${recorded(s, signalPrefix)} <= found.seen THEN 'waiting'
           ELSE 'ready' END AS state,
         CASE WHEN found.kind IN ('released', 'waiting') THEN found.attempt - 1 ELSE found.attempt END AS attempt,
         CASE WHEN found.kind IN ('crashed', 'lost') THEN found.crashes + 1 ELSE found.crashes END AS crashes,
@@ -78,6 +80,10 @@ export const stop: SchemaSql = (s) => `
       INSERT INTO ${s}.record (seq, name, words)
       SELECT seq, ${attemptName("fence")}, format('["%s",%s,%s,%s,%s]', kind, ${s}.json_text(worker), started_at, at, ${s}.json_text(error))
       FROM after WHERE kind IN ('retry', 'crashed', 'lost') AND state IN ('ready', 'scheduled')
+      ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words
+    ), asked AS (
+      INSERT INTO ${s}.record (seq, name, words) SELECT seq, '${cancelSignal}', ${s}.json_text(cancel_reason)
+      FROM after WHERE cancel_at IS NOT NULL AND state = 'ready'
       ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words
     ), forgotten AS (
       DELETE FROM ${s}.record USING after
