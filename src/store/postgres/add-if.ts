@@ -29,7 +29,7 @@ export function addIf(
     const stored = await readOwn(ground, session, name);
     if (sent && (await isCommitted(ground, session, sent, stored === to))) return addedOf(sent);
     if (stored !== from) return null;
-    const { decided, happened } = await addAmongOthers(ground, session, [{ jobs, now }], { quiet: true });
+    const { decided, happened } = await addAmongOthers(ground, session, [{ jobs, now }], { isQuiet: true });
     const [only] = decided;
     if (!only || !isDecided(only)) throw only ?? new Error("A batch was not decided on.");
     sent = only;
@@ -40,6 +40,6 @@ export function addIf(
   };
   return {
     long: true,
-    run: (session) => withTakenId(ground, session, jobs, () => change(ground, session, (effects) => attempt(session, effects))),
+    run: (session) => withTakenId(ground, session, jobs, () => change(ground, session, now, (effects) => attempt(session, effects))),
   };
 }

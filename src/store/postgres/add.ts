@@ -8,6 +8,7 @@ import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
 import type { Session } from "./connection.ts";
 import { ConnectionLost } from "./connection.ts";
+import { followUp } from "./gates.ts";
 import type { Ground } from "./ground.ts";
 import type { Part, Work } from "./line.ts";
 import { fromStored, textArray } from "./text.ts";
@@ -143,8 +144,9 @@ function addingByThemselves(ground: Ground, batches: readonly Decided[]): Work<r
     run: async (session) => {
       if (!wasSent || !(await areCommitted(ground, session, batches))) {
         wasSent = true;
-        const { happened, told } = await write(ground, session, batches);
+        const { happened, told, isLeft } = await write(ground, session, batches);
         ground.bell.rang(happened, told);
+        if (isLeft) await followUp(ground, session, batches[0]?.now ?? 0);
       }
       return batches.map(addedOf);
     },

@@ -38,6 +38,7 @@ async function wish(
 async function wake(
   { schema }: Ground,
   session: Session,
+  effects: Effects,
   seqs: readonly string[],
   reason: string | null,
   now: number,
@@ -48,7 +49,8 @@ async function wake(
      ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words`,
     values,
   );
-  await session.query(`SELECT ${schema}.wake($1, $2)`, [values[0], now]);
+  const [row] = await session.query(`SELECT walked FROM ${schema}.wake($1, $2)`, [values[0], now]);
+  effects.atGates(row?.[0]);
 }
 
 async function fall(
@@ -60,12 +62,14 @@ async function fall(
 ): Promise<void> {
   if (released.size > 0) {
     const values = [numberArray([...released.keys()]), numberArray([...released.values()]), now];
-    const [row] = await session.query(`SELECT ${ground.schema}.take_off($1, $2, $3)`, values);
+    const [row] = await session.query(`SELECT readied, walked FROM ${ground.schema}.take_off($1, $2, $3)`, values);
     if (row?.[0] === true) effects.ready();
+    effects.atGates(row?.[1]);
   }
   if (failed.length === 0) return;
   const causes = textArray(failed.map(({ cause }) => cause));
-  await endWaiting(ground, session, numberArray(failed.map(({ seq }) => seq)), "failed", causes, null, now);
+  const seqs = numberArray(failed.map(({ seq }) => seq));
+  await endWaiting(ground, session, effects, seqs, "failed", causes, null, now);
 }
 
 /** Cancels jobs; see `Store.cancel`. */
@@ -77,7 +81,7 @@ export function cancel(
   now: number,
 ): Promise<Cancelled> {
   const { schema } = ground;
-  return change(ground, session, async (effects) => {
+  return change(ground, session, now, async (effects) => {
     const { sql, params } = whereAlso(schema, filter, liveStates);
     const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
     const graph = await loadNeighbours(
@@ -105,10 +109,10 @@ export function cancel(
     // A worker looks when it is told of work, and learns of the wish.
     if (cancelled.requested.length > 0) effects.ready();
     const why = toStoredOrNull(reason);
-    if (plan.ended.length > 0) await endWaiting(ground, session, numberArray(plan.ended), "cancelled", null, why, now);
+    if (plan.ended.length > 0) await endWaiting(ground, session, effects, numberArray(plan.ended), "cancelled", null, why, now);
     for (const each of plan.fallout) await fall(ground, session, effects, each, now);
     if (plan.wished.length > 0) await wish(ground, session, plan.wished, why, now);
-    if (plan.woken.length > 0) await wake(ground, session, plan.woken, reason, now);
+    if (plan.woken.length > 0) await wake(ground, session, effects, plan.woken, reason, now);
     return cancelled;
   });
 }

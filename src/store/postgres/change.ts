@@ -20,7 +20,7 @@ const reviveSql = (schema: string): string => `
   ), gone AS (
     DELETE FROM ${schema}.ended USING given WHERE ended.seq = given.seq
   ), facts AS MATERIALIZED (
-    SELECT given.*, job.queue, job.task, job.rank, job.unique_key, $5::double precision + (given.expires_at - job.submitted_at) AS expiry
+    SELECT given.*, job.queue, job.task, job.rank, job.unique_key, job.gate_names, $5::double precision + (given.expires_at - job.submitted_at) AS expiry
     FROM given JOIN ${schema}.job ON job.seq = given.seq
   ), blocked AS MATERIALIZED (
     -- What tolerated the end of one, and waits for others still, waits for it again.
@@ -30,17 +30,23 @@ const reviveSql = (schema: string): string => `
     WHERE parked.seq = blocked.seq AND NOT parked.scheduled
   ), to_ready AS (
     INSERT INTO ${schema}.ready (queue, task, rank, seq, fence, due_at, expires_at, ready_at)
-    SELECT queue, task, rank, seq, fence, due_at, expiry, $5 FROM facts WHERE state = 'ready'
+    SELECT queue, task, rank, seq, fence, due_at, expiry, $5 FROM facts
+    WHERE state = 'ready' AND gate_names IS NULL
+  ), to_gates AS (
+    INSERT INTO ${schema}.standing (seq, gate, number, rank, fence, due_at, expires_at)
+    SELECT seq, gate_names[1], 1, rank, fence, due_at, expiry FROM facts WHERE state = 'ready' AND gate_names IS NOT NULL
   ), to_parked AS (
     INSERT INTO ${schema}.parked (seq, scheduled, pending, fence, due_at, expires_at)
     SELECT seq, state = 'scheduled', pending, fence, due_at, expiry FROM facts WHERE state <> 'ready'
+  ), to_holder AS (
+    INSERT INTO ${schema}.holder (key, seq) SELECT unique_key, seq FROM facts WHERE unique_key IS NOT NULL
   )
-  INSERT INTO ${schema}.holder (key, seq) SELECT unique_key, seq FROM facts WHERE unique_key IS NOT NULL`;
+  SELECT array_agg(seq) FROM facts WHERE state = 'ready' AND gate_names IS NOT NULL`;
 
 /** Makes ended jobs live again; see `Store.retry`. */
 export function retry(ground: Ground, session: Session, filter: JobFilter, now: number): Promise<string[]> {
   const { schema } = ground;
-  return changing(ground, session, async (effects) => {
+  return changing(ground, session, now, async (effects) => {
     const { sql, params } = whereAlso(schema, filter, retryableStates);
     const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
     const graph = await loadAncestors(
@@ -57,13 +63,14 @@ export function retry(ground: Ground, session: Session, filter: JobFilter, now: 
     if (planned.some(({ state }) => state === "ready")) effects.ready();
     for (const { state, dueAt } of planned) if (state === "scheduled") effects.scheduled(dueAt, now);
     if (planned.length > 0) {
-      await session.query(reviveSql(schema), [
+      const [row] = await session.query(reviveSql(schema), [
         numberArray(planned.map(({ seq }) => seq)),
         textArray(planned.map(({ state }) => state)),
         numberArray(planned.map(({ pending }) => pending)),
         numberArray(planned.map(({ dueAt }) => dueAt)),
         now,
       ]);
+      effects.atGates(row?.[0]);
     }
     return planned.map(({ id }) => id);
   });
@@ -80,11 +87,11 @@ export function change(
   now: number,
 ): Promise<readonly string[]> {
   const { schema } = ground;
-  return changing(ground, session, async (effects) => {
+  return changing(ground, session, now, async (effects) => {
     const { sql, params } = whereAlso(schema, filter, changeable);
     const chosen = await session.query(`SELECT jobs.seq, jobs.id FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
     if (chosen.length === 0) return [];
-    const [row] = await session.query(`SELECT readied, next_due FROM ${schema}.rest_anew($1, $2, $3, $4, $5, $6)`, [
+    const [row] = await session.query(`SELECT readied, next_due, walked, freed FROM ${schema}.rest_anew($1, $2, $3, $4, $5, $6)`, [
       numberArray(chosen.map(([seq]) => seq as string)),
       queue === undefined ? null : toStored(queue),
       priority === undefined ? null : 0 - priority,
@@ -94,6 +101,7 @@ export function change(
     ]);
     if (row?.[0] === true) effects.ready();
     effects.scheduled((row?.[1] ?? null) as number | null, now);
+    effects.atGates(row?.[2], row?.[3]);
     return chosen.map(([, id]) => fromStored(id as string));
   });
 }
@@ -123,7 +131,7 @@ export function isNeededSql(schema: string, seq: string): string {
 /** Deletes ended jobs no live one needs; returns how many. */
 export function remove(ground: Ground, session: Session, filter: JobFilter): Promise<number> {
   const { schema } = ground;
-  return changing(ground, session, async () => {
+  return changing(ground, session, 0, async () => {
     const { sql, params } = whereAlso(schema, filter, finalStates);
     const rows = await session.query(
       `SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} AND NOT ${isNeededSql(schema, "jobs.seq")}`,

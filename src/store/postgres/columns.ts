@@ -88,7 +88,7 @@ export function toEnded(row: Row): Ended {
   };
 }
 
-/** A row of `settle` behind the first; its first column is the head's, its second the seq. */
+/** A row of `settle` before the last; its first column is the head's, its second the seq. */
 export function toClaimed(row: Row): ClaimedJob {
   return {
     id: fromStored(row[2] as string),

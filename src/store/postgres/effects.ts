@@ -6,10 +6,15 @@ import { toEnded } from "./columns.ts";
 import type { Session } from "./connection.ts";
 import { endedBit, readyBit, scheduledBit, writtenBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
+import { numberArray, sparseStoredArray } from "./text.ts";
 import { alone } from "./transaction.ts";
 
 /** What a transaction did so far that others want to know. */
 export class Effects {
+  /** Jobs that walked up to a gate, by their seqs. */
+  readonly walked: string[] = [];
+  /** Gates, as their names are stored, once for each place given back. */
+  readonly freed: string[] = [];
   #bits = 0;
 
   get bits(): number {
@@ -35,6 +40,12 @@ export class Effects {
     this.#bits |= writtenBit;
   }
 
+  /** These jobs walked up to a gate, and gates were given these places back; a null list is empty. */
+  atGates(walked: unknown, freed: unknown = null): void {
+    for (const seq of (walked ?? []) as readonly string[]) this.walked.push(seq);
+    for (const name of (freed ?? []) as readonly string[]) this.freed.push(name);
+  }
+
   add(bits: number): void {
     this.#bits |= bits;
   }
@@ -46,12 +57,33 @@ async function ring({ bell }: Ground, session: Session, bits: number): Promise<n
   return told;
 }
 
+/** Lets those pass their gates that can after what was done so far, and where `due` gates want to be looked at. */
+export async function passGates(
+  { schema }: Ground,
+  session: Session,
+  effects: Effects,
+  now: number,
+  due: readonly string[] = [],
+): Promise<void> {
+  const [walked, freed] = [effects.walked.splice(0), effects.freed.splice(0)];
+  if (walked.length + freed.length + due.length === 0) return;
+  const values = [numberArray(walked), sparseStoredArray(freed), sparseStoredArray(due), now];
+  const [row] = await session.query(`SELECT happened FROM ${schema}.pass_gates($1, $2, $3, $4, NULL)`, values);
+  effects.add(row?.[0] as number);
+}
+
 /** Runs a rare verb in a transaction that has the world to itself, and tells what it did. */
-export async function change<T>(ground: Ground, session: Session, body: (effects: Effects) => Promise<T>): Promise<T> {
+export async function change<T>(
+  ground: Ground,
+  session: Session,
+  now: number,
+  body: (effects: Effects) => Promise<T>,
+): Promise<T> {
   const effects = new Effects();
   let told = 0;
   const result = await alone(session, ground.world, async () => {
     const done = await body(effects);
+    await passGates(ground, session, effects, now);
     told = await ring(ground, session, effects.bits);
     return done;
   });
@@ -63,9 +95,11 @@ export async function change<T>(ground: Ground, session: Session, body: (effects
 export async function endWaiting(
   { schema }: Ground,
   session: Session,
+  effects: Effects,
   ...values: readonly [seqs: string, state: string, causes: string | null, reason: string | null, now: number]
 ): Promise<void> {
-  await session.query(`SELECT ${schema}.end_waiting($1, $2, $3, $4, $5)`, values);
+  const [row] = await session.query(`SELECT ${schema}.end_waiting($1, $2, $3, $4, $5)`, values);
+  effects.atGates(null, row?.[0]);
 }
 
 /**
@@ -78,8 +112,9 @@ export async function failAbove(
   effects: Effects,
   ...values: readonly [seqs: string, causes: string, now: number]
 ): Promise<Ended[]> {
-  const [row] = await session.query(`SELECT ended, released FROM ${schema}.fail_above($1, $2, $3)`, values);
+  const [row] = await session.query(`SELECT ended, readied, walked FROM ${schema}.fail_above($1, $2, $3)`, values);
   if (row?.[1] === true) effects.ready();
+  effects.atGates(row?.[2]);
   return endedIn(row?.[0]);
 }
 

@@ -1,11 +1,11 @@
 // What jobs of a batch have in common. Jobs added together are mostly alike, so what they share is sent and read once.
 import type { Gate, NewJob } from "../job.ts";
-import { numberArray, sparseListArray, sparseTextArray, textArray } from "./text.ts";
+import { numberArray, sparseStoredArray, sparseTextArray, textArray } from "./text.ts";
 
 /** The gates of jobs by their facts: for each job a list, written as a text, or null. */
 export function gateColumns(jobs: readonly Pick<NewJob, "gates">[]): readonly (string | null)[] {
   const lists = (write: (gates: readonly Gate[]) => string): string | null =>
-    sparseListArray(jobs.map(({ gates }) => (gates.length === 0 ? null : write(gates))));
+    sparseStoredArray(jobs.map(({ gates }) => (gates.length === 0 ? null : write(gates))));
   return [
     lists((gates) => textArray(gates.map(({ name }) => name))),
     lists((gates) => numberArray(gates.map(({ room }) => room))),

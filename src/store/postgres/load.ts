@@ -62,6 +62,7 @@ const tables: Readonly<Record<string, readonly Column[]>> = {
     ["args", "text", ({ job }) => job.args],
   ],
   ready: [seq, rank, queue, task, ["suspect", "boolean", ({ job }) => isSuspect(job)], ...carried],
+  standing: [seq, rank, ["gate", "text", ({ job }) => job.gates[0]?.name], ["number", "integer", () => 1], ...carried],
   parked: [
     seq,
     ["scheduled", "boolean", ({ job }) => job.state !== "blocked"],
@@ -85,8 +86,8 @@ const tables: Readonly<Record<string, readonly Column[]>> = {
   holder: [["key", "text", ({ job }) => job.uniqueKey], seq],
 };
 
-function tablesOf({ job: { state }, holdsKey }: Landing): readonly string[] {
-  const place = isFinal(state) ? "ended" : state === "ready" ? "ready" : "parked";
+function tablesOf({ job: { state, gates }, holdsKey }: Landing): readonly string[] {
+  const place = isFinal(state) ? "ended" : state === "ready" ? (gates.length > 0 ? "standing" : "ready") : "parked";
   return ["job", place, ...(holdsKey ? ["holder"] : [])];
 }
 
@@ -177,6 +178,7 @@ async function write(
   await insertEdges(schema, session, rows, seqs);
   await insertRecords(schema, session, rows);
   if (rows.some(({ job }) => job.state === "ready")) effects.ready();
+  effects.atGates(rows.filter((row) => tablesOf(row).includes("standing")).map((row) => row.seq));
   for (const { job } of rows) if (job.state === "scheduled" || job.state === "waiting") effects.scheduled(job.dueAt, now);
   if (rows.some(({ job }) => isFinal(job.state))) effects.ended();
   return rows.length;
@@ -184,5 +186,5 @@ async function write(
 
 /** See `Store.load`. */
 export function load(ground: Ground, session: Session, jobs: readonly StoredJob[], now: number): Promise<number> {
-  return change(ground, session, (effects) => write(ground, session, effects, jobs, now));
+  return change(ground, session, now, (effects) => write(ground, session, effects, jobs, now));
 }

@@ -2,17 +2,19 @@
 import type { NewRecord, StoredRecord } from "../job.ts";
 import type { Session } from "./connection.ts";
 import { beginsWith } from "./functions/records.ts";
+import { followUp } from "./gates.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, numberArray, textArray, toStored } from "./text.ts";
 import { rowLimit } from "./where.ts";
 
 /** See `Store.write`. */
 export async function writeRecords(
-  { schema, world, bell }: Ground,
+  ground: Ground,
   session: Session,
   records: readonly NewRecord[],
   now: number,
 ): Promise<readonly boolean[]> {
+  const { schema, world, bell } = ground;
   if (records.length === 0) return [];
   const { may, must } = bell.ring();
   const values = [
@@ -30,9 +32,10 @@ export async function writeRecords(
     must,
   ];
   const marks = values.map((_, index) => `$${index + 1}`).join(", ");
-  const [row] = await session.query(`SELECT written, happened, told FROM ${schema}.write_records(${marks})`, values);
-  const [written, happened, told] = row as [boolean[], number, number];
+  const [row] = await session.query(`SELECT written, happened, told, left_over FROM ${schema}.write_records(${marks})`, values);
+  const [written, happened, told, isLeft] = row as [boolean[], number, number, boolean];
   bell.rang(happened, told);
+  if (isLeft) await followUp(ground, session, now);
   return written;
 }
 

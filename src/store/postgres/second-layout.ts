@@ -14,7 +14,7 @@ export const secondLayout: SchemaSql = (s) => `
     ADD COLUMN gate_rooms double precision[],
     ADD COLUMN gate_everies double precision[],
     ADD COLUMN gate_untils text[];
-  ALTER TABLE ${s}.ready ADD COLUMN places text;      -- at its gates: 'all', or 'some' when it has started since
+  ALTER TABLE ${s}.ready ADD COLUMN places text;       -- at its gates: 'all', or 'kept' for those alone that are kept until it stops
   ALTER TABLE ${s}.parked ADD COLUMN waits text;
   ALTER TABLE ${s}.running ADD COLUMN waits text, ADD COLUMN places boolean;
   ALTER TABLE ${s}.edge ADD COLUMN tolerated boolean;
@@ -44,6 +44,10 @@ export const secondLayout: SchemaSql = (s) => `
   ) WITH (fillfactor = 70);
   CREATE INDEX gate_next ON ${s}.gate (next_at, name) WHERE next_at IS NOT NULL;
   CREATE INDEX gate_forgotten ON ${s}.gate (forget_at) WHERE forget_at IS NOT NULL;
+  CREATE TABLE ${s}.gate_note (
+    seq bigint,                                        -- a job that has walked up to its gate, which does not know yet
+    gate ${text}                                       -- or a gate to which a place was given back
+  );
   CREATE OR REPLACE VIEW ${s}.jobs AS
     SELECT job.seq, job.id, job.task, job.queue, (-job.rank)::double precision AS priority,
       CASE WHEN ended.seq IS NOT NULL THEN ended.state

@@ -7,6 +7,7 @@ import type { Row } from "./client.ts";
 import { toClaimed, toEnded } from "./columns.ts";
 import type { Session } from "./connection.ts";
 import { staleSeq } from "./functions/codes.ts";
+import { followUp } from "./gates.ts";
 import type { Ground } from "./ground.ts";
 import { numberArray, textArray, toStored } from "./text.ts";
 import { hasCode } from "./trouble.ts";
@@ -68,6 +69,8 @@ interface Head {
   readonly ended: readonly Row[];
   readonly happened: number;
   readonly told: number;
+  /** There is more to do at gates. */
+  readonly left: boolean;
 }
 
 interface Call {
@@ -103,8 +106,8 @@ async function call(
     must,
   ];
   const marks = values.map((_, index) => `$${index + 1}`).join(", ");
-  const [first, ...claimed] = await session.query(`SELECT * FROM ${schema}.settle(${marks})`, values);
-  return [first?.[0] as Head, claimed];
+  const rows = await session.query(`SELECT * FROM ${schema}.settle(${marks})`, values);
+  return [rows.at(-1)?.[0] as Head, rows.slice(0, -1)];
 }
 
 /** The first of outcomes that name the same claim: of those that count at most one can. */
@@ -175,5 +178,6 @@ export async function settle(
     return job;
   });
   ground.bell.rang(head.happened, head.told);
+  if (head.left) await followUp(ground, session, now);
   return { refused, ended: head.ended.map(toEnded), claimed };
 }

@@ -6,14 +6,14 @@ import type { Tended } from "../store.ts";
 import { erase, isNeededSql } from "./change.ts";
 import type { Session } from "./connection.ts";
 import type { Effects } from "./effects.ts";
-import { change, endWaiting, failAbove } from "./effects.ts";
+import { change, endWaiting, failAbove, passGates } from "./effects.ts";
+import { walkUp } from "./functions/ends.ts";
 import type { Ground } from "./ground.ts";
-import { fromStored, fromStoredOrNull, numberArray, textArray } from "./text.ts";
+import { fromStored, fromStoredOrNull, numberArray, sparseStoredArray, textArray } from "./text.ts";
 import { rowLimit } from "./where.ts";
 import { takeBack } from "./workers.ts";
 
 const isLate = "expires_at IS NOT NULL AND attempt = 0 AND expires_at <= $1";
-const nextDue = (schema: string): string => `(SELECT due_at FROM ${schema}.parked WHERE scheduled ORDER BY due_at LIMIT 1)`;
 
 /** The result of a tend with nothing to do; undefined when there is something. */
 export async function idleTend(
@@ -58,7 +58,7 @@ async function expire({ ground, session, effects, now, limit, ended }: Upkeep): 
   const late = (table: string): string =>
     `(SELECT seq, expires_at, crashes, error FROM ${schema}.${table} WHERE ${isLate} ORDER BY expires_at, seq LIMIT $2)`;
   const rows = await session.query(
-    `SELECT late.seq, job.id, job.task, late.crashes, late.error FROM (${late("ready")} UNION ALL ${late("parked")}) AS late
+    `SELECT late.seq, job.id, job.task, late.crashes, late.error FROM (${["ready", "parked", "standing"].map(late).join(" UNION ALL ")}) AS late
      JOIN ${schema}.job ON job.seq = late.seq ORDER BY late.expires_at, late.seq LIMIT $2`,
     [now, limit],
   );
@@ -72,26 +72,55 @@ async function expire({ ground, session, effects, now, limit, ended }: Upkeep): 
     const nothing = { result: null, cause: null, cancelReason: null, worker: null };
     ended.push({ ...nothing, id, task: fromStored(task), state: "expired", crashes, error: fromStoredOrNull(error) });
   }
-  await endWaiting(ground, session, seqs, "expired", null, null, now);
+  await endWaiting(ground, session, effects, seqs, "expired", null, null, now);
   for (const each of await failAbove(ground, session, effects, seqs, textArray(ids), now)) ended.push(each);
 }
 
 async function promote({ ground: { schema }, session, effects, now, limit }: Upkeep): Promise<number> {
-  const rows = await session.query(
+  const [row] = await session.query(
     `WITH due AS MATERIALIZED (
        SELECT seq FROM ${schema}.parked WHERE scheduled AND due_at <= $1 ORDER BY due_at, seq LIMIT $2
      ), gone AS (
        DELETE FROM ${schema}.parked USING due WHERE parked.seq = due.seq RETURNING parked.*
+     ),
+     facts AS MATERIALIZED (
+       SELECT job.queue, job.task, job.rank, job.crash_limit, job.gate_names, gone.* FROM gone JOIN ${schema}.job ON job.seq = gone.seq
+     ), to_ready AS (
+       INSERT INTO ${schema}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
+         error, progress)
+       SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, attempt, crashes, fence, due_at, expires_at, $1, started_at,
+         error, progress
+       FROM facts WHERE gate_names IS NULL
+     ), to_gates AS (
+       ${walkUp(schema, "facts")}
      )
-     INSERT INTO ${schema}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
-       error, progress)
-     SELECT job.queue, job.task, job.rank, job.seq, gone.crashes > 0 AND gone.crashes >= job.crash_limit, gone.attempt, gone.crashes,
-       gone.fence, gone.due_at, gone.expires_at, $1, gone.started_at, gone.error, gone.progress
-     FROM gone JOIN ${schema}.job ON job.seq = gone.seq RETURNING 1`,
+     SELECT count(*)::integer, count(*) > count(gate_names), array_agg(seq) FILTER (WHERE gate_names IS NOT NULL) FROM facts`,
     [now, limit],
   );
-  if (rows.length > 0) effects.ready();
-  return rows.length;
+  const [promoted, readied, walked] = row as [number, boolean, string[] | null];
+  if (readied) effects.ready();
+  effects.atGates(walked);
+  return promoted;
+}
+
+/** Takes up what was noted of gates, forgets those nobody needs, and lets those pass that can. */
+async function lookAtGates({ ground, session, effects, now, limit }: Upkeep): Promise<void> {
+  const { schema } = ground;
+  const [noted] = await session.query(
+    `WITH noted AS (DELETE FROM ${schema}.gate_note RETURNING seq, gate)
+     SELECT array_agg(seq) FILTER (WHERE seq IS NOT NULL), array_agg(gate) FILTER (WHERE gate IS NOT NULL) FROM noted`,
+  );
+  effects.atGates(noted?.[0], noted?.[1]);
+  const due = await session.query(
+    `SELECT name FROM ${schema}.gate WHERE next_at <= $1 ORDER BY next_at, name LIMIT $2`,
+    [now, limit],
+  );
+  await session.query(`SELECT ${schema}.forget_gates($1, $2, $3)`, [
+    numberArray(effects.walked),
+    sparseStoredArray(effects.freed),
+    now,
+  ]);
+  await passGates(ground, session, effects, now, due.map(([name]) => name as string));
 }
 
 async function prune({ ground, session, now, limit }: Upkeep): Promise<number> {
@@ -118,14 +147,15 @@ async function prune({ ground, session, now, limit }: Upkeep): Promise<number> {
 
 /** See `Store.tend`. */
 export function tend(ground: Ground, session: Session, now: number, most: number): Promise<Tended> {
-  return change(ground, session, async (effects) => {
+  return change(ground, session, now, async (effects) => {
     const ended: Ended[] = [];
     const upkeep = { ground, session, effects, now, limit: rowLimit(most), ended };
     const { recovered, lost } = await recover(upkeep);
     await expire(upkeep);
     const promoted = await promote(upkeep);
+    await lookAtGates(upkeep);
     const pruned = await prune(upkeep);
-    const [next] = await session.query(`SELECT ${nextDue(ground.schema)}`);
+    const [next] = await session.query(`SELECT next_due FROM ${ground.schema}.look($1)`, [now]);
     return { promoted, recovered, pruned, ended, lost, nextDueAt: next?.[0] as number | null };
   });
 }

@@ -39,8 +39,8 @@ export function textArray(texts: readonly (string | null)[]): string {
   return `${literal}}`;
 }
 
-/** An array of arrays, each written as a text, or null when all are null. */
-export function sparseListArray(lists: readonly (string | null)[]): string | null {
+/** An array of texts that are as they are stored, or null when all are null. */
+export function sparseStoredArray(lists: readonly (string | null)[]): string | null {
   if (lists.every((list) => list === null)) return null;
   return `{${lists.map((list) => (list === null ? "NULL" : `"${list.replace(special, "\\$&")}"`)).join(",")}}`;
 }

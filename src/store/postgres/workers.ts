@@ -79,19 +79,20 @@ export async function takeBack(
     [toStored(worker), textArray(held.map(({ id }) => id)), numberArray(held.map(({ fence }) => fence))],
   );
   if (rows.length === 0) return { count: 0, ended: [] };
-  const [stopped] = await session.query(`SELECT ended, happened FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, NULL, $4)`, [
+  const [stopped] = await session.query(`SELECT ended, happened, walked, freed FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, NULL, $4)`, [
     toStored(worker),
     numberArray(rows.map(([seq]) => seq as string)),
     textArray(rows.map(() => kind)),
     now,
   ]);
   effects.add(stopped?.[1] as number);
+  effects.atGates(stopped?.[2], stopped?.[3]);
   return { count: rows.length, ended: endedIn(stopped?.[0]) };
 }
 
 /** See `Store.leave`. */
 export function leave(ground: Ground, session: Session, worker: string, now: number): Promise<void> {
-  return change(ground, session, async (effects) => {
+  return change(ground, session, now, async (effects) => {
     await takeBack(ground, session, effects, worker, "released", now);
     await session.query(`DELETE FROM ${ground.schema}.worker WHERE id = $1`, [toStored(worker)]);
   });
@@ -105,7 +106,7 @@ export function releaseOthers(
   held: readonly Claim[],
   now: number,
 ): Promise<number> {
-  return change(ground, session, async (effects) => {
+  return change(ground, session, now, async (effects) => {
     const { schema, bell, settles } = ground;
     // A settle that was sent and never read must not claim after this.
     await session.query(`UPDATE ${schema}.worker SET void_origin = $2, void_upto = $3 WHERE id = $1`, [
@@ -154,7 +155,7 @@ export async function suspend(
 
 /** See `Store.drain`. */
 export function drain(ground: Ground, session: Session, worker: string): Promise<boolean> {
-  return change(ground, session, async (effects) => {
+  return change(ground, session, 0, async (effects) => {
     const sql = `UPDATE ${ground.schema}.worker SET drain = true WHERE id = $1 RETURNING 1`;
     const known = (await session.query(sql, [toStored(worker)])).length > 0;
     // The worker looks when it is told of work, and learns of the wish.
@@ -166,7 +167,7 @@ export function drain(ground: Ground, session: Session, worker: string): Promise
 /** See `Store.pause`. */
 export function pause(ground: Ground, session: Session, queue: string, paused: boolean): Promise<void> {
   const table = `${ground.schema}.paused`;
-  return change(ground, session, async (effects) => {
+  return change(ground, session, 0, async (effects) => {
     const sql = paused
       ? `INSERT INTO ${table} (queue) VALUES ($1) ON CONFLICT DO NOTHING`
       : `DELETE FROM ${table} WHERE queue = $1 RETURNING 1`;

@@ -3,7 +3,7 @@ import type { Arrival } from "../arrival.ts";
 import { isDueSoon } from "../machine.ts";
 import type { Bell } from "./bell.ts";
 import type { Session } from "./connection.ts";
-import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
+import { endedBit, everyBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
 import { Kinds } from "./kinds.ts";
 import { fromStored, numberArray, sparseNumberArray, sparseTextArray, textArray } from "./text.ts";
@@ -19,7 +19,7 @@ function happenedIn(batches: readonly Decided[]): number {
   for (const { arrived, now } of batches) {
     for (const { job, existing, state } of arrived) {
       if (existing !== null) continue;
-      if (state === "ready") happened |= readyBit;
+      if (state === "ready" && job.gates.length === 0) happened |= readyBit;
       else if (state === "failed") happened |= endedBit;
       else if (state === "scheduled" && isDueSoon(job.dueAt, now)) happened |= scheduledBit;
     }
@@ -63,33 +63,48 @@ function isPlain({ job, state }: Arrival): boolean {
   return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length + gates.length === 0;
 }
 
+/** Where each batch ends among the jobs that are added, with its time, if any job has gates. */
+function batchColumns(batches: readonly Decided[]): readonly (string | null)[] {
+  const isAdded = ({ existing }: Arrival): boolean => existing === null;
+  if (!batches.some(({ arrived }) => arrived.some((each) => isAdded(each) && each.job.gates.length > 0))) return [null, null];
+  let end = 0;
+  const ends = batches.map(({ arrived }) => (end += arrived.filter(isAdded).length));
+  return [numberArray(ends), numberArray(batches.map(({ now }) => now))];
+}
+
 /** What writing did, for the bell. */
 export interface Written {
   readonly happened: number;
   readonly told: number;
+  /** There is more to do at gates. */
+  readonly isLeft: boolean;
 }
 
 /** What else writing needs to know. */
 export interface Writing {
   /** The seqs of stored jobs that the batches depend on. */
   readonly seqs?: ReadonlyMap<string, string>;
-  /** Whose notification it is, when it is not this program's. */
+  /** Whose notification it is, when the transaction is not this program's, but one that may stay open for long. */
   readonly origin?: string;
   /** True when the caller tells what happened. */
-  readonly quiet?: boolean;
+  readonly isQuiet?: boolean;
 }
 
-function notice(bell: Bell, happened: number, origin: string | undefined, quiet: boolean): ReturnType<Bell["payload"]> {
-  if (quiet) return { told: 0, text: null };
-  return origin === undefined ? bell.payload(happened) : { told: happened, text: `${origin} ${happened}` };
+/** How others are told of what a batch does. */
+function ringing(bell: Bell, writing: Writing): readonly (string | number)[] {
+  const { channel, origin } = bell;
+  if (writing.isQuiet) return [channel, origin, 0, 0];
+  if (writing.origin !== undefined) return [channel, `${writing.origin} `, everyBit, 0];
+  const { may, must } = bell.ring();
+  return [channel, origin, may, must];
 }
 
 /** Writes batches. */
 export async function write(
-  { schema, bell }: Ground,
+  { schema, world, bell }: Ground,
   session: Session,
   batches: readonly Decided[],
-  { seqs = new Map(), origin, quiet = false }: Writing = {},
+  writing: Writing = {},
 ): Promise<Written> {
   const kinds = new Kinds();
   const added: Arrival[] = [];
@@ -102,10 +117,9 @@ export async function write(
     }
   }
   const happened = happenedIn(batches);
-  if (added.length === 0) return { happened, told: 0 };
-  const { told, text } = notice(bell, happened, origin, quiet);
+  if (added.length === 0) return { happened, told: 0, isLeft: false };
   const jobs = added.map(({ job }) => job);
-  const edges = edgesOf(added, seqs);
+  const edges = edgesOf(added, writing.seqs ?? new Map());
   const values = [
     textArray(jobs.map(({ id }) => id)),
     textArray(jobs.map(({ args }) => args)),
@@ -132,12 +146,15 @@ export async function write(
     sparseTextArray(jobs.map(({ unique }) => unique?.until ?? null)),
     ...kinds.columns(),
     ...edgeColumns(edges),
-    bell.channel,
-    text,
+    ...batchColumns(batches),
+    writing.origin === undefined ? world : null,
+    ...ringing(bell, writing),
+    happened,
   ];
   const marks = values.map((_, index) => `$${index + 1}`).join(", ");
-  await session.query(`SELECT ${schema}.add_jobs(${marks})`, values);
-  return { happened, told };
+  const [row] = await session.query(`SELECT happened, told, left_over FROM ${schema}.add_jobs(${marks})`, values);
+  const [all, told, isLeft] = row as [number, number, boolean];
+  return { happened: all, told, isLeft };
 }
 
 /** Those of these ids that are stored. */

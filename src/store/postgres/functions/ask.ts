@@ -24,11 +24,15 @@ export const look: SchemaSql = (s) => `
   LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     clock := extract(epoch FROM clock_timestamp()) * 1000;
-    SELECT due_at INTO next_due FROM ${s}.parked WHERE scheduled ORDER BY due_at, seq LIMIT 1;
+    next_due := least((SELECT due_at FROM ${s}.parked WHERE scheduled ORDER BY due_at, seq LIMIT 1),
+      (SELECT next_at FROM ${s}.gate WHERE next_at IS NOT NULL ORDER BY next_at, name LIMIT 1));
     busy := coalesce(next_due <= at, false)
       OR EXISTS (SELECT 1 FROM ${s}.worker WHERE lease_until <= at)
       OR EXISTS (SELECT 1 FROM ${s}.ready WHERE expires_at IS NOT NULL AND attempt = 0 AND expires_at <= at)
       OR EXISTS (SELECT 1 FROM ${s}.parked WHERE expires_at IS NOT NULL AND attempt = 0 AND expires_at <= at)
+      OR EXISTS (SELECT 1 FROM ${s}.standing WHERE expires_at IS NOT NULL AND attempt = 0 AND expires_at <= at)
+      OR EXISTS (SELECT 1 FROM ${s}.gate WHERE forget_at <= look.at)
+      OR EXISTS (SELECT 1 FROM ${s}.gate_note)
       OR EXISTS (SELECT 1 FROM ${s}.ended WHERE prune_at <= at);
   END $body$;
 `;

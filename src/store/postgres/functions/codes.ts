@@ -31,8 +31,10 @@ export function one(table: string, schema: string, columns: string, condition: s
   return `(SELECT ${columns} FROM ${schema}.${table} WHERE ${condition} OFFSET 0) AS ${table}`;
 }
 
-/** What a job brings along from state to state, as columns of a row. */
+/** What a job brings along from state to state. */
+export const carriedNames = "seq, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error, progress";
+
+/** The same as columns of a row. */
 export function carried(row: string): string {
-  const columns = "seq attempt crashes fence due_at expires_at ready_at started_at error progress".split(" ");
-  return columns.map((column) => `${row}.${column}`).join(", ");
+  return carriedNames.replaceAll(/\w+/g, `${row}.$&`);
 }

@@ -1,11 +1,18 @@
 // What the end of jobs means for them and for those that need them: the rules of `machine.ts`, in the database.
 import type { SchemaSql } from "../schema.ts";
-import { carried, one, probing } from "./codes.ts";
+import { carried, carriedNames, one, probing } from "./codes.ts";
+import { placesOf } from "./gates.ts";
 
 const sameReady = `ready.queue = given.queue AND ready.task = given.task AND ready.rank = given.rank
         AND ready.seq = given.seq`;
 const nowFree = `parked.seq = needs.seq AND NOT parked.scheduled AND parked.pending <= needs.count
         AND (parked.due_at IS NULL OR parked.due_at <= at)`;
+
+/** Lets jobs walk up to their first gate, of which there is one, from a row of what they bring along. */
+export function walkUp(s: string, from: string): string {
+  return `INSERT INTO ${s}.standing (gate, number, rank, ${carriedNames})
+      SELECT gate_names[1], 1, rank, ${carriedNames} FROM ${from} WHERE gate_names IS NOT NULL`;
+}
 
 /** Gives back the unique keys that these jobs hold. */
 export const freeKeys: SchemaSql = (s) => `
@@ -17,53 +24,70 @@ export const freeKeys: SchemaSql = (s) => `
   END $body$;
 `;
 
-/** Ends jobs that do not run. Those that are not waiting any more are passed over. */
+/** Ends jobs that do not run. Those that are not waiting any more are passed over. Gives the places at gates they give back. */
 export const endWaiting: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.end_waiting(seqs bigint[], to_state text, causes text[], reason text, at double precision)
-  RETURNS void LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.end_waiting(seqs bigint[], to_state text, causes text[], reason text, at double precision, OUT freed text[])
+  LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     WITH given AS MATERIALIZED (
-      SELECT list.seq, list.cause, job.queue, job.task, job.rank, job.keep_ms FROM unnest(seqs, causes) AS list(seq, cause)
-      CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, keep_ms", "job.seq = list.seq")}
+      SELECT list.seq, list.cause, job.queue, job.task, job.rank, job.keep_ms, job.gate_names, job.gate_untils
+      FROM unnest(seqs, causes) AS list(seq, cause)
+      CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, keep_ms, gate_names, gate_untils", "job.seq = list.seq")}
     ), found AS MATERIALIZED (
-      SELECT given.keep_ms, given.cause, parked.pending, parked.spot AS parked_at, NULL::tid AS ready_at_spot, ${carried("parked")}
+      SELECT given.keep_ms, given.cause, NULL::text[] AS gate_names, NULL::text[] AS gate_untils, NULL AS places, 0 AS number,
+        parked.pending, parked.spot AS parked_at, NULL::tid AS ready_at_spot, NULL::tid AS standing_at, ${carried("parked")}
       FROM given CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq")}
       UNION ALL
-      SELECT given.keep_ms, given.cause, 0, NULL, ready.spot, ${carried("ready")}
+      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, ready.places, 0,
+        0, NULL, ready.spot, NULL, ${carried("ready")}
       FROM given CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", sameReady)}
+      UNION ALL
+      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, 'passed', standing.number,
+        0, NULL, NULL, standing.spot, ${carried("standing")}
+      FROM given
+      CROSS JOIN LATERAL ${one("standing", s, "ctid AS spot, *", "given.gate_names IS NOT NULL AND standing.seq = given.seq")}
+    ), gone AS (
+      DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT standing_at FROM found WHERE standing_at IS NOT NULL))
     ), unparked AS (
       DELETE FROM ${s}.parked WHERE ctid = ANY (ARRAY (SELECT parked_at FROM found WHERE parked_at IS NOT NULL))
     ), unready AS (
       DELETE FROM ${s}.ready WHERE ctid = ANY (ARRAY (SELECT ready_at_spot FROM found WHERE ready_at_spot IS NOT NULL))
+    ), to_ended AS (
+      INSERT INTO ${s}.ended (seq, state, pending, ended_at, prune_at, cancel_reason, cause, attempt, crashes, fence, due_at, expires_at,
+        ready_at, started_at, error, progress)
+      SELECT seq, to_state, pending, at, at + keep_ms, reason, cause, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
+        error, progress
+      FROM found
     )
-    INSERT INTO ${s}.ended (seq, state, pending, ended_at, prune_at, cancel_reason, cause, attempt, crashes, fence, due_at, expires_at,
-      ready_at, started_at, error, progress)
-    SELECT seq, to_state, pending, at, at + keep_ms, reason, cause, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
-      error, progress
-    FROM found;
+    SELECT array_agg(name) INTO freed FROM (${placesOf("found")}) AS back;
     PERFORM ${s}.free_keys(seqs);
   END $body$;
 `;
 
-/** Takes so many dependencies off jobs that are blocked; true when one of them became ready. */
+/** Takes so many dependencies off jobs that are blocked. Says whether one became ready, and which walked up to a gate. */
 export const takeOff: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.take_off(above bigint[], counts integer[], at double precision) RETURNS boolean LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.take_off(above bigint[], counts integer[], at double precision, OUT readied boolean, OUT walked bigint[])
+  LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     freed integer;
   BEGIN
     -- Two workers may release the same jobs: in one order, lest each wait for the other.
     PERFORM 1 FROM ${s}.parked WHERE seq = ANY (above) ORDER BY seq FOR UPDATE;
     WITH free AS MATERIALIZED (
-      SELECT parked.spot, job.queue, job.task, job.rank, ${carried("parked")}
+      SELECT parked.spot, job.queue, job.task, job.rank, job.gate_names, ${carried("parked")}
       FROM unnest(above, counts) AS needs(seq, count)
       CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", nowFree)}
-      CROSS JOIN LATERAL ${one("job", s, "queue, task, rank", "job.seq = needs.seq")}
+      CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, gate_names", "job.seq = needs.seq")}
     ), gone AS (
       DELETE FROM ${s}.parked WHERE ctid = ANY (ARRAY (SELECT spot FROM free))
+    ), to_ready AS (
+      INSERT INTO ${s}.ready (queue, task, rank, seq, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error, progress)
+      SELECT queue, task, rank, seq, attempt, crashes, fence, due_at, expires_at, at, started_at, error, progress
+      FROM free WHERE gate_names IS NULL
+    ), to_gates AS (
+      ${walkUp(s, "free")}
     )
-    INSERT INTO ${s}.ready (queue, task, rank, seq, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error, progress)
-    SELECT queue, task, rank, seq, attempt, crashes, fence, due_at, expires_at, at, started_at, error, progress FROM free;
-    GET DIAGNOSTICS freed = ROW_COUNT;
+    SELECT count(*), count(*) > count(gate_names), array_agg(seq) FILTER (WHERE gate_names IS NOT NULL) INTO freed, readied, walked FROM free;
     IF freed < cardinality(above) THEN
       UPDATE ${s}.parked SET pending = pending - needs.count, scheduled = pending <= needs.count
       FROM (
@@ -72,13 +96,13 @@ export const takeOff: SchemaSql = (s) => `
       ) AS needs
       WHERE parked.ctid = needs.spot;
     END IF;
-    RETURN freed > 0;
   END $body$;
 `;
 
-/** Takes done jobs off what their dependants wait for; true when one of those became ready. */
+/** Takes done jobs off what their dependants wait for. Says whether one of those became ready, and which walked up to a gate. */
 export const releaseAbove: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.release_above(done bigint[], at double precision) RETURNS boolean LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.release_above(done bigint[], at double precision, OUT readied boolean, OUT walked bigint[])
+  LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     above bigint[];
     counts integer[];
@@ -87,7 +111,8 @@ export const releaseAbove: SchemaSql = (s) => `
       SELECT edge.job, count(*) AS count FROM unnest(done) AS ended(seq)
       CROSS JOIN LATERAL ${one("edge", s, "job", "edge.dep = ended.seq")} GROUP BY edge.job
     ) AS needs;
-    RETURN above IS NOT NULL AND ${s}.take_off(above, counts, at);
+    readied := false;
+    IF above IS NOT NULL THEN SELECT taken.readied, taken.walked INTO readied, walked FROM ${s}.take_off(above, counts, at) AS taken; END IF;
   END $body$;
 `;
 
@@ -97,14 +122,15 @@ export const releaseAbove: SchemaSql = (s) => `
  * that failed it.
  */
 export const failAbove: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.fail_above(seqs bigint[], causes text[], at double precision, OUT ended jsonb, OUT released boolean)
-  LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.fail_above(seqs bigint[], causes text[], at double precision, OUT ended jsonb, OUT readied boolean,
+    OUT walked bigint[]) LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     above bigint[];
     counts integer[];
+    released record;
   BEGIN
     ended := '[]';
-    released := false;
+    readied := false;
     LOOP
       WITH needs AS MATERIALIZED (
         SELECT edge.job AS seq, below.place, below.cause, count(*) AS count, bool_and(edge.tolerated IS NOT NULL) AS tolerated
@@ -121,7 +147,11 @@ export const failAbove: SchemaSql = (s) => `
       SELECT (SELECT array_agg(seq ORDER BY place, seq) FROM fatal), (SELECT array_agg(cause ORDER BY place, seq) FROM fatal),
         (SELECT array_agg(seq) FROM taken), (SELECT array_agg(count) FROM taken)
       INTO seqs, causes, above, counts;
-      IF above IS NOT NULL AND ${s}.take_off(above, counts, at) THEN released := true; END IF;
+      IF above IS NOT NULL THEN
+        SELECT * INTO released FROM ${s}.take_off(above, counts, at);
+        readied := readied OR released.readied;
+        walked := walked || released.walked;
+      END IF;
       EXIT WHEN seqs IS NULL;
       PERFORM 1 FROM ${s}.parked WHERE seq = ANY (seqs) ORDER BY seq FOR UPDATE;
       PERFORM ${s}.end_waiting(seqs, 'failed', causes, NULL, at);

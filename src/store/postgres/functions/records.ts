@@ -1,6 +1,7 @@
 // Records: texts that belong to a job or to the store.
 import { signalPrefix } from "../../machine.ts";
 import type { SchemaSql } from "../schema.ts";
+import { walkUp } from "./ends.ts";
 import { carried, one, probing, readyBit, workerLockSeed, writtenBit } from "./codes.ts";
 
 /** A condition on a name, which is ASCII, that an index can use. */
@@ -20,24 +21,30 @@ export const jsonText: SchemaSql = (s) => `
   $body$;
 `;
 
-/** Makes suspended jobs ready; those that are not, or not any more, are passed over. True when one was. */
+/**
+ * Makes suspended jobs ready; those that are not, or not any more, are passed over. Says whether one became ready, and which walked up to
+ * a gate.
+ */
 export const wake: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.wake(seqs bigint[], at double precision) RETURNS boolean LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.wake(seqs bigint[], at double precision, OUT readied boolean, OUT walked bigint[]) LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     WITH found AS MATERIALIZED (
-      SELECT parked.spot, job.queue, job.task, job.rank, job.crash_limit, ${carried("parked")}
+      SELECT parked.spot, job.queue, job.task, job.rank, job.crash_limit, job.gate_names, ${carried("parked")}
       FROM unnest(seqs) AS given(seq)
       CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq AND parked.waits IS NOT NULL")}
-      CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, crash_limit", "job.seq = given.seq")}
+      CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, crash_limit, gate_names", "job.seq = given.seq")}
     ), gone AS (
       DELETE FROM ${s}.parked WHERE ctid = ANY (ARRAY (SELECT spot FROM found))
+    ), to_ready AS (
+      INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error,
+        progress)
+      SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, attempt, crashes, fence, due_at, expires_at, at, started_at,
+        error, progress
+      FROM found WHERE gate_names IS NULL
+    ), to_gates AS (
+      ${walkUp(s, "found")}
     )
-    INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error,
-      progress)
-    SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, attempt, crashes, fence, due_at, expires_at, at, started_at,
-      error, progress
-    FROM found;
-    RETURN FOUND;
+    SELECT count(*) > count(gate_names), array_agg(seq) FILTER (WHERE gate_names IS NOT NULL) INTO readied, walked FROM found;
   END $body$;
 `;
 
@@ -50,10 +57,12 @@ const isRunning = "running.seq = given.seq AND running.worker = given.worker AND
 export const writeRecords: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.write_records(jobs text[], names text[], texts text[], workers text[], fences integer[], tells boolean[],
     at double precision, world bigint, channel text, origin text, may_tell integer, must_tell integer,
-    OUT written boolean[], OUT happened integer, OUT told integer) LANGUAGE plpgsql ${probing} AS $body$
+    OUT written boolean[], OUT happened integer, OUT told integer, OUT left_over boolean) LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     seqs bigint[];
     signalled bigint[];
+    woken record;
+    passed record;
   BEGIN
     PERFORM pg_advisory_xact_lock_shared(world);
     PERFORM pg_advisory_xact_lock(hashtextextended(name, ${workerLockSeed}))
@@ -80,7 +89,16 @@ export const writeRecords: SchemaSql = (s) => `
     INSERT INTO ${s}.record (seq, name, words) SELECT seq, name, words FROM last WHERE words IS NOT NULL ORDER BY seq, name
     ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words;
     happened := 0;
-    IF cardinality(signalled) > 0 AND ${s}.wake(signalled, at) THEN happened := ${readyBit}; END IF;
+    left_over := false;
+    IF cardinality(signalled) > 0 THEN
+      SELECT * INTO woken FROM ${s}.wake(signalled, at);
+      IF woken.readied THEN happened := ${readyBit}; END IF;
+      IF woken.walked IS NOT NULL THEN
+        SELECT * INTO passed FROM ${s}.pass_gates(woken.walked, NULL, NULL, at, NULL);
+        happened := happened | passed.happened;
+        left_over := passed.left_over;
+      END IF;
+    END IF;
     IF EXISTS (SELECT 1 FROM unnest(written, tells) AS given(counts, tell) WHERE given.counts AND given.tell) THEN
       happened := happened | ${writtenBit};
     END IF;

@@ -45,7 +45,7 @@ const sameClaim = "running.seq = given.seq AND running.worker = by_worker AND ru
 const claimed = `seq bigint, id text, task text, queue text, args text, policy text, attempt integer, crashes integer, fence integer,
     root text, parent text, trace text, dependencies integer, submitted_at double precision`;
 
-/** The first row says in `head` what was recorded; the others are the jobs claimed. */
+/** The last row says in `head` what was done; those before it are the jobs claimed. */
 export const settle: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.settle(by_worker text, at double precision, world bigint, strict boolean,
     done_seqs bigint[], done_fences integer[], done_results text[],
@@ -58,6 +58,14 @@ export const settle: SchemaSql = (s) => `
     done bigint[];
     done_places bigint[];
     keys bigint[];
+    gated bigint[];
+    released record;
+    walked bigint[];
+    freed text[];
+    passed record;
+    locked text[];
+    left_over boolean := false;
+    has_gates boolean;
     stopped record;
     other_places bigint[];
     missing integer := coalesce(cardinality(done_seqs), 0) + coalesce(cardinality(other_seqs), 0);
@@ -91,12 +99,21 @@ export const settle: SchemaSql = (s) => `
         SELECT seq, 'done', worker, at, at + keep_ms, cancel_at, cancel_reason, attempt, crashes, fence, due_at,
           expires_at, ready_at, started_at, error, progress, result FROM found
       )
-      SELECT array_agg(seq), array_agg(place), array_agg(seq) FILTER (WHERE keyed) INTO done, done_places, keys FROM found;
+      SELECT array_agg(seq), array_agg(place), array_agg(seq) FILTER (WHERE keyed), array_agg(seq) FILTER (WHERE places)
+      INTO done, done_places, keys, gated FROM found;
       IF done IS NOT NULL THEN
         missing := missing - cardinality(done);
         happened := ${endedBit};
         IF keys IS NOT NULL THEN PERFORM ${s}.free_keys(keys); END IF;
-        IF ${s}.release_above(done, at) THEN happened := happened | ${readyBit}; END IF;
+        IF gated IS NOT NULL THEN
+          freed := ARRAY (
+            SELECT gate.name FROM unnest(gated) AS given(seq)
+            CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = given.seq")}
+            CROSS JOIN LATERAL unnest(job.gate_names, job.gate_untils) AS gate(name, until) WHERE gate.until = 'stopped');
+        END IF;
+        SELECT * INTO released FROM ${s}.release_above(done, at);
+        IF released.readied THEN happened := happened | ${readyBit}; END IF;
+        walked := released.walked;
       END IF;
     END IF;
     IF other_seqs IS NOT NULL THEN
@@ -105,19 +122,21 @@ export const settle: SchemaSql = (s) => `
       missing := missing - coalesce(cardinality(other_places), 0);
       ended := stopped.ended;
       happened := happened | stopped.happened;
+      walked := walked || stopped.walked;
+      freed := freed || stopped.freed;
     END IF;
     IF strict AND missing > 0 THEN RAISE EXCEPTION 'stale seq' USING ERRCODE = '${staleSeq}'; END IF;
-    told := must_tell | (may_tell & happened);
-    IF told <> 0 THEN PERFORM pg_notify(channel, origin || told); END IF;
-    RETURN QUERY SELECT json_build_object('missing', missing,
-        'done', CASE WHEN missing > 0 THEN done_places END, 'others', CASE WHEN missing > 0 THEN other_places END,
-        'ended', ended, 'happened', happened, 'told', told),
-      NULL::bigint, NULL, NULL, NULL, NULL, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL, NULL, NULL::integer,
-      NULL::double precision;
-    IF json_array_length(wants) = 0 THEN RETURN; END IF;
+    IF walked IS NOT NULL OR freed IS NOT NULL THEN
+      SELECT * INTO passed FROM ${s}.pass_gates(walked, freed, NULL, at, NULL);
+      happened := happened | passed.happened;
+      left_over := passed.left_over;
+      locked := passed.locked;
+      freed := NULL;
+    END IF;
     PERFORM 1 FROM ${s}.worker
     WHERE id = by_worker AND lease_until > at AND (void_origin IS DISTINCT FROM origin OR void_upto < number);
-    IF NOT FOUND THEN RETURN; END IF;
+    IF NOT FOUND THEN wants := '[]'; END IF;
+    has_gates := EXISTS (SELECT 1 FROM ${s}.gate);
     FOR want IN SELECT value FROM json_array_elements(wants) LOOP
       asked := ARRAY (SELECT json_array_elements_text(want -> 'queues'));
       tasks := ARRAY (SELECT json_array_elements_text(want -> 'tasks'));
@@ -141,17 +160,25 @@ export const settle: SchemaSql = (s) => `
           spots := ${s}.choose(asked[i], tasks, room, suspect_seq, at);
           got := cardinality(spots);
           CONTINUE WHEN got = 0;
+          IF has_gates THEN
+            freed := freed || ARRAY (
+              SELECT gate.name FROM unnest(spots) AS given(spot)
+              CROSS JOIN LATERAL ${one("ready", s, "seq", "ready.ctid = given.spot AND ready.places = 'all'")}
+              CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = ready.seq")}
+              CROSS JOIN LATERAL unnest(job.gate_names, job.gate_untils) AS gate(name, until) WHERE gate.until = 'started');
+          END IF;
           RETURN QUERY
             WITH taken AS (
               DELETE FROM ${s}.ready WHERE ready.ctid = ANY (spots) RETURNING ready.*
             ), facts AS MATERIALIZED (
-              SELECT taken.*, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
+              SELECT taken.*, job.gate_untils, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
                 job.keep_ms, job.unique_key, job.unique_until
               FROM taken CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = taken.seq")}
             ), started AS (
-              INSERT INTO ${s}.running (seq, worker, keep_ms, keyed, suspect, attempt, crashes, fence, due_at, expires_at, ready_at,
+              INSERT INTO ${s}.running (seq, worker, keep_ms, keyed, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at,
                 started_at, error, progress)
-              SELECT seq, by_worker, keep_ms, unique_until IS NOT NULL AND unique_until = 'ended', suspect, attempt + 1, crashes, fence + 1,
+              SELECT seq, by_worker, keep_ms, unique_until IS NOT NULL AND unique_until = 'ended', suspect,
+                CASE WHEN places IS NOT NULL AND 'stopped' = ANY (gate_untils) THEN true END, attempt + 1, crashes, fence + 1,
                 due_at, expires_at, ready_at, at, error, progress
               FROM facts
             ), freed AS (
@@ -167,5 +194,17 @@ export const settle: SchemaSql = (s) => `
         asked := filled;
       END LOOP;
     END LOOP;
+    IF freed IS NOT NULL AND cardinality(freed) > 0 THEN
+      SELECT * INTO passed FROM ${s}.pass_gates(NULL, freed, NULL, at, locked);
+      happened := happened | passed.happened;
+      left_over := left_over OR passed.left_over;
+    END IF;
+    told := must_tell | (may_tell & happened);
+    IF told <> 0 THEN PERFORM pg_notify(channel, origin || told); END IF;
+    RETURN QUERY SELECT json_build_object('missing', missing,
+        'done', CASE WHEN missing > 0 THEN done_places END, 'others', CASE WHEN missing > 0 THEN other_places END,
+        'ended', ended, 'happened', happened, 'told', told, 'left', left_over),
+      NULL::bigint, NULL, NULL, NULL, NULL, NULL, NULL::integer, NULL::integer, NULL::integer, NULL, NULL, NULL, NULL::integer,
+      NULL::double precision;
   END $body$;
 `;

@@ -2,6 +2,8 @@
 import { attemptsKept, cancelSignal, dueSoonMs, signalPrefix, undoPrefix } from "../../machine.ts";
 import type { SchemaSql } from "../schema.ts";
 import { endedBit, one, probing, readyBit, scheduledBit, workerLockSeed } from "./codes.ts";
+import { walkUp } from "./ends.ts";
+import { placesOf } from "./gates.ts";
 import { beginsWith } from "./records.ts";
 
 /** How an ended job is written in the lists of ended jobs; see `toEnded` in `columns.ts`. */
@@ -11,6 +13,9 @@ const endedList = (row: string, state: string, result: string, cause: string): s
 
 const sameClaim = `running.seq = given.seq AND running.worker = by_worker
         AND (given.fence IS NULL OR running.fence = given.fence)`;
+
+/** Those that give back the places they have. */
+const leaving = "(SELECT gate_names, gate_untils, 0 AS number, 'kept' AS places FROM placed WHERE had_places AND NOT comes_back)";
 
 /** How many records of a kind a job has. */
 const recorded = (s: string, prefix: string): string =>
@@ -22,7 +27,7 @@ const attemptName = (fence: string): string => `'attempt/' || lpad((${fence})::t
 /** Ends attempts otherwise than done. A fence that is null fits every claim. */
 export const stop: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.stop(by_worker text, seqs bigint[], fences integer[], kinds text[], texts text[], dues double precision[],
-    seens integer[], at double precision, OUT places bigint[], OUT ended jsonb, OUT happened integer) LANGUAGE plpgsql ${probing} AS $body$
+    seens integer[], at double precision, OUT places bigint[], OUT ended jsonb, OUT happened integer, OUT walked bigint[], OUT freed text[]) LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     fallen bigint[];
     causes text[];
@@ -41,6 +46,7 @@ export const stop: SchemaSql = (s) => `
       DELETE FROM ${s}.running WHERE ctid = ANY (ARRAY (SELECT spot FROM found))
     ), after AS MATERIALIZED (
       SELECT found.seq, found.place, found.kind, found.words, job.id, job.task, job.queue, job.rank, job.crash_limit, found.keep_ms, found.keyed,
+        job.gate_names, job.gate_untils, found.places AS had_places,
         found.worker, found.cancel_at, found.cancel_reason, found.fence, found.ready_at, found.started_at, found.progress,
         CASE WHEN found.kind IN ('failed', 'cancelled') THEN found.kind
           WHEN found.kind IN ('crashed', 'lost') AND found.crashes + 1 > job.crash_limit
@@ -57,7 +63,9 @@ export const stop: SchemaSql = (s) => `
         CASE WHEN found.kind = 'lost' THEN NULL
           WHEN found.kind IN ('failed', 'retry', 'crashed') THEN found.words
           ELSE found.error END AS error
-      FROM found CROSS JOIN LATERAL ${one("job", s, "id, task, queue, rank, crash_limit", "job.seq = found.seq")}
+      FROM found CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = found.seq")}
+    ), placed AS MATERIALIZED (
+      SELECT *, state = 'ready' AND kind IN ('crashed', 'lost', 'released') AS comes_back FROM after
     ), to_ended AS (
       INSERT INTO ${s}.ended (seq, state, worker, ended_at, prune_at, cancel_at, cancel_reason, attempt, crashes, fence, due_at, expires_at,
         ready_at, started_at, error, progress)
@@ -65,11 +73,13 @@ export const stop: SchemaSql = (s) => `
         ready_at, started_at, error, progress
       FROM after WHERE state IN ('failed', 'cancelled')
     ), to_ready AS (
-      INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error,
-        progress)
-      SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, attempt, crashes, fence, due_at, expires_at, at, started_at,
-        error, progress
-      FROM after WHERE state = 'ready'
+      INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
+        error, progress)
+      SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, CASE WHEN had_places THEN 'kept' END, attempt, crashes, fence,
+        due_at, expires_at, at, started_at, error, progress
+      FROM placed WHERE state = 'ready' AND (comes_back OR gate_names IS NULL)
+    ), to_gates AS (
+      ${walkUp(s, "(SELECT * FROM placed WHERE state = 'ready' AND NOT comes_back) AS walker")}
     ), to_parked AS (
       INSERT INTO ${s}.parked (seq, scheduled, pending, waits, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error,
         progress)
@@ -93,15 +103,18 @@ export const stop: SchemaSql = (s) => `
     SELECT array_agg(place), array_agg(seq ORDER BY place) FILTER (WHERE state IN ('failed', 'cancelled')),
       array_agg(id ORDER BY place) FILTER (WHERE state IN ('failed', 'cancelled')),
       array_agg(seq) FILTER (WHERE keyed AND state IN ('failed', 'cancelled')),
-      coalesce(jsonb_agg(${endedList("after", "state", "NULL", "NULL")} ORDER BY place)
+      coalesce(jsonb_agg(${endedList("placed", "state", "NULL", "NULL")} ORDER BY place)
         FILTER (WHERE state IN ('failed', 'cancelled') AND state <> kind), '[]'),
       coalesce(bit_or(CASE state WHEN 'ready' THEN ${readyBit} WHEN 'scheduled' THEN 0
-        WHEN 'waiting' THEN CASE WHEN due_at <= at + ${dueSoonMs} THEN ${scheduledBit} ELSE 0 END ELSE ${endedBit} END), 0)
-    INTO places, fallen, causes, held, ended, happened FROM after;
+        WHEN 'waiting' THEN CASE WHEN due_at <= at + ${dueSoonMs} THEN ${scheduledBit} ELSE 0 END ELSE ${endedBit} END), 0),
+      array_agg(seq) FILTER (WHERE state = 'ready' AND NOT comes_back AND gate_names IS NOT NULL),
+      (SELECT array_agg(name) FROM (${placesOf(leaving)}) AS back)
+    INTO places, fallen, causes, held, ended, happened, walked, freed FROM placed;
     IF held IS NOT NULL THEN PERFORM ${s}.free_keys(held); END IF;
     IF fallen IS NULL THEN RETURN; END IF;
     SELECT * INTO failed FROM ${s}.fail_above(fallen, causes, at);
     ended := ended || failed.ended;
-    IF failed.released THEN happened := happened | ${readyBit}; END IF;
+    walked := walked || failed.walked;
+    IF failed.readied THEN happened := happened | ${readyBit}; END IF;
   END $body$;
 `;
