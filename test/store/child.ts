@@ -4,6 +4,7 @@
 import { writeSync } from "node:fs";
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { ClaimedJob, NewJob, Outcome, Store } from "../../src/store/index.ts";
+import type { Input } from "../../src/store/job.ts";
 import { openLease, sqliteStore } from "../../src/store/index.ts";
 import { claim, newJob, newWorker, wants } from "../../src/testing/store-suite/bench.ts";
 
@@ -44,13 +45,19 @@ async function submit(store: Store): Promise<never> {
   }
 }
 
+function nameIn(input: Input): string | undefined {
+  if (typeof input !== "string") throw new Error(`${input.id} is ${input.state}`);
+  return (JSON.parse(input) as string[])[0];
+}
+
 /** The outcome depends on the job alone, but for the first attempts, some of which go wrong. */
-function outcomeOf({ id, fence }: ClaimedJob, inputs: readonly string[]): Outcome {
+function outcomeOf({ id, fence }: ClaimedJob, inputs: readonly Input[]): Outcome {
   const draw = (fence * 7 + id.length + Number(id.split("-").at(-1))) % 11;
   if (fence < 3 && draw === 0) return { id, fence, kind: "retry", error: '"again"', dueAt: Date.now() + 5 };
   if (fence < 3 && draw === 1) return { id, fence, kind: "crashed", error: '"crashed"' };
   if (fence < 3 && draw === 2) return { id, fence, kind: "released" };
-  return { id, fence, kind: "done", result: JSON.stringify([id, ...inputs.map((input) => (JSON.parse(input) as string[])[0])]) };
+  if (fence < 3 && draw === 3) return { id, fence, kind: "waiting", dueAt: Date.now() + 5, seen: 0, waits: "time" };
+  return { id, fence, kind: "done", result: JSON.stringify([id, ...inputs.map(nameIn)]) };
 }
 
 async function work(store: Store): Promise<never> {

@@ -19,6 +19,7 @@ import type {
   ReadyLine,
   Settled,
   Store,
+  StoredGate,
   StoredWorker,
   StoreListener,
   StoreInfo,
@@ -126,11 +127,7 @@ class SqliteStore implements Store {
     });
   }
 
-  addIf(
-    record: Parameters<Store["addIf"]>[0],
-    jobs: readonly NewJob[],
-    now: number,
-  ): Promise<readonly Added[] | null> {
+  addIf(record: Parameters<Store["addIf"]>[0], jobs: readonly NewJob[], now: number): Promise<readonly Added[] | null> {
     return this.#commits.write({
       weight: jobs.length + 1,
       flush: "acknowledged",
@@ -263,6 +260,10 @@ class SqliteStore implements Store {
 
   lines(limit: number): Promise<readonly ReadyLine[]> {
     return this.#commits.read(() => lines(this.#db, limit));
+  }
+
+  async gates(): Promise<readonly StoredGate[]> {
+    return [];
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

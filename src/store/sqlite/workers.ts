@@ -41,13 +41,7 @@ export function leave(db: Connection, effects: Effects, worker: string, now: num
 /** See `Store.note`. */
 export function note(db: Connection, worker: string, progress: readonly (readonly [string, number, string])[]): void {
   for (const [id, fence, text] of progress) {
-    db.run(
-      "UPDATE job SET progress = ? WHERE id = ? AND worker = ? AND fence = ? AND prune_at IS NULL",
-      text,
-      id,
-      worker,
-      fence,
-    );
+    db.run("UPDATE job SET progress = ? WHERE id = ? AND worker = ? AND fence = ? AND prune_at IS NULL", text, id, worker, fence);
   }
 }
 
