@@ -95,7 +95,7 @@ export type Awaited = <T>(promise: Promise<T>) => Promise<T>;
 
 /** A future of which is told when it is awaited. */
 export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const settle = { resolve: (_: T): void => undefined, reject: (_: unknown): void => undefined };
   let isAwaited = false;
   const handle: Handle = {
     get id() {
@@ -114,8 +114,11 @@ export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T>
     observe: () => {
       if (isAwaited) return;
       isAwaited = true;
-      awaited(future).then(resolve, reject);
+      awaited(future).then(
+        (value) => settle.resolve(value),
+        (error: unknown) => settle.reject(error),
+      );
     },
   };
-  return new Future<T>((done, failed) => void promise.then(done, failed), handle);
+  return new Future<T>((resolve, reject) => void Object.assign(settle, { resolve, reject }), handle);
 }

@@ -341,7 +341,7 @@ export class Hands implements Executor {
       return awaitedFuture(this.#send(source.plan(callOf(what, args)), source), awaited);
     };
     return {
-      submit: submit as Children["submit"],
+      submit,
       map: (task, inputs, options) => this.#map("context().map()", task, inputs, false, options, source),
       starmap: (task, inputs, options) => this.#map("context().starmap()", task, inputs, true, options, source),
       cancel: (reason) => this.cancel({ ids }, reason),
@@ -361,8 +361,8 @@ export class Hands implements Executor {
     checkOptions(options, ["window", "ordered"], what);
     const window = checkInteger(options.window ?? 1000, `${what} window`, 1);
     const host = {
-      plan: source.plan,
-      submit: source.submit,
+      plan: (asked: Call<unknown>) => source.plan(asked),
+      submit: (planned: Plan) => source.submit(planned),
       access: this.#access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
       dueAt: (at: number): void => this.#dueAt(at),

@@ -93,7 +93,7 @@ export class Running implements TaskContext {
   get submit(): TaskContext["submit"] {
     const { executor } = this.#host;
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => this.asking.submit(what, args);
-    return (executor ? executor.submit.bind(executor) : submit) as TaskContext["submit"];
+    return executor ? executor.submit.bind(executor) : submit;
   }
 
   get map(): TaskContext["map"] {
@@ -128,7 +128,7 @@ export class Running implements TaskContext {
   }
 
   failed(error: unknown): Promise<unknown> | undefined {
-    return this.#asking?.durable.fail(this.#aborted ? this.#aborted.reason : error).then((failed) => failed.error);
+    return this.#asking?.fail(this.#aborted ? this.#aborted.reason : error);
   }
 
   #report(fraction: number, note: string | undefined): void {
