@@ -95,7 +95,7 @@ export type Awaited = <T>(promise: Promise<T>) => Promise<T>;
 
 /** A future of which is told when it is awaited. */
 export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T> {
-  const settle = { resolve: (_: T): void => undefined, reject: (_: unknown): void => undefined };
+  const settle: Pick<PromiseWithResolvers<T>, "resolve" | "reject"> = { resolve: () => undefined, reject: () => undefined };
   let isAwaited = false;
   const handle: Handle = {
     get id() {

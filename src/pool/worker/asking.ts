@@ -112,7 +112,10 @@ export class Asking {
   submit(what: Call<unknown> | AnyTask, args: readonly unknown[]): Future<unknown> {
     const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args));
     const asked = this.#ask("submit", nodes) as Promise<readonly [number: number, id: string]>;
-    const settle = { resolve: (_: unknown): void => undefined, reject: (_: unknown): void => undefined };
+    const settle: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject"> = {
+      resolve: () => undefined,
+      reject: () => undefined,
+    };
     let state: JobState = "ready";
     let id = "";
     asked.then(
