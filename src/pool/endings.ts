@@ -1,5 +1,5 @@
 // The errors with which a pool ends calls: what failed, what was found, what to do.
-import { CancelledError, DependencyFailedError, ExpiredError, TimeoutError, WorkerDiedError } from "../core/errors.ts";
+import { CancelledError, ExpiredError, TimeoutError, WorkerDiedError } from "../core/errors.ts";
 import { showModule } from "../task/load.ts";
 import type { Definition } from "../task/task.ts";
 import type { Entry } from "./entry.ts";
@@ -35,14 +35,6 @@ export function expired(entry: Entry, id: string): ExpiredError {
   const { expiresMs } = entry.definition.policy;
   return new ExpiredError(
     `${name(entry, id)} expired: it was not started within ${expiresMs} ms. Add workers, or give it a longer "expires".`,
-  );
-}
-
-export function dependencyFailed(entry: Entry, id: string, dependency: Entry, cause: unknown): DependencyFailedError {
-  const why = cause instanceof Error ? `: ${cause.message}` : ".";
-  return new DependencyFailedError(
-    `${name(entry, id)} could not run because task "${dependency.definition.name}", which it depends on, did not succeed${why}`,
-    { cause },
   );
 }
 

@@ -9,7 +9,7 @@ import type { Runtime } from "../core/runtime.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { Call, CallArgs } from "../task/call.ts";
-import { call, flatten, isCall } from "../task/call.ts";
+import { call, flatten, isCall, isGathering } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import type { AnyTask, Task } from "../task/task.ts";
@@ -78,7 +78,7 @@ export abstract class Pool implements Executor {
     } else if (args.length > 0) throw argumentsBeside(what);
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
     const nodes = flatten(asked);
-    if (nodes.length === 1) {
+    if (nodes.length === 1 && !isGathering(asked)) {
       const definition = definitionOf(asked.task);
       const entry = new Submitted(engine, definition);
       engine.setArgs(entry, checkInput(definition, asked.args));
