@@ -14,12 +14,15 @@ import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
+import type { GraphOptions } from "../task/inherit.ts";
 import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
-import { errorOf } from "./ending.ts";
+import type { Callbacks } from "./callbacks.ts";
+import { callbackId } from "./callbacks.ts";
+import { errorsOf } from "./causes.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
@@ -40,8 +43,8 @@ export interface JobQuery extends JobFilter {
   readonly before?: string;
 }
 
-/** How a call is submitted. */
-export interface SubmitOptions {
+/** How a call is submitted. `priority` and `deadline` go down to every call in it whose task does not say its own. */
+export interface SubmitOptions<Result = never> extends GraphOptions, Callbacks<Result> {
   /**
    * Your own open transaction on the store's database (a `DatabaseSync` of node:sqlite on the same file, a client of pg on the same database): the
    * job exists exactly if that is committed. `submitted` then resolves before the commit; await the result after it. While the
@@ -52,7 +55,7 @@ export interface SubmitOptions {
 
 function checkSubmitOptions(given: unknown): SubmitOptions {
   if (given === undefined) return {};
-  checkOptions(given, ["tx"], "submit()");
+  checkOptions(given, ["tx", "priority", "deadline", "onDone", "onFailed"], "submit()");
   const { tx } = given as SubmitOptions;
   if ("tx" in (given as object) && (typeof tx !== "object" || tx === null)) {
     throw new UsageError(
@@ -103,12 +106,12 @@ export class Hands implements Executor {
     this.#access = {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
-      causeOf: (id) => this.#causeOf(id),
+      explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
       look: async (id) => (await this.#store.get([id]))[0],
     };
   }
 
-  submit<Result>(call: Call<Result>, options?: SubmitOptions): Future<Result>;
+  submit<Result>(call: Call<Result>, options?: SubmitOptions<Result>): Future<Result>;
   submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
@@ -117,10 +120,11 @@ export class Hands implements Executor {
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
-    const planned = plan(asked, this.#runtime, this.#store.now());
-    const { tx } = isCall(what) ? checkSubmitOptions(args[0]) : {};
+    const options = isCall(what) ? checkSubmitOptions(args[0]) : {};
+    const planned = plan(asked, this.#runtime, this.#store.now(), options);
+    const { tx } = options;
     if (tx === undefined) return this.#submitPlan(planned);
-    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all.at(-1) as Added);
+    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all[planned.rootAt] as Added);
     return this.#follow(planned, added, () => false);
   }
 
@@ -200,9 +204,12 @@ export class Hands implements Executor {
     return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
   }
 
-  /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
+  /**
+   * Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed; what is done is not
+   * done again. By id, what was to be done after its success (`onDone`) comes with it. Gives the ids.
+   */
   async retry(which: string | JobFilter): Promise<readonly string[]> {
-    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "retry()");
+    const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : checkFilter(which, "retry()");
     return this.#store.retry(filter, this.#store.now());
   }
 
@@ -341,10 +348,5 @@ export class Hands implements Executor {
 
   async #tellEnded(ids: readonly string[]): Promise<void> {
     this.#awaiter.tell(await this.#store.endings(ids));
-  }
-
-  async #causeOf(id: string): Promise<unknown> {
-    const [ended] = await this.#store.endings([id]);
-    return ended && errorOf(ended);
   }
 }

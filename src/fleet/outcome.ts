@@ -5,6 +5,8 @@ import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import { encodeThrown } from "../task/thrown.ts";
 import type { AttemptEnd } from "./attempt.ts";
+import type { Deadline } from "./deadline.ts";
+import { overdue } from "./deadline.ts";
 import type { AttemptPolicy } from "./policy.ts";
 
 /** What the decision depends on besides the end of the attempt. */
@@ -13,6 +15,7 @@ export interface OutcomeFacts {
   readonly retryIf: ((error: unknown) => boolean) | undefined;
   /** Someone asked for the job to be cancelled. */
   readonly isCancelled: boolean;
+  readonly deadline: Deadline | undefined;
   readonly now: number;
   readonly random: number;
 }
@@ -31,12 +34,18 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
   }
   if (end.kind === "retracted") return { id, fence, kind: "released" };
   if (facts.isCancelled) return { id, fence, kind: "cancelled" };
+  if (facts.deadline && facts.now >= facts.deadline.at) return tooLate(job, facts.deadline, end.error);
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   const failed = job.attempt - job.crashes;
   const again = failed <= facts.policy.retries && wantsRetry(facts.retryIf, end.error);
   if (again) {
     const dueAt = facts.now + backoffMs(facts.policy.backoff, failed, facts.random);
+    if (facts.deadline && dueAt >= facts.deadline.at) return tooLate(job, facts.deadline, end.error);
     return { id, fence, kind: "retry", error: encodeThrown(end.error), dueAt };
   }
   return { id, fence, kind: "failed", error: encodeThrown(end.error) };
+}
+
+function tooLate(job: ClaimedJob, deadline: Deadline, error: unknown): Outcome {
+  return { id: job.id, fence: job.fence, kind: "failed", error: encodeThrown(overdue(job, deadline, error)) };
 }
