@@ -121,7 +121,9 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number, options
     jobs.push(withFirstMember(planNode(node, ids[position] as string, part, terms), node, jobs));
   }
   const own = { ...terms, heirOf: (definition: Definition): Definition => definition };
-  const callbacks = callbackNodes(options, nodes.length - 1).map(({ node, kind, part }) => planNode(node, callbackId(root, kind), part, own));
+  const callbacks = callbackNodes(options, nodes.length - 1).map(({ node, kind, part }) =>
+    planNode(node, callbackId(root, kind), part, own),
+  );
   const unique = (definitionOf(call.task).options as TaskOptions).unique;
   return {
     jobs: callbacks.length === 0 ? jobs : [...jobs, ...callbacks],

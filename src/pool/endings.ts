@@ -34,7 +34,18 @@ export function importTimedOut({ definition }: Entry, afterMs: number): TimeoutE
 export function expired(entry: Entry, id: string): ExpiredError {
   const { expiresMs } = entry.definition.policy;
   return new ExpiredError(
-    `${name(entry, id)} expired: it was not started within ${expiresMs} ms. Add workers, or give it a longer "expires".`,
+    `${name(entry, id)} expired: it was not started within ${expiresMs} ms. Add workers, or give it a longer "expires" or "deadline".`,
+  );
+}
+
+/** It was not done within its deadline; `cause` is why its last attempt failed, if it did. */
+export function overdue(entry: Entry, id: string, cause: unknown): TimeoutError {
+  const { deadlineMs = 0 } = entry.definition.policy;
+  const last = cause instanceof Error ? ` Attempt ${entry.attempt} failed: ${cause.message}` : "";
+  return new TimeoutError(
+    `${name(entry, id)} was not done within its deadline of ${deadlineMs} ms.${last}`,
+    deadlineMs,
+    cause === undefined ? undefined : { cause },
   );
 }
 

@@ -6,6 +6,7 @@ import type { Node } from "../task/call.ts";
 import { fill, isGathering } from "../task/call.ts";
 import { Failure } from "../task/gather.ts";
 import type { FinalState, JobState } from "../task/state.ts";
+import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { dependencyFailed } from "../task/dependency.ts";
 import { notNeeded } from "./endings.ts";
@@ -31,8 +32,7 @@ class NodeEntry extends Entry {
   /** The dependency that made it fail. */
   through: NodeEntry | undefined = undefined;
 
-  constructor(graph: Graph, engine: Engine, node: Node, at: number) {
-    const definition = definitionOf(node.call.task);
+  constructor(graph: Graph, engine: Engine, node: Node, at: number, definition: Definition) {
     super(definition, engine.recordOf(definition), engine.nextNumber());
     this.graph = graph;
     this.node = node;
@@ -66,9 +66,9 @@ export class Graph implements Handle {
   #cancelling: Promise<CancelReceipt> | undefined;
 
   /** Throws UsageError or CodecError when a call cannot be submitted; nothing has begun then. */
-  constructor(engine: Engine, nodes: readonly Node[]) {
+  constructor(engine: Engine, nodes: readonly Node[], heirOf: (definition: Definition) => Definition) {
     this.#engine = engine;
-    this.#entries = nodes.map((node, at) => new NodeEntry(this, engine, node, at));
+    this.#entries = nodes.map((node, at) => new NodeEntry(this, engine, node, at, heirOf(definitionOf(node.call.task))));
     this.#root = this.#entries[this.#entries.length - 1] as NodeEntry;
     for (const entry of this.#entries) for (const below of this.#below(entry)) below.above.push(entry);
     for (const entry of this.#entries) entry.needed = entry.above.length;

@@ -73,7 +73,7 @@ export function call<Args extends readonly unknown[], Result>(task: Task<Args, R
 
 /** A call that gives the list of its members' results. As an argument it is no job of its own; else `task` makes it one. */
 export function gatheringCall(task: AnyTask, members: readonly Call<unknown>[], how: How): Call<unknown[]> {
-  return new Made(task, [members], how) as Call<unknown[]>;
+  return new Made(task, [members], how);
 }
 
 /** True for a call made by {@link gatheringCall}. */

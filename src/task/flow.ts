@@ -105,13 +105,7 @@ type Step<From, To> = Task<readonly [result: From], To>;
 export function chain<A, B>(first: Call<A>, b: Step<A, B>): Call<B>;
 export function chain<A, B, C>(first: Call<A>, b: Step<A, B>, c: Step<B, C>): Call<C>;
 export function chain<A, B, C, D>(first: Call<A>, b: Step<A, B>, c: Step<B, C>, d: Step<C, D>): Call<D>;
-export function chain<A, B, C, D, E>(
-  first: Call<A>,
-  b: Step<A, B>,
-  c: Step<B, C>,
-  d: Step<C, D>,
-  e: Step<D, E>,
-): Call<E>;
+export function chain<A, B, C, D, E>(first: Call<A>, b: Step<A, B>, c: Step<B, C>, d: Step<C, D>, e: Step<D, E>): Call<E>;
 export function chain<A, B, C, D, E, F>(
   first: Call<A>,
   b: Step<A, B>,
@@ -122,7 +116,8 @@ export function chain<A, B, C, D, E, F>(
 ): Call<F>;
 export function chain<A>(first: Call<A>, ...tasks: Step<A, A>[]): Call<A>;
 export function chain(first: Call<unknown>, ...tasks: AnyTask[]): Call<unknown> {
-  if (!isCall(first)) throw new UsageError(`chain() begins with a call, found ${show(first)}. Make one with call(task, ...args).`);
+  if (!isCall(first))
+    throw new UsageError(`chain() begins with a call, found ${show(first)}. Make one with call(task, ...args).`);
   return tasks.reduce((before: Call<unknown>, task) => call(task as Task<readonly [unknown], unknown>, before), first);
 }
 
