@@ -7,8 +7,9 @@ export { chain, chord, chunks, collect, group, skip } from "./task/flow.ts";
 export type { GroupOptions, OutcomesOf, ResultsOf } from "./task/flow.ts";
 export type { FailedPolicy } from "./task/gather.ts";
 export type { GraphOptions } from "./task/inherit.ts";
-export { context } from "./task/context.ts";
-export type { Context } from "./task/context.ts";
+export { context } from "./pool/context.ts";
+export type { TaskContext as Context } from "./pool/context.ts";
+export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
 export type { StandardSchema } from "./task/schema.ts";
@@ -43,6 +44,7 @@ export {
   StoreLostError,
   StoreUnavailable,
   TimeoutError,
+  UndoError,
   UsageError,
   WorkerDiedError,
 } from "./core/errors.ts";

@@ -83,3 +83,10 @@ export function decodePolicy(text: string | null): AttemptPolicy {
     above: typeof given["above"] === "string" ? given["above"] : undefined,
   };
 }
+
+/** The same policy, with the new name of the job above. */
+export function renameAbove(text: string | null, names: ReadonlyMap<string, string>): string | null {
+  const { above = "" } = decodePolicy(text);
+  const name = names.get(above);
+  return name === undefined || text === null ? text : text.replace(JSON.stringify(above), JSON.stringify(name));
+}

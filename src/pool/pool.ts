@@ -12,7 +12,7 @@ import type { Call, CallArgs } from "../task/call.ts";
 import { call, flatten, isCall, isGathering } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
 import type { GraphOptions } from "../task/inherit.ts";
-import { inheriting } from "../task/inherit.ts";
+import { checkGraphOptions, inheriting } from "../task/inherit.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
@@ -156,8 +156,7 @@ function optionsOf({ task }: Call<unknown>, args: readonly unknown[]): GraphOpti
       `submit() was given a call of task "${task.name}" and more arguments, which nobody would get. Give them to call(), or submit the task itself.`,
     );
   }
-  checkOptions(options, ["priority", "deadline"], "submit()");
-  return options as GraphOptions;
+  return checkGraphOptions(options);
 }
 
 /** Sets an entry with its arguments on its way. */

@@ -1,5 +1,6 @@
 // What a submit says for a whole graph: it holds for every call whose task does not say its own.
 import type { Duration } from "../core/durations.ts";
+import { checkOptions } from "../core/suggest.ts";
 import type { Policy } from "./options.ts";
 import { checkLimit, checkPriority } from "./options.ts";
 import type { Definition } from "./task.ts";
@@ -10,6 +11,12 @@ export interface GraphOptions {
   readonly priority?: number;
   /** The deadline of every call whose task has none of its own; all count from this submit. */
   readonly deadline?: Duration;
+}
+
+/** Checks what is submitted with a call. Throws UsageError with "did you mean" for an unknown option. */
+export function checkGraphOptions(given: unknown = {}, where: string = "submit()"): GraphOptions {
+  checkOptions(given, ["priority", "deadline"], where);
+  return given as GraphOptions;
 }
 
 /** Gives the definitions of a graph's tasks with what the submit says. Throws UsageError for what cannot be. */
