@@ -6,6 +6,7 @@ import type { Runtime, Timer } from "../core/runtime.ts";
 import { isThenable } from "../core/thenable.ts";
 import type { Context } from "../task/context.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
+import { tickOf } from "../task/scheduled.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
 
@@ -56,6 +57,10 @@ export class LoopAttempt implements Attempt, Context {
     this.attempt = options.attempt;
     this.#options = options;
     this.#end = end;
+  }
+
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
   }
 
   /** Made when first asked for: most tasks never look at it. */

@@ -17,6 +17,7 @@ import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
+import { Firing } from "./schedules/firing.ts";
 import { Tending } from "./tending.ts";
 import { Watchdog } from "./watchdog.ts";
 import type { WorkerEvent } from "./worker-event.ts";
@@ -81,6 +82,7 @@ export class Worker implements AsyncDisposable {
   readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
+  #firing: Firing | undefined;
   #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
@@ -201,7 +203,10 @@ export class Worker implements AsyncDisposable {
     this.#unwatch = store.watch((event) => {
       if (event === "ready") this.#pump?.wake();
       if (event === "scheduled") this.#tending?.soon(gatherDueMs);
+      if (event === "written") this.#firing?.written();
+      if (event === "ended") this.#firing?.ended();
     });
+    this.#firing = this.#startFiring();
     this.#tending = this.#startTending();
     this.#pump.pump();
   }
@@ -287,6 +292,7 @@ export class Worker implements AsyncDisposable {
     this.#pump?.forget();
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     await this.#pools.close();
@@ -356,10 +362,22 @@ export class Worker implements AsyncDisposable {
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
+  #startFiring(): Firing {
+    const { store, runtime } = this.#host;
+    return new Firing({
+      store,
+      runtime,
+      cancel: (ids) => this.cancel(ids),
+      storeFailed: (error) => this.#storeFailed(error),
+      scheduleFailed: (schedule, error) => this.#report({ kind: "schedule-failed", schedule, error }),
+    });
+  }
+
   #startTending(): Tending {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
         await this.#member?.refresh();
+        this.#firing?.look();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.id, notes);
@@ -388,6 +406,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopping";
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     this.#pump?.release(this.#attempts?.drop(() => true) ?? []);

@@ -2,6 +2,7 @@
 // little as it can; the AbortController is made when the signal is first read, which most tasks never do.
 import type { Context } from "../../task/context.ts";
 import { checkFraction } from "../../task/context.ts";
+import { tickOf } from "../../task/scheduled.ts";
 import type { GiveMessage } from "../wire.ts";
 import { at } from "../wire.ts";
 
@@ -44,6 +45,10 @@ export class Running implements Context {
 
   get attempt(): number {
     return at(this.#batch[8], this.index);
+  }
+
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
   }
 
   get signal(): AbortSignal {
