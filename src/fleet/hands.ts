@@ -36,6 +36,11 @@ import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import { Queue } from "./queue.ts";
+import type { ScheduleDefinition, ScheduleOptions } from "./schedules/define.ts";
+import type { Schedule, ScheduleInfo } from "./schedules/schedule.ts";
+import type { ApplyOptions, ScheduleChanges } from "./schedules/schedules.ts";
+import { Schedules } from "./schedules/schedules.ts";
+import type { When } from "./schedules/when.ts";
 import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
@@ -113,6 +118,7 @@ export class Hands implements Executor {
   readonly #awaiter: Awaiter;
   readonly #workers = new Set<Worker>();
   readonly #access: JobAccess;
+  readonly #schedules: Schedules;
   readonly #source: Source = {
     plan: (call) => this.#plan(call),
     submit: (planned) => this.#submitter.submit(planned),
@@ -132,6 +138,17 @@ export class Hands implements Executor {
       explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
       look: async (id) => (await this.#store.get([id]))[0],
     };
+    this.#schedules = new Schedules(
+      {
+        store,
+        mark: () => runtime.id(),
+        follow: (id, adding) => {
+          const submitted = adding.then((added) => added.existing ?? added.id);
+          return jobFuture(this.#access, { id, state: "ready", submitted, fresh: () => false });
+        },
+      },
+      runtime,
+    );
   }
 
   submit<Result>(call: Call<Result>, options?: SubmitOptions<Result>): Future<Result>;
@@ -260,6 +277,30 @@ export class Hands implements Executor {
     this.#checkOpen("queue()");
     checkQueueName(name);
     return new Queue(name, this.#store);
+  }
+
+  schedule(name: string): Schedule;
+  schedule(name: string, when: When, call: Call<unknown>, options?: ScheduleOptions): Promise<Schedule>;
+  /**
+   * Defines a schedule, or replaces the one of this name: at each tick a worker of the fleet, whichever it is, makes the call a job,
+   * exactly once. What is stored already as it is defined is left alone, so a program may define its schedules whenever it
+   * starts. With a name alone: that schedule, to pause, trigger or look at. Rejects with UsageError or CodecError for what cannot be.
+   */
+  schedule(name: string, when?: When, call?: Call<unknown>, options?: ScheduleOptions): Schedule | Promise<Schedule> {
+    this.#checkOpen("schedule()");
+    if (when === undefined && call === undefined) return this.#schedules.one(name);
+    return this.#schedules.define({ ...options, name, when, call } as ScheduleDefinition);
+  }
+
+  schedules(): Promise<readonly ScheduleInfo[]>;
+  schedules(definitions: readonly ScheduleDefinition[], options?: ApplyOptions): Promise<ScheduleChanges>;
+  /** The stored schedules, by name. With a list of definitions: how it differs from what is stored, which it then becomes. */
+  schedules(
+    definitions?: readonly ScheduleDefinition[],
+    options?: ApplyOptions,
+  ): Promise<readonly ScheduleInfo[] | ScheduleChanges> {
+    this.#checkOpen("schedules()");
+    return definitions === undefined ? this.#schedules.list() : this.#schedules.declare(definitions, options);
   }
 
   /** Asks a worker of the fleet, by its id, to take no more jobs, finish what it runs, and end. False when there is no such worker. */

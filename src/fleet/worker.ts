@@ -23,6 +23,7 @@ import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
+import { Firing } from "./schedules/firing.ts";
 import { Tending } from "./tending.ts";
 import { Watchdog } from "./watchdog.ts";
 import type { WorkerEvent } from "./worker-event.ts";
@@ -96,6 +97,7 @@ export class Worker implements AsyncDisposable {
   readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
+  #firing: Firing | undefined;
   #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
@@ -221,7 +223,10 @@ export class Worker implements AsyncDisposable {
     this.#unwatch = store.watch((event) => {
       if (event === "ready") this.#pump?.wake();
       if (event === "scheduled") this.#tending?.soon(gatherDueMs);
+      if (event === "written") this.#firing?.written();
+      if (event === "ended") this.#firing?.ended();
     });
+    this.#firing = this.#startFiring();
     this.#tending = this.#startTending();
     this.#pump.pump();
   }
@@ -307,6 +312,7 @@ export class Worker implements AsyncDisposable {
     this.#pump?.forget();
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     await this.#pools.close();
@@ -376,6 +382,17 @@ export class Worker implements AsyncDisposable {
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
+  #startFiring(): Firing {
+    const { store, runtime } = this.#host;
+    return new Firing({
+      store,
+      runtime,
+      cancel: (ids) => this.cancel(ids),
+      storeFailed: (error) => this.#storeFailed(error),
+      scheduleFailed: (schedule, error) => this.#report({ kind: "schedule-failed", schedule, error }),
+    });
+  }
+
   /** Attempts wait or go on: there may be room for others, and the store is told, a little later, of those that still wait. */
   #waitsChanged(): void {
     this.#pump?.soon();
@@ -390,6 +407,7 @@ export class Worker implements AsyncDisposable {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
         await this.#member?.refresh();
+        this.#firing?.look();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.id, notes);
@@ -418,6 +436,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopping";
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
