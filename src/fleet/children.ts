@@ -11,6 +11,7 @@ import type { ClaimedJob, NewJob } from "../store/job.ts";
 import type { Added, Store } from "../store/store.ts";
 import { isFinal } from "../task/state.ts";
 import type { Plan } from "./plan.ts";
+import { renameAbove } from "./policy.ts";
 import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 
@@ -67,7 +68,7 @@ export class ChildNames {
   }
 
   /** The same plan as a part of the parent's tree. */
-  plan({ jobs, onConflict }: Plan): Plan {
+  plan({ jobs, rootAt, onConflict }: Plan): Plan {
     const names = new Map<string, string>();
     const { id: parent, root, trace } = this.#parent;
     const renamed = jobs.map((job): NewJob => {
@@ -77,7 +78,8 @@ export class ChildNames {
       names.set(job.id, id);
       return { ...job, id, dependsOn, tolerates, root, parent, trace: job.trace ?? trace };
     });
-    return { jobs: renamed, root: renamed.at(-1) as NewJob, onConflict };
+    const placed = renamed.map((job) => ({ ...job, policy: renameAbove(job.policy, names) }));
+    return { jobs: placed, root: placed[rootAt] as NewJob, rootAt, onConflict };
   }
 
   // Of one length however deep the tree is.

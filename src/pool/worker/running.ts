@@ -7,6 +7,7 @@ import type { Call } from "../../task/call.ts";
 import type { AnyTask } from "../../task/task.ts";
 import type { Future } from "../future.ts";
 import { checkFraction } from "../../task/context.ts";
+import { tickOf } from "../../task/scheduled.ts";
 import type { GiveMessage, Question } from "../wire.ts";
 import { at } from "../wire.ts";
 import { Asking } from "./asking.ts";
@@ -57,6 +58,10 @@ export class Running implements TaskContext {
 
   get attempt(): number {
     return at(this.#batch[8], this.index);
+  }
+
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
   }
 
   get signal(): AbortSignal {
