@@ -221,7 +221,8 @@ export function add(ground: Ground, jobs: readonly NewJob[], now: number): Work<
   const part = new Addition(ground, jobs, now);
   const work = part.together([part]);
   return {
-    part,
+    // Jobs pass gates before others are added that may be given out before them.
+    ...(jobs.every(({ gates }) => gates.length === 0) && { part }),
     long: work.long ?? false,
     run: (session) =>
       withTakenId(ground, session, jobs, async () => {

@@ -21,7 +21,7 @@ type GateRow = [string, number, number | null, number, string, number | null, st
 export async function gates({ schema }: Ground, session: Session, names: readonly string[]): Promise<StoredGate[]> {
   // Who has a place is not written down, but follows from where he is.
   const holders = `
-    SELECT ready.seq, job.id FROM ${schema}.ready JOIN ${schema}.job ON job.seq = ready.seq
+    SELECT job.seq, job.id FROM ${schema}.ready JOIN ${schema}.job ON job.seq = ready.job_seq
     WHERE ready.places IS NOT NULL AND gate.name = ANY (job.gate_names)
       AND (ready.places = 'all' OR job.gate_untils[array_position(job.gate_names, gate.name)] = 'stopped')
     UNION ALL

@@ -155,7 +155,8 @@ export async function next(
   const [row] = await session.query(
     `SELECT job.id FROM unnest($1::text[]) AS asked(queue) CROSS JOIN unnest($2::text[]) AS wanted(task)
      CROSS JOIN LATERAL (
-       SELECT seq FROM ${schema}.ready WHERE ready.queue = asked.queue AND ready.task = wanted.task AND NOT ready.suspect
+       SELECT coalesce(ready.job_seq, ready.seq) AS seq FROM ${schema}.ready
+       WHERE ready.queue = asked.queue AND ready.task = wanted.task AND NOT ready.suspect
        ORDER BY ready.queue, ready.task, ready.rank, ready.seq LIMIT 1
      ) AS head
      JOIN ${schema}.job ON job.seq = head.seq

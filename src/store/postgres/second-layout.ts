@@ -14,9 +14,12 @@ export const secondLayout: SchemaSql = (s) => `
     ADD COLUMN gate_rooms double precision[],
     ADD COLUMN gate_everies double precision[],
     ADD COLUMN gate_untils text[];
-  ALTER TABLE ${s}.ready ADD COLUMN places text;       -- at its gates: 'all', or 'kept' for those alone that are kept until it stops
+  ALTER TABLE ${s}.ready
+    ADD COLUMN job_seq bigint,                         -- of one that passed gates: seq is its place in the line
+    ADD COLUMN places text;                            -- at its gates: 'all', or 'kept' for those alone that are kept until it stops
+  CREATE UNIQUE INDEX ready_passed ON ${s}.ready (job_seq) WHERE job_seq IS NOT NULL;
   ALTER TABLE ${s}.parked ADD COLUMN waits text;
-  ALTER TABLE ${s}.running ADD COLUMN waits text, ADD COLUMN places boolean;
+  ALTER TABLE ${s}.running ADD COLUMN waits text, ADD COLUMN line_seq bigint, ADD COLUMN places boolean;
   ALTER TABLE ${s}.edge ADD COLUMN tolerated boolean;
   CREATE TABLE ${s}.record (
     seq bigint NOT NULL,                               -- 0 for the store's own
@@ -51,30 +54,31 @@ export const secondLayout: SchemaSql = (s) => `
   CREATE OR REPLACE VIEW ${s}.jobs AS
     SELECT job.seq, job.id, job.task, job.queue, (-job.rank)::double precision AS priority,
       CASE WHEN ended.seq IS NOT NULL THEN ended.state
-        WHEN ready.seq IS NOT NULL THEN 'ready'
+        WHEN coalesce(ready.seq, passed.seq) IS NOT NULL THEN 'ready'
         WHEN coalesce(running.waits, parked.waits) IS NOT NULL THEN 'waiting'
         WHEN running.seq IS NOT NULL THEN 'running'
         WHEN parked.scheduled THEN 'scheduled'
         ELSE 'blocked' END AS state,
       job.args, job.policy, job.crash_limit::double precision AS crash_limit,
-      coalesce(ended.due_at, ready.due_at, running.due_at, parked.due_at, standing.due_at) AS due_at,
-      coalesce(ended.expires_at, ready.expires_at, running.expires_at, parked.expires_at, standing.expires_at) AS expires_at, job.keep_ms,
+      coalesce(ended.due_at, ready.due_at, passed.due_at, running.due_at, parked.due_at, standing.due_at) AS due_at,
+      coalesce(ended.expires_at, ready.expires_at, passed.expires_at, running.expires_at, parked.expires_at, standing.expires_at) AS expires_at, job.keep_ms,
       coalesce(job.root, job.id) AS root, job.parent, job.trace, job.submitted_at, job.unique_key, job.dependencies,
       coalesce(ended.pending, parked.pending, 0) AS pending,
-      coalesce(ended.attempt, ready.attempt, running.attempt, parked.attempt, standing.attempt) AS attempt,
-      coalesce(ended.crashes, ready.crashes, running.crashes, parked.crashes, standing.crashes) AS crashes,
-      coalesce(ended.fence, ready.fence, running.fence, parked.fence, standing.fence) AS fence,
+      coalesce(ended.attempt, ready.attempt, passed.attempt, running.attempt, parked.attempt, standing.attempt) AS attempt,
+      coalesce(ended.crashes, ready.crashes, passed.crashes, running.crashes, parked.crashes, standing.crashes) AS crashes,
+      coalesce(ended.fence, ready.fence, passed.fence, running.fence, parked.fence, standing.fence) AS fence,
       coalesce(ended.worker, running.worker) AS worker,
-      coalesce(ended.ready_at, ready.ready_at, running.ready_at, parked.ready_at, standing.ready_at) AS ready_at,
-      coalesce(ended.started_at, ready.started_at, running.started_at, parked.started_at, standing.started_at) AS started_at,
-      ended.ended_at, ended.result, coalesce(ended.error, ready.error, running.error, parked.error, standing.error) AS error, ended.cause,
+      coalesce(ended.ready_at, ready.ready_at, passed.ready_at, running.ready_at, parked.ready_at, standing.ready_at) AS ready_at,
+      coalesce(ended.started_at, ready.started_at, passed.started_at, running.started_at, parked.started_at, standing.started_at) AS started_at,
+      ended.ended_at, ended.result, coalesce(ended.error, ready.error, passed.error, running.error, parked.error, standing.error) AS error, ended.cause,
       coalesce(ended.cancel_at, running.cancel_at) AS cancel_at, coalesce(ended.cancel_reason, running.cancel_reason) AS cancel_reason,
-      coalesce(ended.progress, ready.progress, running.progress, parked.progress, standing.progress) AS progress,
+      coalesce(ended.progress, ready.progress, passed.progress, running.progress, parked.progress, standing.progress) AS progress,
       coalesce(running.waits, parked.waits) AS waits, standing.gate,
       job.gate_names, job.gate_rooms, job.gate_everies, job.gate_untils
     FROM ${s}.job
     LEFT JOIN ${s}.ended ON ended.seq = job.seq
     LEFT JOIN ${s}.ready ON ready.queue = job.queue AND ready.task = job.task AND ready.rank = job.rank AND ready.seq = job.seq
+    LEFT JOIN ${s}.ready AS passed ON job.gate_names IS NOT NULL AND passed.job_seq = job.seq
     LEFT JOIN ${s}.running ON running.seq = job.seq
     LEFT JOIN ${s}.parked ON parked.seq = job.seq
     LEFT JOIN ${s}.standing ON job.gate_names IS NOT NULL AND standing.seq = job.seq;

@@ -56,7 +56,7 @@ async function recover(upkeep: Upkeep): Promise<Pick<Tended, "recovered" | "lost
 async function expire({ ground, session, effects, now, limit, ended }: Upkeep): Promise<void> {
   const { schema } = ground;
   const late = (table: string): string =>
-    `(SELECT seq, expires_at, crashes, error FROM ${schema}.${table} WHERE ${isLate} ORDER BY expires_at, seq LIMIT $2)`;
+    `(SELECT ${table === "ready" ? "coalesce(job_seq, seq) AS seq" : "seq"}, expires_at, crashes, error FROM ${schema}.${table} WHERE ${isLate} ORDER BY expires_at, seq LIMIT $2)`;
   const rows = await session.query(
     `SELECT late.seq, job.id, job.task, late.crashes, late.error FROM (${["ready", "parked", "standing"].map(late).join(" UNION ALL ")}) AS late
      JOIN ${schema}.job ON job.seq = late.seq ORDER BY late.expires_at, late.seq LIMIT $2`,
@@ -115,11 +115,9 @@ async function lookAtGates({ ground, session, effects, now, limit }: Upkeep): Pr
     `SELECT name FROM ${schema}.gate WHERE next_at <= $1 ORDER BY next_at, name LIMIT $2`,
     [now, limit],
   );
-  await session.query(`SELECT ${schema}.forget_gates($1, $2, $3)`, [
-    numberArray(effects.walked),
-    sparseStoredArray(effects.freed),
-    now,
-  ]);
+  const values = [numberArray(effects.walked), sparseStoredArray(effects.freed.splice(0)), now];
+  const [left] = await session.query(`SELECT ${schema}.forget_gates($1, $2, $3)`, values);
+  effects.atGates(null, left?.[0]);
   await passGates(ground, session, effects, now, due.map(([name]) => name as string));
 }
 

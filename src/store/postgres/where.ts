@@ -34,7 +34,8 @@ function part(schema: string, table: string, conditions: readonly string[], kind
   const knowsKind = table === "ready";
   const join = knowsKind || kind.length === 0 ? "" : ` JOIN ${schema}.job ON job.seq = ${table}.seq`;
   const all = [...conditions, ...kind.map((condition) => condition(knowsKind ? table : "job"))];
-  return `SELECT ${table}.seq FROM ${schema}.${table}${join}${all.length === 0 ? "" : ` WHERE ${all.join(" AND ")}`}`;
+  const seq = knowsKind ? "coalesce(ready.job_seq, ready.seq)" : `${table}.seq`;
+  return `SELECT ${seq} FROM ${schema}.${table}${join}${all.length === 0 ? "" : ` WHERE ${all.join(" AND ")}`}`;
 }
 
 /** The seqs of the jobs in these states, by the tables that hold them; undefined when done ones are among them, which are many. */

@@ -63,15 +63,6 @@ function isPlain({ job, state }: Arrival): boolean {
   return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length + gates.length === 0;
 }
 
-/** Where each batch ends among the jobs that are added, with its time, if any job has gates. */
-function batchColumns(batches: readonly Decided[]): readonly (string | null)[] {
-  const isAdded = ({ existing }: Arrival): boolean => existing === null;
-  if (!batches.some(({ arrived }) => arrived.some((each) => isAdded(each) && each.job.gates.length > 0))) return [null, null];
-  let end = 0;
-  const ends = batches.map(({ arrived }) => (end += arrived.filter(isAdded).length));
-  return [numberArray(ends), numberArray(batches.map(({ now }) => now))];
-}
-
 /** What writing did, for the bell. */
 export interface Written {
   readonly happened: number;
@@ -146,7 +137,6 @@ export async function write(
     sparseTextArray(jobs.map(({ unique }) => unique?.until ?? null)),
     ...kinds.columns(),
     ...edgeColumns(edges),
-    ...batchColumns(batches),
     writing.origin === undefined ? world : null,
     ...ringing(bell, writing),
     happened,

@@ -13,8 +13,7 @@ export const addJobs: SchemaSql = (s) => `
     untils text[], kind_tasks text[], kind_queues text[], kind_ranks bigint[], kind_crash_limits bigint[], kind_keeps double precision[],
     kind_policies text[], kind_roots text[], kind_parents text[], kind_traces text[], kind_gate_names text[],
     kind_gate_rooms text[], kind_gate_everies text[], kind_gate_untils text[], kind_times double precision[],
-    edge_jobs integer[], edge_positions integer[], edge_deps bigint[], edge_tolerated boolean[], batch_ends integer[], batch_times double precision[],
-    world bigint, channel text, origin text, may_tell integer, must_tell integer,
+    edge_jobs integer[], edge_positions integer[], edge_deps bigint[], edge_tolerated boolean[], world bigint, channel text, origin text, may_tell integer, must_tell integer,
     INOUT happened integer, OUT told integer, OUT left_over boolean) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET jit = off SET enable_nestloop = off
     SET enable_mergejoin = off AS $body$
   DECLARE
@@ -34,7 +33,7 @@ export const addJobs: SchemaSql = (s) => `
       IF told <> 0 THEN PERFORM pg_notify(channel, origin || told); END IF;
       RETURN;
     END IF;
-    IF batch_ends IS NOT NULL AND world IS NOT NULL THEN PERFORM pg_advisory_xact_lock_shared(world); END IF;
+    IF kind_gate_names IS NOT NULL AND world IS NOT NULL THEN PERFORM pg_advisory_xact_lock_shared(world); END IF;
     WITH given AS MATERIALIZED (
       SELECT base + own.place AS seq, own.id, own.args, own.submitted_at, own.due_at, own.expires_at, own.dependencies,
         coalesce(own.pending, 0) AS pending, own.cause, own.key, own.until, kind.*
@@ -66,8 +65,8 @@ export const addJobs: SchemaSql = (s) => `
       SELECT base + edge.job, edge.position, CASE WHEN edge.dep < 0 THEN base - edge.dep ELSE edge.dep END, edge.tolerated
       FROM unnest(edge_jobs, edge_positions, edge_deps, edge_tolerated) AS edge(job, position, dep, tolerated);
     END IF;
-    IF batch_ends IS NOT NULL THEN
-      SELECT * INTO came FROM ${s}.come_to_gates(base, dues, expiries, batch_ends, batch_times, world IS NULL);
+    IF kind_gate_names IS NOT NULL THEN
+      SELECT * INTO came FROM ${s}.come_to_gates(base, cardinality(ids), dues, expiries, kind_times[1], world IS NULL);
       happened := happened | came.happened;
       left_over := came.left_over;
       told := must_tell | (may_tell & happened);
@@ -77,37 +76,33 @@ export const addJobs: SchemaSql = (s) => `
 `;
 
 /**
- * Lets new jobs walk up to their gates, batch after batch: those of a range of seqs that have gates and are in no state yet. `later` leaves
- * a note instead of looking at the gates, which nobody may keep locked for long.
+ * Lets new jobs walk up to their gates: those behind `base` that have gates and are in no state yet. `later` leaves a note instead of
+ * looking at the gates, which nobody may keep locked for long.
  */
 export const comeToGates: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.come_to_gates(base bigint, dues double precision[], expiries double precision[], batch_ends integer[],
-    batch_times double precision[], later boolean, OUT happened integer, OUT left_over boolean) LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.come_to_gates(base bigint, jobs integer, dues double precision[], expiries double precision[], at double precision,
+    later boolean, OUT happened integer, OUT left_over boolean) LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     walked bigint[];
     passed record;
-    locked text[];
   BEGIN
     happened := 0;
     left_over := false;
-    FOR i IN 1 .. cardinality(batch_ends) LOOP
-      WITH walker AS (
-        INSERT INTO ${s}.standing (seq, gate, number, rank, due_at, expires_at)
-        SELECT seq, gate_names[1], 1, rank, dues[seq - base], expiries[seq - base] FROM ${s}.job
-        WHERE seq > base + coalesce(batch_ends[i - 1], 0) AND seq <= base + batch_ends[i] AND gate_names IS NOT NULL
-          AND NOT EXISTS (SELECT 1 FROM ${s}.parked WHERE parked.seq = job.seq)
-          AND NOT EXISTS (SELECT 1 FROM ${s}.ended WHERE ended.seq = job.seq) RETURNING seq
-      ) SELECT array_agg(seq) INTO walked FROM walker;
-      CONTINUE WHEN walked IS NULL;
-      IF later THEN
-        INSERT INTO ${s}.gate_note (seq) SELECT seq FROM unnest(walked) AS walker(seq);
-        happened := ${scheduledBit};
-        CONTINUE;
-      END IF;
-      SELECT * INTO passed FROM ${s}.pass_gates(walked, NULL, NULL, batch_times[i], locked);
-      happened := happened | passed.happened;
-      left_over := left_over OR passed.left_over;
-      locked := passed.locked;
-    END LOOP;
+    WITH walker AS (
+      INSERT INTO ${s}.standing (seq, gate, number, rank, due_at, expires_at)
+      SELECT seq, gate_names[1], 1, rank, dues[seq - base], expiries[seq - base] FROM ${s}.job
+      WHERE seq > base AND seq <= base + jobs AND gate_names IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM ${s}.parked WHERE parked.seq = job.seq)
+        AND NOT EXISTS (SELECT 1 FROM ${s}.ended WHERE ended.seq = job.seq) RETURNING seq
+    ) SELECT array_agg(seq) INTO walked FROM walker;
+    IF walked IS NULL THEN RETURN; END IF;
+    IF later THEN
+      INSERT INTO ${s}.gate_note (seq) SELECT seq FROM unnest(walked) AS walker(seq);
+      happened := ${scheduledBit};
+      RETURN;
+    END IF;
+    SELECT * INTO passed FROM ${s}.pass_gates(walked, NULL, NULL, at, NULL);
+    happened := passed.happened;
+    left_over := passed.left_over;
   END $body$;
 `;

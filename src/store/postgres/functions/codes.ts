@@ -34,6 +34,11 @@ export function one(table: string, schema: string, columns: string, condition: s
 /** What a job brings along from state to state. */
 export const carriedNames = "seq, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error, progress";
 
+/** The same as columns of a row, but for the seq. */
+export function carriedOf(seq: string, row: string): string {
+  return carried(row).replace(`${row}.seq`, seq);
+}
+
 /** The same as columns of a row. */
 export function carried(row: string): string {
   return carriedNames.replaceAll(/\w+/g, `${row}.$&`);

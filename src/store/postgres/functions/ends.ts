@@ -1,10 +1,11 @@
 // What the end of jobs means for them and for those that need them: the rules of `machine.ts`, in the database.
 import type { SchemaSql } from "../schema.ts";
-import { carried, carriedNames, one, probing } from "./codes.ts";
+import { carried, carriedNames, carriedOf, one, probing } from "./codes.ts";
 import { placesOf } from "./gates.ts";
 
 const sameReady = `ready.queue = given.queue AND ready.task = given.task AND ready.rank = given.rank
         AND ready.seq = given.seq`;
+const samePassed = "given.gate_names IS NOT NULL AND ready.job_seq = given.seq";
 const nowFree = `parked.seq = needs.seq AND NOT parked.scheduled AND parked.pending <= needs.count
         AND (parked.due_at IS NULL OR parked.due_at <= at)`;
 
@@ -41,6 +42,10 @@ export const endWaiting: SchemaSql = (s) => `
       SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, ready.places, 0,
         0, NULL, ready.spot, NULL, ${carried("ready")}
       FROM given CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", sameReady)}
+      UNION ALL
+      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, ready.places, 0,
+        0, NULL, ready.spot, NULL, ${carriedOf("given.seq", "ready")}
+      FROM given CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", samePassed)}
       UNION ALL
       SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, 'passed', standing.number,
         0, NULL, NULL, standing.spot, ${carried("standing")}

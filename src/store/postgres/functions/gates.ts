@@ -136,9 +136,11 @@ export const openGates: SchemaSql = (s) => `
       UPDATE ${s}.standing SET gate = passing.gate_names[passing.number + 1], number = passing.number + 1
       FROM passing WHERE standing.ctid = passing.spot AND NOT passing.is_last
     ), to_ready AS (
-      INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
-        error, progress)
-      SELECT queue, task, rank, seq, suspect, places, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
+      -- As if they had been added now.
+      INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at,
+        started_at, error, progress)
+      SELECT queue, task, rank, (SELECT nextval('${s.replaceAll("'", "''")}.batch') * 1048576) + row_number() OVER (ORDER BY seq), seq,
+        suspect, places, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
       FROM passing WHERE is_last
     ), after AS MATERIALIZED (
       SELECT spot, room, every_ms, at, held + taken AS held, tokens - CASE WHEN every_ms IS NULL THEN 0 ELSE taken END AS tokens, more
@@ -166,10 +168,10 @@ export const openGates: SchemaSql = (s) => `
 
 /**
  * Forgets gates of which nobody has a place and before which nobody stands, but for those that have come since, once they are as good as
- * new.
+ * new. Gives the places of `freed` at gates that are left.
  */
 export const forgetGates: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.forget_gates(walked bigint[], freed text[], at double precision) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.forget_gates(walked bigint[], freed text[], at double precision) RETURNS text[] LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     DELETE FROM ${s}.gate WHERE forget_at <= forget_gates.at;
     DELETE FROM ${s}.gate WHERE ctid = ANY (ARRAY (
@@ -178,6 +180,7 @@ export const forgetGates: SchemaSql = (s) => `
       WHERE gate.held = back.places AND CASE WHEN gate.every_ms IS NULL THEN gate.at
           ELSE gate.at + ceil((gate.room - gate.tokens) * gate.every_ms) END <= forget_gates.at
         AND NOT EXISTS (SELECT 1 FROM ${s}.standing WHERE standing.gate = back.name AND standing.seq <> ALL (coalesce(walked, '{}')))));
+    RETURN ARRAY (SELECT name FROM unnest(freed) AS back(name) WHERE EXISTS (SELECT 1 FROM ${s}.gate WHERE gate.name = back.name));
   END $body$;
 `;
 

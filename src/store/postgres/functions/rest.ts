@@ -1,6 +1,6 @@
 // Moving jobs that wait to another line, another place or another time.
 import type { SchemaSql } from "../schema.ts";
-import { carried, one, probing } from "./codes.ts";
+import { carried, carriedOf, one, probing } from "./codes.ts";
 import { walkUp } from "./ends.ts";
 import { placesOf } from "./gates.ts";
 
@@ -21,6 +21,10 @@ export const restAnew: SchemaSql = (s) => `
         0 AS number, 0 AS pending, ${carried("ready")}
       FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = given.seq")}
       CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", sameReady)}
+      UNION ALL
+      SELECT NULL, ready.spot, NULL, job.gate_names, job.gate_untils, ready.places, 0, 0, ${carriedOf("given.seq", "ready")}
+      FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = given.seq")}
+      CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", "job.gate_names IS NOT NULL AND ready.job_seq = given.seq")}
       UNION ALL
       SELECT parked.spot, NULL, NULL, NULL, NULL, NULL, 0, parked.pending, ${carried("parked")}
       FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq")}

@@ -163,29 +163,29 @@ export const settle: SchemaSql = (s) => `
           IF has_gates THEN
             freed := freed || ARRAY (
               SELECT gate.name FROM unnest(spots) AS given(spot)
-              CROSS JOIN LATERAL ${one("ready", s, "seq", "ready.ctid = given.spot AND ready.places = 'all'")}
-              CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = ready.seq")}
+              CROSS JOIN LATERAL ${one("ready", s, "job_seq", "ready.ctid = given.spot AND ready.places = 'all'")}
+              CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = ready.job_seq")}
               CROSS JOIN LATERAL unnest(job.gate_names, job.gate_untils) AS gate(name, until) WHERE gate.until = 'started');
           END IF;
           RETURN QUERY
             WITH taken AS (
               DELETE FROM ${s}.ready WHERE ready.ctid = ANY (spots) RETURNING ready.*
             ), facts AS MATERIALIZED (
-              SELECT taken.*, job.gate_untils, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
+              SELECT taken.*, coalesce(taken.job_seq, taken.seq) AS own_seq, job.gate_untils, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
                 job.keep_ms, job.unique_key, job.unique_until
-              FROM taken CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = taken.seq")}
+              FROM taken CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = coalesce(taken.job_seq, taken.seq)")}
             ), started AS (
-              INSERT INTO ${s}.running (seq, worker, keep_ms, keyed, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at,
+              INSERT INTO ${s}.running (seq, worker, keep_ms, keyed, suspect, line_seq, places, attempt, crashes, fence, due_at, expires_at, ready_at,
                 started_at, error, progress)
-              SELECT seq, by_worker, keep_ms, unique_until IS NOT NULL AND unique_until = 'ended', suspect,
-                CASE WHEN places IS NOT NULL AND 'stopped' = ANY (gate_untils) THEN true END, attempt + 1, crashes, fence + 1,
+              SELECT own_seq, by_worker, keep_ms, unique_until IS NOT NULL AND unique_until = 'ended', suspect,
+                CASE WHEN job_seq IS NOT NULL THEN seq END, CASE WHEN places IS NOT NULL AND 'stopped' = ANY (gate_untils) THEN true END, attempt + 1, crashes, fence + 1,
                 due_at, expires_at, ready_at, at, error, progress
               FROM facts
             ), freed AS (
-              DELETE FROM ${s}.holder WHERE seq = ANY (ARRAY (SELECT seq FROM facts WHERE unique_until = 'started'))
+              DELETE FROM ${s}.holder WHERE seq = ANY (ARRAY (SELECT own_seq FROM facts WHERE unique_until = 'started'))
                 AND key = ANY (ARRAY (SELECT unique_key FROM facts WHERE unique_until = 'started'))
             )
-            SELECT NULL::json, facts.seq, facts.id, facts.task, facts.queue, facts.args, facts.policy, facts.attempt + 1, facts.crashes,
+            SELECT NULL::json, facts.own_seq, facts.id, facts.task, facts.queue, facts.args, facts.policy, facts.attempt + 1, facts.crashes,
               facts.fence + 1, facts.root, facts.parent, facts.trace, facts.dependencies, facts.submitted_at
             FROM facts ORDER BY facts.rank, facts.seq;
           room_left := room_left - got;

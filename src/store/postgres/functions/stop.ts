@@ -46,7 +46,7 @@ export const stop: SchemaSql = (s) => `
       DELETE FROM ${s}.running WHERE ctid = ANY (ARRAY (SELECT spot FROM found))
     ), after AS MATERIALIZED (
       SELECT found.seq, found.place, found.kind, found.words, job.id, job.task, job.queue, job.rank, job.crash_limit, found.keep_ms, found.keyed,
-        job.gate_names, job.gate_untils, found.places AS had_places,
+        job.gate_names, job.gate_untils, found.line_seq, found.places AS had_places,
         found.worker, found.cancel_at, found.cancel_reason, found.fence, found.ready_at, found.started_at, found.progress,
         CASE WHEN found.kind IN ('failed', 'cancelled') THEN found.kind
           WHEN found.kind IN ('crashed', 'lost') AND found.crashes + 1 > job.crash_limit
@@ -73,9 +73,9 @@ export const stop: SchemaSql = (s) => `
         ready_at, started_at, error, progress
       FROM after WHERE state IN ('failed', 'cancelled')
     ), to_ready AS (
-      INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
-        error, progress)
-      SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, CASE WHEN had_places THEN 'kept' END, attempt, crashes, fence,
+      INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at,
+        started_at, error, progress)
+      SELECT queue, task, rank, coalesce(line_seq, seq), CASE WHEN line_seq IS NOT NULL THEN seq END, crashes > 0 AND crashes >= crash_limit, CASE WHEN had_places THEN 'kept' END, attempt, crashes, fence,
         due_at, expires_at, at, started_at, error, progress
       FROM placed WHERE state = 'ready' AND (comes_back OR gate_names IS NULL)
     ), to_gates AS (
