@@ -40,6 +40,7 @@ export function addIf(
   };
   return {
     long: true,
-    run: (session) => withTakenId(ground, session, jobs, () => change(ground, session, now, (effects) => attempt(session, effects))),
+    run: (session) =>
+      withTakenId(ground, session, jobs, () => change(ground, session, now, (effects) => attempt(session, effects))),
   };
 }

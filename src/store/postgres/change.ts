@@ -91,14 +91,17 @@ export function change(
     const { sql, params } = whereAlso(schema, filter, changeable);
     const chosen = await session.query(`SELECT jobs.seq, jobs.id FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
     if (chosen.length === 0) return [];
-    const [row] = await session.query(`SELECT readied, next_due, walked, freed FROM ${schema}.rest_anew($1, $2, $3, $4, $5, $6)`, [
-      numberArray(chosen.map(([seq]) => seq as string)),
-      queue === undefined ? null : toStored(queue),
-      priority === undefined ? null : 0 - priority,
-      dueAt !== undefined,
-      dueAt ?? null,
-      now,
-    ]);
+    const [row] = await session.query(
+      `SELECT readied, next_due, walked, freed FROM ${schema}.rest_anew($1, $2, $3, $4, $5, $6)`,
+      [
+        numberArray(chosen.map(([seq]) => seq as string)),
+        queue === undefined ? null : toStored(queue),
+        priority === undefined ? null : 0 - priority,
+        dueAt !== undefined,
+        dueAt ?? null,
+        now,
+      ],
+    );
     if (row?.[0] === true) effects.ready();
     effects.scheduled((row?.[1] ?? null) as number | null, now);
     effects.atGates(row?.[2], row?.[3]);

@@ -22,12 +22,11 @@ export async function gates({ schema }: Ground, session: Session, names: readonl
   // Who has a place is not written down, but follows from where he is.
   const holders = `
     SELECT job.seq, job.id FROM ${schema}.ready JOIN ${schema}.job ON job.seq = ready.job_seq
-    WHERE ready.places IS NOT NULL AND gate.name = ANY (job.gate_names)
-      AND (ready.places = 'all' OR job.gate_untils[array_position(job.gate_names, gate.name)] = 'stopped')
+    WHERE ready.job_seq IS NOT NULL AND gate.name = ANY (job.gate_names)
+      AND (ready.starts IS NOT NULL OR job.gate_untils[array_position(job.gate_names, gate.name)] = 'stopped')
     UNION ALL
     SELECT running.seq, job.id FROM ${schema}.running JOIN ${schema}.job ON job.seq = running.seq
-    WHERE running.places AND gate.name = ANY (job.gate_names)
-      AND job.gate_untils[array_position(job.gate_names, gate.name)] = 'stopped'
+    WHERE gate.name = ANY (running.stops)
     UNION ALL
     SELECT standing.seq, job.id FROM ${schema}.standing JOIN ${schema}.job ON job.seq = standing.seq
     WHERE gate.name = ANY (job.gate_names[:standing.number - 1])`;

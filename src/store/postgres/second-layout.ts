@@ -16,10 +16,11 @@ export const secondLayout: SchemaSql = (s) => `
     ADD COLUMN gate_untils text[];
   ALTER TABLE ${s}.ready
     ADD COLUMN job_seq bigint,                         -- of one that passed gates: seq is its place in the line
-    ADD COLUMN places text;                            -- at its gates: 'all', or 'kept' for those alone that are kept until it stops
-  CREATE UNIQUE INDEX ready_passed ON ${s}.ready (job_seq) WHERE job_seq IS NOT NULL;
+    ADD COLUMN starts text[] COLLATE "C";              -- the gates whose places it gives back when it starts
+  CREATE INDEX ready_passed ON ${s}.ready (job_seq) WHERE job_seq IS NOT NULL;
   ALTER TABLE ${s}.parked ADD COLUMN waits text;
-  ALTER TABLE ${s}.running ADD COLUMN waits text, ADD COLUMN line_seq bigint, ADD COLUMN places boolean;
+  ALTER TABLE ${s}.running ADD COLUMN waits text, ADD COLUMN line_seq bigint,
+    ADD COLUMN stops text[] COLLATE "C";               -- the gates whose places it gives back when it stops
   ALTER TABLE ${s}.edge ADD COLUMN tolerated boolean;
   CREATE TABLE ${s}.record (
     seq bigint NOT NULL,                               -- 0 for the store's own

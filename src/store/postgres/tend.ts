@@ -111,14 +111,20 @@ async function lookAtGates({ ground, session, effects, now, limit }: Upkeep): Pr
      SELECT array_agg(seq) FILTER (WHERE seq IS NOT NULL), array_agg(gate) FILTER (WHERE gate IS NOT NULL) FROM noted`,
   );
   effects.atGates(noted?.[0], noted?.[1]);
-  const due = await session.query(
-    `SELECT name FROM ${schema}.gate WHERE next_at <= $1 ORDER BY next_at, name LIMIT $2`,
-    [now, limit],
-  );
+  const due = await session.query(`SELECT name FROM ${schema}.gate WHERE next_at <= $1 ORDER BY next_at, name LIMIT $2`, [
+    now,
+    limit,
+  ]);
   const values = [numberArray(effects.walked), sparseStoredArray(effects.freed.splice(0)), now];
   const [left] = await session.query(`SELECT ${schema}.forget_gates($1, $2, $3)`, values);
   effects.atGates(null, left?.[0]);
-  await passGates(ground, session, effects, now, due.map(([name]) => name as string));
+  await passGates(
+    ground,
+    session,
+    effects,
+    now,
+    due.map(([name]) => name as string),
+  );
 }
 
 async function prune({ ground, session, now, limit }: Upkeep): Promise<number> {

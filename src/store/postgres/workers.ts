@@ -79,12 +79,10 @@ export async function takeBack(
     [toStored(worker), textArray(held.map(({ id }) => id)), numberArray(held.map(({ fence }) => fence))],
   );
   if (rows.length === 0) return { count: 0, ended: [] };
-  const [stopped] = await session.query(`SELECT ended, happened, walked, freed FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, NULL, $4)`, [
-    toStored(worker),
-    numberArray(rows.map(([seq]) => seq as string)),
-    textArray(rows.map(() => kind)),
-    now,
-  ]);
+  const [stopped] = await session.query(
+    `SELECT ended, happened, walked, freed FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, NULL, $4)`,
+    [toStored(worker), numberArray(rows.map(([seq]) => seq as string)), textArray(rows.map(() => kind)), now],
+  );
   effects.add(stopped?.[1] as number);
   effects.atGates(stopped?.[2], stopped?.[3]);
   return { count: rows.length, ended: endedIn(stopped?.[0]) };

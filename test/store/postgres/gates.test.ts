@@ -45,7 +45,9 @@ describe("gates of a PostgreSQL store", { skip }, () => {
       const submit = async (store: PostgresStore, from: number): Promise<void> => {
         for (let n = from; n < from + 120; n += 4) {
           left.jobs += 4;
-          const jobs = [n, n + 1, n + 2, n + 3].map((at) => newJob({ id: `j${at}`, args: `key ${at % keys}`, gates: gatesOf(at) }));
+          const jobs = [n, n + 1, n + 2, n + 3].map((at) =>
+            newJob({ id: `j${at}`, args: `key ${at % keys}`, gates: gatesOf(at) }),
+          );
           await store.add(jobs, start);
         }
       };

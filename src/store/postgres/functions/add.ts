@@ -92,8 +92,8 @@ export const comeToGates: SchemaSql = (s) => `
       INSERT INTO ${s}.standing (seq, gate, number, rank, due_at, expires_at)
       SELECT seq, gate_names[1], 1, rank, dues[seq - base], expiries[seq - base] FROM ${s}.job
       WHERE seq > base AND seq <= base + jobs AND gate_names IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM ${s}.parked WHERE parked.seq = job.seq)
-        AND NOT EXISTS (SELECT 1 FROM ${s}.ended WHERE ended.seq = job.seq) RETURNING seq
+        AND (SELECT parked.seq FROM ${s}.parked WHERE parked.seq = job.seq) IS NULL
+        AND (SELECT ended.seq FROM ${s}.ended WHERE ended.seq = job.seq) IS NULL RETURNING seq
     ) SELECT array_agg(seq) INTO walked FROM walker;
     IF walked IS NULL THEN RETURN; END IF;
     IF later THEN

@@ -5,14 +5,14 @@ import type { SchemaSql } from "../schema.ts";
 import { addJobs, comeToGates } from "./add.ts";
 import { endings, look, note, suspend } from "./ask.ts";
 import { endWaiting, failAbove, freeKeys, releaseAbove, takeOff } from "./ends.ts";
-import { followUp, forgetGates, openGates, passGates } from "./gates.ts";
+import { followUp, forgetGates, leaveLines, openGates, passGates } from "./gates.ts";
 import { restAnew } from "./rest.ts";
 import { jsonText, wake, writeRecords } from "./records.ts";
 import { choose, settle } from "./settle.ts";
 import { stop } from "./stop.ts";
 
 const ends = [freeKeys, endWaiting, takeOff, releaseAbove, failAbove, jsonText, wake, stop];
-const gates = [openGates, passGates, followUp, forgetGates, comeToGates];
+const gates = [leaveLines, openGates, passGates, followUp, forgetGates, comeToGates];
 const verbs = [choose, settle, addJobs, endings, look, note, suspend, writeRecords, restAnew];
 
 /** All functions of the current layout. */
@@ -20,7 +20,7 @@ export const functions: SchemaSql = (schema) => [...ends, ...gates, ...verbs].ma
 
 // Of every layout there was.
 const names =
-  "add_jobs choose come_to_gates end_waiting endings fail_above follow_up forget_gates free_keys json_text look note open_gates pass_gates release_above " +
+  "add_jobs choose come_to_gates end_waiting endings fail_above follow_up forget_gates free_keys json_text leave_lines look note open_gates pass_gates release_above " +
   "rest_anew settle stop suspend take_off wake write_records";
 
 /** Drops the functions of whatever layout a schema has, whose arguments may be others. */

@@ -29,25 +29,27 @@ export const freeKeys: SchemaSql = (s) => `
 export const endWaiting: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.end_waiting(seqs bigint[], to_state text, causes text[], reason text, at double precision, OUT freed text[])
   LANGUAGE plpgsql ${probing} AS $body$
+  DECLARE
+    lines text[];
   BEGIN
     WITH given AS MATERIALIZED (
       SELECT list.seq, list.cause, job.queue, job.task, job.rank, job.keep_ms, job.gate_names, job.gate_untils
       FROM unnest(seqs, causes) AS list(seq, cause)
       CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, keep_ms, gate_names, gate_untils", "job.seq = list.seq")}
     ), found AS MATERIALIZED (
-      SELECT given.keep_ms, given.cause, NULL::text[] AS gate_names, NULL::text[] AS gate_untils, NULL AS places, 0 AS number,
+      SELECT given.keep_ms, given.cause, NULL::text[] AS gate_names, NULL::text[] AS gate_untils, NULL AS places, 0 AS number, NULL::text AS gate,
         parked.pending, parked.spot AS parked_at, NULL::tid AS ready_at_spot, NULL::tid AS standing_at, ${carried("parked")}
       FROM given CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq")}
       UNION ALL
-      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, ready.places, 0,
+      SELECT given.keep_ms, given.cause, NULL, NULL, NULL, 0, NULL,
         0, NULL, ready.spot, NULL, ${carried("ready")}
       FROM given CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", sameReady)}
       UNION ALL
-      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, ready.places, 0,
+      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, CASE WHEN ready.starts IS NULL THEN 'kept' ELSE 'all' END, 0, NULL,
         0, NULL, ready.spot, NULL, ${carriedOf("given.seq", "ready")}
       FROM given CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", samePassed)}
       UNION ALL
-      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, 'passed', standing.number,
+      SELECT given.keep_ms, given.cause, given.gate_names, given.gate_untils, 'passed', standing.number, standing.gate,
         0, NULL, NULL, standing.spot, ${carried("standing")}
       FROM given
       CROSS JOIN LATERAL ${one("standing", s, "ctid AS spot, *", "given.gate_names IS NOT NULL AND standing.seq = given.seq")}
@@ -64,7 +66,9 @@ export const endWaiting: SchemaSql = (s) => `
         error, progress
       FROM found
     )
-    SELECT array_agg(name) INTO freed FROM (${placesOf("found")}) AS back;
+    SELECT (SELECT array_agg(name) FROM (${placesOf("found")}) AS back), array_agg(gate) FILTER (WHERE gate IS NOT NULL)
+    INTO freed, lines FROM found;
+    IF lines IS NOT NULL THEN PERFORM ${s}.leave_lines(lines); END IF;
     PERFORM ${s}.free_keys(seqs);
   END $body$;
 `;

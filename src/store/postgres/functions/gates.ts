@@ -29,6 +29,7 @@ export const passGates: SchemaSql = (s) => `
     told_names text[];
     told_rooms double precision[];
     told_everies double precision[];
+    told_tokens double precision[];
     names text[];
     made text[];
     fresh text[];
@@ -37,15 +38,16 @@ export const passGates: SchemaSql = (s) => `
     happened := 0;
     left_over := false;
     LOOP
-      -- Of several jobs the newest says how wide a gate is.
-      SELECT array_agg(told.name ORDER BY told.name), array_agg(told.room ORDER BY told.name), array_agg(told.every_ms ORDER BY told.name)
-      INTO told_names, told_rooms, told_everies FROM (
-        SELECT DISTINCT ON (standing.gate) standing.gate AS name, job.gate_rooms[standing.number] AS room,
-          job.gate_everies[standing.number] AS every_ms
+      -- Of several jobs the newest says how wide a gate is; a new one is full as the oldest has it.
+      SELECT array_agg(told.name), array_agg(told.room), array_agg(told.every_ms), array_agg(told.tokens)
+      INTO told_names, told_rooms, told_everies, told_tokens FROM (
+        SELECT standing.gate AS name, (array_agg(job.gate_rooms[standing.number] ORDER BY walker.seq DESC))[1] AS room,
+          (array_agg(job.gate_everies[standing.number] ORDER BY walker.seq DESC))[1] AS every_ms,
+          (array_agg(job.gate_rooms[standing.number] ORDER BY walker.seq))[1] AS tokens
         FROM unnest(walked) AS walker(seq)
         CROSS JOIN LATERAL ${one("standing", s, "gate, number", "standing.seq = walker.seq")}
         CROSS JOIN LATERAL ${one("job", s, "gate_rooms, gate_everies", "job.seq = walker.seq")}
-        ORDER BY standing.gate, walker.seq DESC
+        GROUP BY standing.gate
       ) AS told;
       names := ARRAY (
         SELECT name FROM unnest(told_names) AS told(name) UNION SELECT name FROM unnest(freed) AS back(name)
@@ -53,12 +55,13 @@ export const passGates: SchemaSql = (s) => `
       EXIT WHEN cardinality(names) = 0;
       made := NULL;
       IF EXISTS (
-        SELECT 1 FROM unnest(told_names) AS told(name) WHERE NOT EXISTS (SELECT 1 FROM ${s}.gate WHERE gate.name = told.name)
+        SELECT 1 FROM unnest(told_names) AS told(name) WHERE (SELECT gate.name FROM ${s}.gate WHERE gate.name = told.name) IS NULL
       ) AND (locked IS NULL OR pg_try_advisory_xact_lock(${making(s)})) THEN
         PERFORM pg_advisory_xact_lock_shared(${making(s)});
         WITH inserted AS (
           INSERT INTO ${s}.gate (name, room, every_ms, tokens, at)
-          SELECT name, room, every_ms, room, pass_gates.at FROM unnest(told_names, told_rooms, told_everies) AS told(name, room, every_ms)
+          SELECT name, room, every_ms, tokens, pass_gates.at
+          FROM unnest(told_names, told_rooms, told_everies, told_tokens) AS told(name, room, every_ms, tokens)
           ORDER BY name ON CONFLICT DO NOTHING RETURNING name
         ) SELECT array_agg(name) INTO made FROM inserted;
       END IF;
@@ -101,35 +104,29 @@ export const openGates: SchemaSql = (s) => `
         UNION ALL SELECT name, true, room, every_ms, 0, false FROM unnest(told_names, told_rooms, told_everies) AS told(name, room, every_ms)
         UNION ALL SELECT name, false, NULL, NULL, 1, false FROM unnest(freed) AS back(name)
       ) AS concerned GROUP BY name HAVING bool_or(is_open)
-    ), wide AS MATERIALIZED (
-      SELECT gate.spot, gate.name, gate.held - given.places AS held, gate.tokens AS old_tokens, gate.at AS old_at,
-        CASE WHEN given.is_told THEN given.room ELSE gate.room END AS room,
-        CASE WHEN given.is_told THEN given.every_ms ELSE gate.every_ms END AS every_ms
-      FROM given CROSS JOIN LATERAL ${one("gate", s, "ctid AS spot, *", "gate.name = given.name")}
     ), filled AS MATERIALIZED (
-      SELECT spot, name, held, room, every_ms, CASE WHEN every_ms IS NULL THEN old_at ELSE open_gates.at END AS at,
-        CASE WHEN every_ms IS NULL THEN old_tokens
-          ELSE least(room - held, old_tokens + greatest(0, open_gates.at - old_at) / every_ms) END AS tokens
-      FROM wide
+      SELECT wide.*, CASE WHEN wide.every_ms IS NULL THEN wide.old_tokens
+          ELSE least(wide.room - wide.held, wide.old_tokens + greatest(0, open_gates.at - wide.old_at) / wide.every_ms) END AS tokens
+      FROM given CROSS JOIN LATERAL (
+        SELECT gate.ctid AS spot, gate.name, gate.held - given.places AS held, gate.tokens AS old_tokens, gate.at AS old_at,
+          CASE WHEN given.is_told THEN given.room ELSE gate.room END AS room,
+          CASE WHEN given.is_told THEN given.every_ms ELSE gate.every_ms END AS every_ms
+        FROM ${s}.gate WHERE gate.name = given.name OFFSET 0
+      ) AS wide
     ), roomy AS MATERIALIZED (
       SELECT *, greatest(0, least(room - held, CASE WHEN every_ms IS NULL THEN room ELSE floor(tokens) END))::bigint AS space FROM filled
-    ), lined AS MATERIALIZED (
-      SELECT gate.*, line.spots, least(gate.space, coalesce(cardinality(line.spots), 0)) AS taken,
-        coalesce(cardinality(line.spots), 0) > gate.space AS more
-      FROM roomy AS gate CROSS JOIN LATERAL (
-        SELECT array_agg(first.spot ORDER BY first.rank, first.seq) AS spots FROM (
-          SELECT standing.ctid AS spot, standing.rank, standing.seq FROM ${s}.standing WHERE standing.gate = gate.name
-          ORDER BY standing.gate, standing.rank, standing.seq LIMIT gate.space + 1
-        ) AS first
-      ) AS line
+    ), line AS MATERIALIZED (
+      -- One more than can pass tells whether others are left, which matters where time lets them pass.
+      SELECT roomy.name, roomy.space, next.*, row_number() OVER (PARTITION BY roomy.name ORDER BY next.rank, next.seq) AS turn
+      FROM roomy CROSS JOIN LATERAL (
+        SELECT standing.ctid AS spot, standing.* FROM ${s}.standing WHERE standing.gate = roomy.name
+        ORDER BY standing.gate, standing.rank, standing.seq LIMIT CASE WHEN roomy.every_ms IS NULL THEN roomy.space ELSE roomy.space + 1 END
+      ) AS next
     ), passing AS MATERIALIZED (
-      SELECT standing.spot, standing.number, job.gate_names, ${carried("standing")}, job.queue, job.task, job.rank,
-        standing.crashes > 0 AND standing.crashes >= job.crash_limit AS suspect,
-        CASE WHEN 'started' = ANY (job.gate_untils) THEN 'all' ELSE 'kept' END AS places,
-        standing.number >= cardinality(job.gate_names) AS is_last
-      FROM lined CROSS JOIN LATERAL unnest(lined.spots[:lined.taken]) AS passer(spot)
-      CROSS JOIN LATERAL ${one("standing", s, "ctid AS spot, *", "standing.ctid = passer.spot")}
-      CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils, queue, task, rank, crash_limit", "job.seq = standing.seq")}
+      SELECT line.spot, line.number, ${carried("line")}, job.gate_names, job.gate_untils, job.queue, job.task, job.rank,
+        line.crashes > 0 AND line.crashes >= job.crash_limit AS suspect, line.number >= cardinality(job.gate_names) AS is_last
+      FROM line CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils, queue, task, rank, crash_limit", "job.seq = line.seq")}
+      WHERE line.turn <= line.space
     ), gone AS (
       DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT spot FROM passing WHERE is_last))
     ), on_the_way AS (
@@ -137,14 +134,21 @@ export const openGates: SchemaSql = (s) => `
       FROM passing WHERE standing.ctid = passing.spot AND NOT passing.is_last
     ), to_ready AS (
       -- As if they had been added now.
-      INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at,
+      INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, starts, attempt, crashes, fence, due_at, expires_at, ready_at,
         started_at, error, progress)
       SELECT queue, task, rank, (SELECT nextval('${s.replaceAll("'", "''")}.batch') * 1048576) + row_number() OVER (ORDER BY seq), seq,
-        suspect, places, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
+        suspect, ${gatesUntil("started")}, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
       FROM passing WHERE is_last
     ), after AS MATERIALIZED (
-      SELECT spot, room, every_ms, at, held + taken AS held, tokens - CASE WHEN every_ms IS NULL THEN 0 ELSE taken END AS tokens, more
-      FROM lined
+      SELECT (array_agg(spot) FILTER (WHERE spot IS NOT NULL))[1] AS spot, max(room) AS room, max(every_ms) AS every_ms,
+        max(CASE WHEN every_ms IS NULL THEN old_at ELSE open_gates.at END) AS at, max(held) + sum(taken) AS held,
+        max(tokens) - CASE WHEN max(every_ms) IS NULL THEN 0 ELSE sum(taken) END AS tokens,
+        bool_or(more) AS more
+      FROM (
+        SELECT name, spot, room, every_ms, old_at, held, tokens, 0 AS taken, false AS more FROM roomy
+        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 1, false FROM line WHERE turn <= space
+        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 0, true FROM line WHERE turn > space
+      ) AS concerned GROUP BY name
     ), timed AS MATERIALIZED (
       SELECT *,
         CASE WHEN more AND every_ms IS NOT NULL AND held < room
@@ -179,8 +183,19 @@ export const forgetGates: SchemaSql = (s) => `
       CROSS JOIN LATERAL ${one("gate", s, "ctid AS spot, *", "gate.name = back.name")}
       WHERE gate.held = back.places AND CASE WHEN gate.every_ms IS NULL THEN gate.at
           ELSE gate.at + ceil((gate.room - gate.tokens) * gate.every_ms) END <= forget_gates.at
-        AND NOT EXISTS (SELECT 1 FROM ${s}.standing WHERE standing.gate = back.name AND standing.seq <> ALL (coalesce(walked, '{}')))));
-    RETURN ARRAY (SELECT name FROM unnest(freed) AS back(name) WHERE EXISTS (SELECT 1 FROM ${s}.gate WHERE gate.name = back.name));
+        AND (
+          SELECT standing.seq FROM ${s}.standing WHERE standing.gate = back.name AND standing.seq <> ALL (coalesce(walked, '{}')) LIMIT 1
+        ) IS NULL));
+    RETURN ARRAY (SELECT name FROM unnest(freed) AS back(name) WHERE (SELECT gate.name FROM ${s}.gate WHERE gate.name = back.name) IS NOT NULL);
+  END $body$;
+`;
+
+/** After jobs have left the lines of these gates: those before which nobody stands any more can be forgotten some time. */
+export const leaveLines: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.leave_lines(names text[]) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
+  BEGIN
+    UPDATE ${s}.gate SET forget_at = at + ceil((room - tokens) * coalesce(every_ms, 0)) WHERE name = ANY (names) AND held = 0
+      AND (SELECT standing.seq FROM ${s}.standing WHERE standing.gate = gate.name LIMIT 1) IS NULL;
   END $body$;
 `;
 
@@ -203,6 +218,12 @@ export const followUp: SchemaSql = (s) => `
     left_over := passed.left_over;
   END $body$;
 `;
+
+/** The names of those of a job's gates whose places are kept until then; null for none. */
+export function gatesUntil(until: "started" | "stopped"): string {
+  return `CASE WHEN '${until}' = ALL (gate_untils) THEN gate_names WHEN '${until}' = ANY (gate_untils) THEN ARRAY (
+          SELECT gate.name FROM unnest(gate_names, gate_untils) AS gate(name, until) WHERE gate.until = '${until}') END`;
+}
 
 /** The names of the gates where these jobs have places, once for each place, and how they have them: see `ready`. */
 export function placesOf(jobs: string): string {

@@ -76,8 +76,8 @@ export const writeRecords: SchemaSql = (s) => `
     PERFORM 1 FROM ${s}.job WHERE seq = ANY (signalled) ORDER BY seq FOR NO KEY UPDATE;
     written := ARRAY (
       SELECT CASE WHEN given.seq IS NULL THEN false WHEN given.seq = 0 THEN true
-        WHEN given.worker IS NULL THEN NOT EXISTS (SELECT 1 FROM ${s}.ended WHERE ended.seq = given.seq)
-        ELSE EXISTS (SELECT 1 FROM ${s}.running WHERE ${isRunning}) END
+        WHEN given.worker IS NULL THEN (SELECT ended.seq FROM ${s}.ended WHERE ended.seq = given.seq) IS NULL
+        ELSE (SELECT running.seq FROM ${s}.running WHERE ${isRunning}) IS NOT NULL END
       FROM unnest(seqs, workers, fences) WITH ORDINALITY AS given(seq, worker, fence, place) ORDER BY given.place);
     WITH last AS MATERIALIZED (
       SELECT DISTINCT ON (given.seq, given.name) given.seq, given.name, given.words

@@ -15,21 +15,23 @@ export const restAnew: SchemaSql = (s) => `
     at double precision, OUT readied boolean, OUT next_due double precision, OUT walked bigint[], OUT freed text[]) LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     waiting ${s}.parked[];
+    lines text[];
   BEGIN
     WITH found AS MATERIALIZED (
-      SELECT NULL::tid AS parked_at, ready.spot AS ready_at_spot, NULL::tid AS standing_at, job.gate_names, job.gate_untils, ready.places,
-        0 AS number, 0 AS pending, ${carried("ready")}
+      SELECT NULL::tid AS parked_at, ready.spot AS ready_at_spot, NULL::tid AS standing_at, NULL::text[] AS gate_names,
+        NULL::text[] AS gate_untils, NULL AS places, 0 AS number, NULL::text AS gate, 0 AS pending, ${carried("ready")}
       FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = given.seq")}
       CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", sameReady)}
       UNION ALL
-      SELECT NULL, ready.spot, NULL, job.gate_names, job.gate_untils, ready.places, 0, 0, ${carriedOf("given.seq", "ready")}
+      SELECT NULL, ready.spot, NULL, job.gate_names, job.gate_untils,
+        CASE WHEN ready.starts IS NULL THEN 'kept' ELSE 'all' END, 0, NULL, 0, ${carriedOf("given.seq", "ready")}
       FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = given.seq")}
       CROSS JOIN LATERAL ${one("ready", s, "ctid AS spot, *", "job.gate_names IS NOT NULL AND ready.job_seq = given.seq")}
       UNION ALL
-      SELECT parked.spot, NULL, NULL, NULL, NULL, NULL, 0, parked.pending, ${carried("parked")}
+      SELECT parked.spot, NULL, NULL, NULL, NULL, NULL, 0, NULL, parked.pending, ${carried("parked")}
       FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq")}
       UNION ALL
-      SELECT NULL, NULL, standing.spot, job.gate_names, job.gate_untils, 'passed', standing.number, 0, ${carried("standing")}
+      SELECT NULL, NULL, standing.spot, job.gate_names, job.gate_untils, 'passed', standing.number, standing.gate, 0, ${carried("standing")}
       FROM unnest(seqs) AS given(seq) CROSS JOIN LATERAL ${one("standing", s, "ctid AS spot, *", "standing.seq = given.seq")}
       CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = given.seq")}
     ), gone AS (
@@ -40,8 +42,10 @@ export const restAnew: SchemaSql = (s) => `
       DELETE FROM ${s}.parked WHERE ctid = ANY (ARRAY (SELECT parked_at FROM found WHERE parked_at IS NOT NULL))
     )
     SELECT array_agg(ROW (seq, false, pending, attempt, crashes, fence, CASE WHEN is_due THEN new_due ELSE due_at END, expires_at, ready_at,
-      started_at, error, progress, NULL)::${s}.parked), (SELECT array_agg(name) FROM (${placesOf("found")}) AS back)
-    INTO waiting, freed FROM found;
+      started_at, error, progress, NULL)::${s}.parked), (SELECT array_agg(name) FROM (${placesOf("found")}) AS back),
+      array_agg(gate) FILTER (WHERE gate IS NOT NULL)
+    INTO waiting, freed, lines FROM found;
+    IF lines IS NOT NULL THEN PERFORM ${s}.leave_lines(lines); END IF;
     UPDATE ${s}.job SET queue = coalesce(new_queue, queue), rank = coalesce(new_rank, rank) WHERE seq = ANY (seqs);
     INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error,
       progress)

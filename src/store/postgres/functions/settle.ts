@@ -1,5 +1,6 @@
 // Recording outcomes and claiming, in one call: the rules of `want.ts` and of the memory store's claims, in the database.
 import type { SchemaSql } from "../schema.ts";
+import { gatesUntil } from "./gates.ts";
 import { endedBit, one, probing, readyBit, staleSeq, workerLockSeed } from "./codes.ts";
 
 /** The places of the ready jobs to give out from one queue, locked. */
@@ -58,7 +59,6 @@ export const settle: SchemaSql = (s) => `
     done bigint[];
     done_places bigint[];
     keys bigint[];
-    gated bigint[];
     released record;
     walked bigint[];
     freed text[];
@@ -99,18 +99,14 @@ export const settle: SchemaSql = (s) => `
         SELECT seq, 'done', worker, at, at + keep_ms, cancel_at, cancel_reason, attempt, crashes, fence, due_at,
           expires_at, ready_at, started_at, error, progress, result FROM found
       )
-      SELECT array_agg(seq), array_agg(place), array_agg(seq) FILTER (WHERE keyed), array_agg(seq) FILTER (WHERE places)
-      INTO done, done_places, keys, gated FROM found;
+      SELECT array_agg(seq), array_agg(place), array_agg(seq) FILTER (WHERE keyed),
+        CASE WHEN EXISTS (SELECT 1 FROM found WHERE stops IS NOT NULL)
+          THEN (SELECT array_agg(name) FROM found CROSS JOIN LATERAL unnest(stops) AS gate(name)) END
+      INTO done, done_places, keys, freed FROM found;
       IF done IS NOT NULL THEN
         missing := missing - cardinality(done);
         happened := ${endedBit};
         IF keys IS NOT NULL THEN PERFORM ${s}.free_keys(keys); END IF;
-        IF gated IS NOT NULL THEN
-          freed := ARRAY (
-            SELECT gate.name FROM unnest(gated) AS given(seq)
-            CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = given.seq")}
-            CROSS JOIN LATERAL unnest(job.gate_names, job.gate_untils) AS gate(name, until) WHERE gate.until = 'stopped');
-        END IF;
         SELECT * INTO released FROM ${s}.release_above(done, at);
         IF released.readied THEN happened := happened | ${readyBit}; END IF;
         walked := released.walked;
@@ -161,24 +157,20 @@ export const settle: SchemaSql = (s) => `
           got := cardinality(spots);
           CONTINUE WHEN got = 0;
           IF has_gates THEN
-            freed := freed || ARRAY (
-              SELECT gate.name FROM unnest(spots) AS given(spot)
-              CROSS JOIN LATERAL ${one("ready", s, "job_seq", "ready.ctid = given.spot AND ready.places = 'all'")}
-              CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils", "job.seq = ready.job_seq")}
-              CROSS JOIN LATERAL unnest(job.gate_names, job.gate_untils) AS gate(name, until) WHERE gate.until = 'started');
+            freed := freed || ARRAY (SELECT unnest(starts) FROM ${s}.ready WHERE ready.ctid = ANY (spots) AND starts IS NOT NULL);
           END IF;
           RETURN QUERY
             WITH taken AS (
               DELETE FROM ${s}.ready WHERE ready.ctid = ANY (spots) RETURNING ready.*
             ), facts AS MATERIALIZED (
-              SELECT taken.*, coalesce(taken.job_seq, taken.seq) AS own_seq, job.gate_untils, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
+              SELECT taken.*, coalesce(taken.job_seq, taken.seq) AS own_seq, job.gate_names, job.gate_untils, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
                 job.keep_ms, job.unique_key, job.unique_until
               FROM taken CROSS JOIN LATERAL ${one("job", s, "*", "job.seq = coalesce(taken.job_seq, taken.seq)")}
             ), started AS (
-              INSERT INTO ${s}.running (seq, worker, keep_ms, keyed, suspect, line_seq, places, attempt, crashes, fence, due_at, expires_at, ready_at,
+              INSERT INTO ${s}.running (seq, worker, keep_ms, keyed, suspect, line_seq, stops, attempt, crashes, fence, due_at, expires_at, ready_at,
                 started_at, error, progress)
               SELECT own_seq, by_worker, keep_ms, unique_until IS NOT NULL AND unique_until = 'ended', suspect,
-                CASE WHEN job_seq IS NOT NULL THEN seq END, CASE WHEN places IS NOT NULL AND 'stopped' = ANY (gate_untils) THEN true END, attempt + 1, crashes, fence + 1,
+                CASE WHEN job_seq IS NOT NULL THEN seq END, ${gatesUntil("stopped")}, attempt + 1, crashes, fence + 1,
                 due_at, expires_at, ready_at, at, error, progress
               FROM facts
             ), freed AS (

@@ -3,7 +3,6 @@ import { attemptsKept, cancelSignal, dueSoonMs, signalPrefix, undoPrefix } from 
 import type { SchemaSql } from "../schema.ts";
 import { endedBit, one, probing, readyBit, scheduledBit, workerLockSeed } from "./codes.ts";
 import { walkUp } from "./ends.ts";
-import { placesOf } from "./gates.ts";
 import { beginsWith } from "./records.ts";
 
 /** How an ended job is written in the lists of ended jobs; see `toEnded` in `columns.ts`. */
@@ -13,9 +12,6 @@ const endedList = (row: string, state: string, result: string, cause: string): s
 
 const sameClaim = `running.seq = given.seq AND running.worker = by_worker
         AND (given.fence IS NULL OR running.fence = given.fence)`;
-
-/** Those that give back the places they have. */
-const leaving = "(SELECT gate_names, gate_untils, 0 AS number, 'kept' AS places FROM placed WHERE had_places AND NOT comes_back)";
 
 /** How many records of a kind a job has. */
 const recorded = (s: string, prefix: string): string =>
@@ -46,7 +42,7 @@ export const stop: SchemaSql = (s) => `
       DELETE FROM ${s}.running WHERE ctid = ANY (ARRAY (SELECT spot FROM found))
     ), after AS MATERIALIZED (
       SELECT found.seq, found.place, found.kind, found.words, job.id, job.task, job.queue, job.rank, job.crash_limit, found.keep_ms, found.keyed,
-        job.gate_names, job.gate_untils, found.line_seq, found.places AS had_places,
+        job.gate_names, found.line_seq, found.stops,
         found.worker, found.cancel_at, found.cancel_reason, found.fence, found.ready_at, found.started_at, found.progress,
         CASE WHEN found.kind IN ('failed', 'cancelled') THEN found.kind
           WHEN found.kind IN ('crashed', 'lost') AND found.crashes + 1 > job.crash_limit
@@ -73,9 +69,9 @@ export const stop: SchemaSql = (s) => `
         ready_at, started_at, error, progress
       FROM after WHERE state IN ('failed', 'cancelled')
     ), to_ready AS (
-      INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, places, attempt, crashes, fence, due_at, expires_at, ready_at,
-        started_at, error, progress)
-      SELECT queue, task, rank, coalesce(line_seq, seq), CASE WHEN line_seq IS NOT NULL THEN seq END, crashes > 0 AND crashes >= crash_limit, CASE WHEN had_places THEN 'kept' END, attempt, crashes, fence,
+      INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at,
+        error, progress)
+      SELECT queue, task, rank, coalesce(line_seq, seq), CASE WHEN line_seq IS NOT NULL THEN seq END, crashes > 0 AND crashes >= crash_limit, attempt, crashes, fence,
         due_at, expires_at, at, started_at, error, progress
       FROM placed WHERE state = 'ready' AND (comes_back OR gate_names IS NULL)
     ), to_gates AS (
@@ -108,7 +104,7 @@ export const stop: SchemaSql = (s) => `
       coalesce(bit_or(CASE state WHEN 'ready' THEN ${readyBit} WHEN 'scheduled' THEN 0
         WHEN 'waiting' THEN CASE WHEN due_at <= at + ${dueSoonMs} THEN ${scheduledBit} ELSE 0 END ELSE ${endedBit} END), 0),
       array_agg(seq) FILTER (WHERE state = 'ready' AND NOT comes_back AND gate_names IS NOT NULL),
-      (SELECT array_agg(name) FROM (${placesOf(leaving)}) AS back)
+      (SELECT array_agg(name) FROM placed CROSS JOIN LATERAL unnest(placed.stops) AS gate(name) WHERE NOT comes_back)
     INTO places, fallen, causes, held, ended, happened, walked, freed FROM placed;
     IF held IS NOT NULL THEN PERFORM ${s}.free_keys(held); END IF;
     IF fallen IS NULL THEN RETURN; END IF;
