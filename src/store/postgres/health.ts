@@ -48,7 +48,8 @@ export interface Health {
   readonly unread: readonly string[];
 }
 
-const busyTables: readonly string[] = ["ready", "running", "parked"];
+/** The tables with much coming and going. */
+export const busyTables: readonly string[] = ["ready", "running", "parked", "standing", "gate", "gate_note"];
 const manyDead = 200_000;
 const longTransactionMs = 10 * 60_000;
 const longSubmitMs = 10_000;

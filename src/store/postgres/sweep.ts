@@ -3,6 +3,7 @@
 // most every 2 s in all programs together. Where this user may not, it is left to autovacuum, and `info` says so.
 import type { Runtime } from "../../core/runtime.ts";
 import { Connection, longAnswerMs } from "./connection.ts";
+import { busyTables } from "./health.ts";
 import { clockSql } from "./migrate.ts";
 import type { Place } from "./url.ts";
 import { quoted } from "./text.ts";
@@ -57,7 +58,7 @@ export class Sweep {
         `UPDATE ${schema}.meta SET swept_at = ${clockSql} WHERE swept_at < ${clockSql} - ${pauseMs} RETURNING 1`,
       );
       if (!turn) return;
-      const tables = ["ready", "running", "parked"].map((table) => `${schema}.${table}`).join(", ");
+      const tables = busyTables.map((table) => `${schema}.${table}`).join(", ");
       await this.#connection.query(`VACUUM (TRUNCATE off, INDEX_CLEANUP on, SKIP_LOCKED) ${tables}`);
       if (!this.#isRefused) this.problem = undefined;
     } catch (error) {

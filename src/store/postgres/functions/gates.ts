@@ -91,20 +91,26 @@ export const passGates: SchemaSql = (s) => `
   END $body$;
 `;
 
+/** The names of those of a job's gates whose places are kept until then; null for none. */
+export function gatesUntil(until: "started" | "stopped"): string {
+  return `CASE WHEN '${until}' = ALL (gate_untils) THEN gate_names WHEN '${until}' = ANY (gate_untils) THEN ARRAY (
+          SELECT gate.name FROM unnest(gate_names, gate_untils) AS gate(name, until) WHERE gate.until = '${until}') END`;
+}
+
 /** One round: lets pass whom it can, at gates that are locked. Gives those that came to another gate. */
 export const openGates: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.open_gates(names text[], told_names text[], told_rooms double precision[], told_everies double precision[],
     freed text[], at double precision, OUT walked bigint[], OUT happened integer) LANGUAGE plpgsql ${probing} AS $body$
   #variable_conflict use_column
   BEGIN
-    WITH given AS MATERIALIZED (
+    WITH given AS (
       SELECT name, bool_or(is_told) AS is_told, max(room) AS room, max(every_ms) AS every_ms, sum(places) AS places FROM (
         SELECT name, false AS is_told, NULL::double precision AS room, NULL::double precision AS every_ms, 0 AS places, true AS is_open
         FROM unnest(names) AS known(name)
         UNION ALL SELECT name, true, room, every_ms, 0, false FROM unnest(told_names, told_rooms, told_everies) AS told(name, room, every_ms)
         UNION ALL SELECT name, false, NULL, NULL, 1, false FROM unnest(freed) AS back(name)
       ) AS concerned GROUP BY name HAVING bool_or(is_open)
-    ), filled AS MATERIALIZED (
+    ), filled AS (
       SELECT wide.*, CASE WHEN wide.every_ms IS NULL THEN wide.old_tokens
           ELSE least(wide.room - wide.held, wide.old_tokens + greatest(0, open_gates.at - wide.old_at) / wide.every_ms) END AS tokens
       FROM given CROSS JOIN LATERAL (
@@ -117,37 +123,35 @@ export const openGates: SchemaSql = (s) => `
       SELECT *, greatest(0, least(room - held, CASE WHEN every_ms IS NULL THEN room ELSE floor(tokens) END))::bigint AS space FROM filled
     ), line AS MATERIALIZED (
       -- One more than can pass tells whether others are left, which matters where time lets them pass.
-      SELECT roomy.name, roomy.space, next.*, row_number() OVER (PARTITION BY roomy.name ORDER BY next.rank, next.seq) AS turn
+      SELECT roomy.name, next.turn <= roomy.space AS passes, next.spot, next.number, ${carried("next")},
+        job.gate_names, job.gate_untils, job.queue, job.task, job.rank, next.crashes > 0 AND next.crashes >= job.crash_limit AS suspect,
+        next.turn <= roomy.space AND next.number >= cardinality(job.gate_names) AS is_ready
       FROM roomy CROSS JOIN LATERAL (
-        SELECT standing.ctid AS spot, standing.* FROM ${s}.standing WHERE standing.gate = roomy.name
-        ORDER BY standing.gate, standing.rank, standing.seq LIMIT CASE WHEN roomy.every_ms IS NULL THEN roomy.space ELSE roomy.space + 1 END
+        SELECT standing.ctid AS spot, row_number() OVER () AS turn, standing.* FROM (
+          SELECT ctid, * FROM ${s}.standing WHERE standing.gate = roomy.name
+          ORDER BY standing.gate, standing.rank, standing.seq LIMIT CASE WHEN roomy.every_ms IS NULL THEN roomy.space ELSE roomy.space + 1 END
+        ) AS standing
       ) AS next
-    ), passing AS MATERIALIZED (
-      SELECT line.spot, line.number, ${carried("line")}, job.gate_names, job.gate_untils, job.queue, job.task, job.rank,
-        line.crashes > 0 AND line.crashes >= job.crash_limit AS suspect, line.number >= cardinality(job.gate_names) AS is_last
-      FROM line CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils, queue, task, rank, crash_limit", "job.seq = line.seq")}
-      WHERE line.turn <= line.space
+      CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils, queue, task, rank, crash_limit", "job.seq = next.seq")}
     ), gone AS (
-      DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT spot FROM passing WHERE is_last))
+      DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT spot FROM line WHERE is_ready))
     ), on_the_way AS (
-      UPDATE ${s}.standing SET gate = passing.gate_names[passing.number + 1], number = passing.number + 1
-      FROM passing WHERE standing.ctid = passing.spot AND NOT passing.is_last
+      UPDATE ${s}.standing SET gate = line.gate_names[line.number + 1], number = line.number + 1
+      FROM line WHERE standing.ctid = line.spot AND line.passes AND NOT line.is_ready
     ), to_ready AS (
       -- As if they had been added now.
       INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, starts, attempt, crashes, fence, due_at, expires_at, ready_at,
         started_at, error, progress)
       SELECT queue, task, rank, (SELECT nextval('${s.replaceAll("'", "''")}.batch') * 1048576) + row_number() OVER (ORDER BY seq), seq,
         suspect, ${gatesUntil("started")}, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
-      FROM passing WHERE is_last
-    ), after AS MATERIALIZED (
+      FROM line WHERE is_ready
+    ), after AS (
       SELECT (array_agg(spot) FILTER (WHERE spot IS NOT NULL))[1] AS spot, max(room) AS room, max(every_ms) AS every_ms,
         max(CASE WHEN every_ms IS NULL THEN old_at ELSE open_gates.at END) AS at, max(held) + sum(taken) AS held,
-        max(tokens) - CASE WHEN max(every_ms) IS NULL THEN 0 ELSE sum(taken) END AS tokens,
-        bool_or(more) AS more
+        max(tokens) - CASE WHEN max(every_ms) IS NULL THEN 0 ELSE sum(taken) END AS tokens, bool_or(more) AS more
       FROM (
         SELECT name, spot, room, every_ms, old_at, held, tokens, 0 AS taken, false AS more FROM roomy
-        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 1, false FROM line WHERE turn <= space
-        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 0, true FROM line WHERE turn > space
+        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, passes::integer, NOT passes FROM line
       ) AS concerned GROUP BY name
     ), timed AS MATERIALIZED (
       SELECT *,
@@ -163,8 +167,8 @@ export const openGates: SchemaSql = (s) => `
         AND (gate.room, gate.every_ms, gate.held, gate.tokens, gate.at, gate.next_at, gate.forget_at)
           IS DISTINCT FROM (timed.room, timed.every_ms, timed.held, timed.tokens, timed.at, timed.next_at, timed.forget_at)
     )
-    SELECT (SELECT array_agg(seq) FROM passing WHERE NOT is_last),
-      CASE WHEN EXISTS (SELECT 1 FROM passing WHERE is_last) THEN ${readyBit} ELSE 0 END
+    SELECT (SELECT array_agg(seq) FROM line WHERE passes AND NOT is_ready),
+      CASE WHEN EXISTS (SELECT 1 FROM line WHERE is_ready) THEN ${readyBit} ELSE 0 END
         | CASE WHEN EXISTS (SELECT 1 FROM timed WHERE next_at <= open_gates.at + ${dueSoonMs}) THEN ${scheduledBit} ELSE 0 END
     INTO walked, happened;
   END $body$;
@@ -218,12 +222,6 @@ export const followUp: SchemaSql = (s) => `
     left_over := passed.left_over;
   END $body$;
 `;
-
-/** The names of those of a job's gates whose places are kept until then; null for none. */
-export function gatesUntil(until: "started" | "stopped"): string {
-  return `CASE WHEN '${until}' = ALL (gate_untils) THEN gate_names WHEN '${until}' = ANY (gate_untils) THEN ARRAY (
-          SELECT gate.name FROM unnest(gate_names, gate_untils) AS gate(name, until) WHERE gate.until = '${until}') END`;
-}
 
 /** The names of the gates where these jobs have places, once for each place, and how they have them: see `ready`. */
 export function placesOf(jobs: string): string {
