@@ -343,6 +343,25 @@ test("a deadline counts anew after a retry by hand, and ends what sleeps or wait
   );
 });
 
+test("what sleeps past its deadline undoes its steps", async () => {
+  const clock = new TestClock();
+  const undone: string[] = [];
+  const trip = task(
+    "flows.trip",
+    async () => {
+      const { step, sleep } = context();
+      await step("book", () => "a seat", { undo: (seat) => void undone.push(seat) });
+      await sleep("1d");
+      undone.push("it went on");
+    },
+    { deadline: "1h" },
+  );
+  const client = new HandsOnStore(memoryStore({ runtime: clock }), clock);
+  client.work({ tasks: [trip], report: () => undefined });
+  await clock.run(assert.rejects(client.submit(trip), TimeoutError), "2h");
+  assert.deepEqual(undone, ["a seat"]);
+});
+
 test("with workers that crash, joins get every outcome and callbacks run", { timeout: 60_000 }, async (t) => {
   const first = Math.floor(Math.random() * 1e9);
   t.diagnostic(`seeds ${first} to ${first + 99}`);
