@@ -3,12 +3,13 @@
 import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
-import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
+import type { Claim, ClaimedJob, Input, Outcome } from "../store/job.ts";
 import { decode, encode } from "../task/codec.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
+import { errorOf } from "./ending.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
@@ -84,7 +85,7 @@ export class Attempts {
   }
 
   /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
-  hold(job: ClaimedJob, inputs: readonly string[]): void {
+  hold(job: ClaimedJob, inputs: readonly Input[]): void {
     const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";
     this.#slotsOf.get(place)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
   }
@@ -160,7 +161,7 @@ export class Attempts {
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const results = inputs.map((text) => decode(text));
+      const results = inputs.map((input) => (typeof input === "string" ? decode(input) : errorOf(input)));
       // Threads and processes read the stored text themselves, unless results have to be filled in.
       if (slots.place !== "loop" && results.length === 0) {
         running.attempt = this.#host.pools.start(slots.place, definition, job.args, this.#optionsOf(running), end);

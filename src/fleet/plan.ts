@@ -64,6 +64,8 @@ function planNode(node: Node, ids: readonly string[], id: string, root: string, 
     parent: currentContext()?.id ?? null,
     trace: null,
     dependsOn: node.dependsOn.map((position) => ids[position] as string),
+    tolerates: [],
+    gates: [],
     unique: uniqueOf(definition, args, encoded),
     submittedAt: now,
   };

@@ -26,7 +26,7 @@ export type WorkerEvent =
       readonly kind: "ended";
       readonly id: string;
       readonly task: string;
-      readonly outcome: "done" | "failed" | "retry" | "crashed" | "released" | "cancelled";
+      readonly outcome: "done" | "failed" | "retry" | "waiting" | "crashed" | "released" | "cancelled";
     };
 
 /** Writes warnings and log lines to standard error; what went as it should is not worth a line. */

@@ -8,7 +8,7 @@ import { CancelledError, StoreLostError, UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
-import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
+import type { ClaimedJob, Ended, Input, Outcome } from "../store/job.ts";
 import type { Settled, Store } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
@@ -309,7 +309,7 @@ export class Worker implements AsyncDisposable {
   }
 
   /** The results that claimed jobs wait for, or undefined when the store could not give them: such jobs are given back. */
-  async #inputsOf(claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
+  async #inputsOf(claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly Input[]> | undefined> {
     const waiting = claimed.filter((job) => job.dependencies > 0).map(({ id }) => id);
     if (waiting.length === 0) return new Map();
     try {

@@ -11,6 +11,10 @@
 // back, or is due, lets pass whom it can. So the outcome does not depend on the order of gates. `settle` has its rounds before it claims, and again
 // after it, for the places of those that have started.
 //
+// In the line of ready jobs a job with gates stands as if it had been added when it passed the last of them, those of one round in the order they
+// were added: so a narrow gate for each key, until the start, gives fair shares, since who starts makes room for the next of its key at the end of the line. Who
+// comes back to ready stands where it stood.
+//
 // A gate with `everyMs` is a token bucket (as in RFC 2697, in tokens for bytes) whose tokens and places not given back are together never more than
 // its room: so that in no time span more than `room` and what it regained meanwhile can start, however long jobs stood ready.
 import { gateMs } from "./machine.ts";

@@ -3,8 +3,7 @@
 import type { FinalState, JobState } from "../task/state.ts";
 
 /**
- * A limit that a job has to pass before it is ready. Jobs pass its gates one after another, in each line by priority and then
- * as they were added. A gate exists while a job stands before it or holds a place; the newest job that names it says how wide it is.
+ * A limit that a job has to pass before it is ready. Jobs pass its gates one after another. A gate exists while a job stands before it or holds a place; the newest job that names it says how wide it is.
  */
 export interface Gate {
   /** Jobs that name the same gate share it. */

@@ -63,7 +63,7 @@ function arrive(job: StoredJob, now: number, find: (id: string) => Known | undef
   if (pending > 0) return { ...job, state: "blocked", pending };
   if (job.state !== "blocked") return { ...job, pending };
   const state = restingState(0, job.dueAt, now);
-  return { ...job, state, pending, ...(state === "ready" && { readyAt: now }) };
+  return { ...job, state, pending, ...(state === "ready" && job.gates.length === 0 && { readyAt: now }) };
 }
 
 /** What is written of these jobs, in their order. Throws a StoreError when the batch cannot be. */

@@ -209,7 +209,7 @@ export interface Store {
   ): Promise<readonly Added[] | null>;
   /**
    * Records outcomes and, in the same step, claims: takes ready jobs for the worker, in each queue higher priority first, then
-   * oldest first. None when the worker has not joined or its lease has run out. A job whose `expiresAt` has come before its first
+   * oldest first; a job with gates is as old as its passing of the last. None when the worker has not joined or its lease has run out. A job whose `expiresAt` has come before its first
    * start is never given out. Of jobs whose next crash is one too many, a worker has at most one at a time: when it dies,
    * one of them at most is set aside for another's fault. From a paused queue nothing is claimed.
    *

@@ -7,7 +7,7 @@ import { adding } from "./store-suite/adding.ts";
 import type { Case } from "./store-suite/bench.ts";
 import { Bench } from "./store-suite/bench.ts";
 import { changing } from "./store-suite/changing.ts";
-
+import { gating } from "./store-suite/gating.ts";
 import { graphs } from "./store-suite/graphs.ts";
 import { living } from "./store-suite/living.ts";
 import { moving } from "./store-suite/moving.ts";
@@ -34,7 +34,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
   changing,
   suspending,
   records,
-
+  gating,
   waiting,
   living,
   moving,

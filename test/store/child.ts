@@ -4,6 +4,7 @@
 import { writeSync } from "node:fs";
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import type { ClaimedJob, NewJob, Outcome, Store } from "../../src/store/index.ts";
+import type { Input } from "../../src/store/job.ts";
 import { openLease, sqliteStore } from "../../src/store/index.ts";
 import { claim, newJob, newWorker, wants } from "../../src/testing/store-suite/bench.ts";
 
@@ -45,7 +46,7 @@ async function submit(store: Store): Promise<never> {
 }
 
 /** The outcome depends on the job alone, but for the first attempts, some of which go wrong. */
-function outcomeOf({ id, fence }: ClaimedJob, inputs: readonly string[]): Outcome {
+function outcomeOf({ id, fence }: ClaimedJob, inputs: readonly Input[]): Outcome {
   const draw = (fence * 7 + id.length + Number(id.split("-").at(-1))) % 11;
   if (fence < 3 && draw === 0) return { id, fence, kind: "retry", error: '"again"', dueAt: Date.now() + 5 };
   if (fence < 3 && draw === 1) return { id, fence, kind: "crashed", error: '"crashed"' };

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
-import type { StoredJob } from "../../src/store/job.ts";
+import type { Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
+import { isHeld } from "../../src/store/machine.ts";
 import { isFinal, jobStates } from "../../src/task/state.ts";
 import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
 
@@ -24,7 +25,7 @@ type Verb = (known: Known) => (store: Store) => Promise<unknown>;
 type Drawn<A> = A extends fc.Arbitrary<infer T> ? T : never;
 
 const workers = ["w0", "w1", "w2"];
-const tasks = ["t0", "t1", "t2"];
+const tasks = ["t0", "t1", "t2", "t0\nneeds"];
 const queues = ["q0", "q1"];
 
 function pick<T>(from: readonly T[], at: number): T | undefined {
@@ -33,6 +34,16 @@ function pick<T>(from: readonly T[], at: number): T | undefined {
 const number = fc.nat({ max: 10_000 });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary, { freq: 2 });
 const soon = fc.oneof(fc.integer({ min: -5, max: 30 }), fc.constant(0.5));
+
+const gateNames = ["g0", "g1", "r0"];
+const gate: fc.Arbitrary<Gate> = fc
+  .record({
+    name: fc.constantFrom(...gateNames),
+    room: fc.integer({ min: 1, max: 2 }),
+    until: fc.constantFrom("started" as const, "stopped" as const),
+    everyMs: fc.constantFrom(8, 40.5),
+  })
+  .map(({ everyMs, ...rest }) => ({ ...rest, everyMs: rest.name === "r0" ? everyMs : null }));
 
 const draft = fc.record({
   fresh: fc.integer({ min: 0, max: 30 }).map((n) => n > 0),
@@ -50,6 +61,11 @@ const draft = fc.record({
     { weight: 3, arbitrary: fc.array(number, { maxLength: 3 }) },
   ),
   rootAt: maybe(number),
+  tolerant: fc.array(fc.boolean(), { maxLength: 3 }),
+  gates: fc.oneof(
+    { weight: 3, arbitrary: fc.constant<Gate[]>([]) },
+    { weight: 2, arbitrary: fc.uniqueArray(gate, { maxLength: 2, selector: ({ name }) => name }) },
+  ),
   unique: fc.option(
     fc.record({ key: fc.constantFrom("k0", "k1"), until: fc.constantFrom("started" as const, "ended" as const) }),
     { freq: 2 },
@@ -60,14 +76,16 @@ let made = 0;
 
 function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] {
   const before = [...known.ids];
-  return drafts.map(({ fresh, idAt, dueIn, expiresIn, dependsOn, rootAt, long, ...facts }) => {
+  return drafts.map(({ fresh, idAt, dueIn, expiresIn, dependsOn, rootAt, long, tolerant, ...facts }) => {
     made += 1;
     const id = (fresh ? undefined : pick(known.ids, idAt)) ?? `j${String(made).padStart(6, "0")}`;
     const recent = before.slice(-8);
+    const below = recent.length === 0 ? [] : dependsOn.map((at) => recent[at % recent.length] ?? id);
     const job = newJob({
       ...facts,
       id,
-      dependsOn: recent.length === 0 ? [] : dependsOn.map((at) => recent[at % recent.length] ?? id),
+      dependsOn: below,
+      tolerates: below.filter((_, position) => tolerant[position]),
       dueAt: dueIn === null ? null : known.now + dueIn,
       expiresAt: expiresIn === null ? null : known.now + expiresIn,
       root: (rootAt === null ? undefined : pick(before, rootAt)) ?? id,
@@ -82,7 +100,7 @@ function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] 
 
 const whole = fc.record({
   draft,
-  state: fc.constantFrom("blocked" as const, ...jobStates.filter((state) => state !== "running" && state !== "waiting")),
+  state: fc.constantFrom("blocked" as const, ...jobStates.filter((state) => state !== "running")),
   attempt: fc.nat({ max: 2 }),
   crashes: fc.nat({ max: 2 }),
   fence: fc.nat({ max: 2 }),
@@ -128,6 +146,9 @@ function toWhole(drawn: readonly Drawn<typeof whole>[], known: Known): StoredJob
       cancelAt: isOver && started ? known.now : null,
       cancelReason: isOver ? text : null,
       progress: text,
+      waits: state === "waiting" ? '"for"' : null,
+      gate: null,
+      records: text === null ? [] : [{ name: "signal/x", text }],
     };
   });
 }
@@ -176,23 +197,40 @@ const outcome = fc.record({
     "done" as const,
     "done" as const,
     "failed" as const,
+    "waiting" as const,
     "retry" as const,
     "crashed" as const,
     "released" as const,
     "cancelled" as const,
   ),
   dueIn: soon,
+  seen: fc.integer({ min: 0, max: 1 }),
   wrongFence: fc.integer({ min: 0, max: 15 }).map((n) => n === 0),
 });
 
-function toOutcome({ at, kind, dueIn, wrongFence }: Drawn<typeof outcome>, known: Known, by: string): Outcome {
+function toOutcome({ at, kind, dueIn, seen, wrongFence }: Drawn<typeof outcome>, known: Known, by: string): Outcome {
   const own = known.claims.filter((claim) => claim.worker === by);
   const claim = pick(own.slice(-6), at) ?? pick(known.claims, at) ?? { id: "nobody", fence: 1 };
   const base = { id: claim.id, fence: claim.fence + (wrongFence ? 1 : 0) };
   if (kind === "done") return { ...base, kind, result: `"${at}"` };
+  if (kind === "waiting") return { ...base, kind, dueAt: at % 3 === 0 ? null : known.now + dueIn, seen, waits: `"${at}"` };
   if (kind === "retry") return { ...base, kind, error: `"${at}"`, dueAt: known.now + dueIn };
   if (kind === "failed" || kind === "crashed") return { ...base, kind, error: `"${at}"` };
   return { ...base, kind };
+}
+
+const record = fc.record({
+  at: number,
+  name: fc.constantFrom("a", "signal/x", "signal/y", "undo/1"),
+  text: maybe(fc.constantFrom("1", "\u0000\u001f2")),
+  own: fc.integer({ min: 0, max: 6 }).map((n) => n === 0),
+  byClaim: fc.boolean(),
+});
+
+function toRecord({ at, name, text, own, byClaim }: Drawn<typeof record>, known: Known): NewRecord {
+  const claim = pick(known.claims.slice(-6), at);
+  if (byClaim && claim) return { job: claim.id, name, text, claim, tell: false };
+  return { job: own ? "" : (pick(known.ids, at) ?? "nobody"), name, text, claim: null, tell: at % 2 === 0 };
 }
 
 const verbs: fc.Arbitrary<Verb> = fc.oneof(
@@ -285,6 +323,53 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
       const kept = at.flatMap((each) => pick(claims, each) ?? []);
       return (store) => store.releaseOthers(by, kept, now);
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.array(record, { minLength: 1, maxLength: 3 }).map((drawn): Verb => (known) => {
+      const { now } = known;
+      const written = drawn.map((each) => toRecord(each, known));
+      return (store) => store.write(written, now);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(maybe(fc.constant("v0")), maybe(fc.constant("v0")), fc.array(draft, { maxLength: 2 }))
+      .map(([from, to, drafts]): Verb => (known) => {
+        const { now } = known;
+        const jobs = toJobs(drafts, known);
+        return (store) => store.addIf({ name: "swapped", from, to }, jobs, now);
+      }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(worker, number, fc.boolean(), maybe(fc.constant('"for"')))
+      .map(([by, at, wrong, waits]): Verb => ({ claims }) => {
+        const claim = pick(claims.slice(-6), at) ?? { id: "nobody", fence: 1 };
+        return (store) => store.suspend(by, [[claim.id, claim.fence + (wrong ? 1 : 0), waits]]);
+      }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(
+        filter,
+        fc.option(fc.integer({ min: -1, max: 1 }), { nil: undefined }),
+        fc.option(fc.constantFrom(...queues), { nil: undefined }),
+        fc.option(maybe(soon), { nil: undefined }),
+      )
+      .map(([chosen, priority, queue, dueIn]): Verb => (known) => {
+        const { now } = known;
+        const wanted = toFilter(chosen, known);
+        const changes = {
+          ...(priority !== undefined && { priority }),
+          ...(queue !== undefined && { queue }),
+          ...(dueIn !== undefined && { dueAt: dueIn === null ? null : now + dueIn }),
+        };
+        return (store) => store.change(wanted, changes, now);
+      }),
   },
   {
     weight: 1,
@@ -382,8 +467,20 @@ async function answer(run: Promise<unknown>): Promise<unknown> {
   }
 }
 
+function byName<T>(rows: readonly T[]): T[] {
+  return rows.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
 async function contents(store: Store): Promise<unknown> {
-  return [await store.list({}, { limit: 1e9 }), await store.workers(), await store.queues(), await dumpAll(store, 7)];
+  return [
+    await store.list({}, { limit: 1e9 }),
+    await store.workers(),
+    await store.queues(),
+    await dumpAll(store, 7),
+    await store.records("", "", 1000),
+    byName(await store.gates(gateNames)),
+    byName(await store.lines(1000)),
+  ];
 }
 
 /** Learns from the reference which claims there are. */
@@ -401,7 +498,7 @@ async function ownersOf(store: Store, known: Known): Promise<void> {
   const jobs = new Map((await store.get(known.claims.map(({ id }) => id))).map((job) => [job.id, job]));
   for (const claim of known.claims) {
     const job = jobs.get(claim.id);
-    if (job?.state === "running" && job.fence === claim.fence) claim.worker = job.worker ?? "";
+    if (job && isHeld(job) && job.fence === claim.fence) claim.worker = job.worker ?? "";
   }
 }
 

@@ -151,7 +151,7 @@ export class Book {
 
   /** Lets those pass their gates that can. */
   openGates(now: number): void {
-    if (this.gates.settle(now, (row) => this.#makeReady(row, now))) this.#events.add("scheduled");
+    if (this.gates.settle(now, (row) => this.#makeReady(row, now, (this.#seq += 1)))) this.#events.add("scheduled");
   }
 
   /** Listeners are to be told of a record. */
@@ -239,18 +239,19 @@ export class Book {
     }
   }
 
-  #makeReady(row: Row, now: number): void {
+  #makeReady(row: Row, now: number, age: number = row.age): void {
     const { queue, task, priority } = row.job;
     row.job.state = "ready";
+    row.age = age;
     row.job.readyAt = now;
     let lines = this.#ready.get(queue);
     if (!lines) this.#ready.set(queue, (lines = new Map()));
     let line = lines.get(task);
     // A job may have been changed since it came into the line.
-    const belongs = ({ job }: Row, order: number): boolean =>
-      job.state === "ready" && job.queue === queue && -job.priority === order;
+    const belongs = (row: Row, order: number, place: number): boolean =>
+      row.job.state === "ready" && row.job.queue === queue && -row.job.priority === order && row.age === place;
     if (!line) lines.set(task, (line = new Line(belongs)));
-    line.push(row, -priority);
+    line.push(row, -priority, age);
     this.#events.add("ready");
   }
 

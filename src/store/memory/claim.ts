@@ -10,12 +10,12 @@ import type { Row } from "./row.ts";
 import { toClaimed } from "./row.ts";
 
 function nextOf(lines: readonly Line[]): Row | undefined {
-  let best: { readonly order: number; readonly row: Row } | undefined;
+  let best: { readonly order: number; readonly place: number; readonly row: Row } | undefined;
   let from: Line | undefined;
   for (const line of lines) {
     const head = line.head();
     if (!head) continue;
-    if (best && (best.order < head.order || (best.order === head.order && best.row.seq < head.row.seq))) continue;
+    if (best && (best.order < head.order || (best.order === head.order && best.place < head.place))) continue;
     best = head;
     from = line;
   }
@@ -33,7 +33,7 @@ function takeFrom(book: Book, queue: string, tasks: readonly string[], limit: nu
     if (!row) break;
     (start(row) ? taken : passed).push(row);
   }
-  for (const row of passed) book.ready(queue, row.job.task)?.push(row, -row.job.priority);
+  for (const row of passed) book.ready(queue, row.job.task)?.push(row, -row.job.priority, row.age);
   return taken;
 }
 

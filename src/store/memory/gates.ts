@@ -58,7 +58,9 @@ export class Gates {
       for (const row of walkers.sort((a, b) => a.seq - b.seq)) this.#join(row, now);
       const moved = [...this.#moved].flatMap((name) => this.#gates.get(name) ?? []);
       this.#moved.clear();
-      for (const gate of moved) if (this.#open(gate, now, ready)) isSoon = true;
+      const through: Row[] = [];
+      for (const gate of moved) if (this.#open(gate, now, through)) isSoon = true;
+      for (const row of through.sort((a, b) => a.seq - b.seq)) ready(row);
     }
     return isSoon;
   }
@@ -110,7 +112,7 @@ export class Gates {
     this.#moved.add(name);
   }
 
-  #open(gate: Standing, now: number, ready: (row: Row) => void): boolean {
+  #open(gate: Standing, now: number, through: Row[]): boolean {
     refill(gate, now);
     for (let head = gate.line.head(); head && pass(gate); head = gate.line.head()) {
       const { row } = head;
@@ -119,7 +121,7 @@ export class Gates {
       row.job.gate = null;
       row.passed += 1;
       if (gateOf(row)) this.#walkers.push(row);
-      else ready(row);
+      else through.push(row);
     }
     gate.nextAt = gate.waiting > 0 ? lookAt(gate, now) : null;
     return isDueSoon(gate.nextAt, now);

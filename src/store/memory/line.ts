@@ -1,15 +1,16 @@
-// A line of rows in order of a number, then of seq: a binary heap from which rows that no longer belong are dropped when they
+// A line of rows in order of a number, then of a place, which is their seq if nothing else is said: a binary heap from which rows that no longer belong are dropped when they
 // come to the head. Leaving a line therefore costs nothing; the price is that entries can outlive their row's stay, so
 // a line is swept when most of it may be stale. The same row may stand in a line twice; `belongs` must not mind.
 import type { Row } from "./row.ts";
 
 interface Entry {
   readonly order: number;
+  readonly place: number;
   readonly row: Row;
 }
 
 function isBefore(a: Entry, b: Entry): boolean {
-  return a.order === b.order ? a.row.seq < b.row.seq : a.order < b.order;
+  return a.order === b.order ? a.place < b.place : a.order < b.order;
 }
 
 const leastSweep = 64;
@@ -18,23 +19,23 @@ const leastSweep = 64;
 export class Line {
   #heap: Entry[] = [];
   #sweepAt: number = leastSweep;
-  readonly #belongs: (row: Row, order: number) => boolean;
+  readonly #belongs: (row: Row, order: number, place: number) => boolean;
 
-  /** `belongs` says whether a row still stands in this line with this number. */
-  constructor(belongs: (row: Row, order: number) => boolean) {
+  /** `belongs` says whether a row still stands in this line with this number and place. */
+  constructor(belongs: (row: Row, order: number, place: number) => boolean) {
     this.#belongs = belongs;
   }
 
-  push(row: Row, order: number): void {
+  push(row: Row, order: number, place: number = row.seq): void {
     if (this.#heap.length >= this.#sweepAt) this.#sweep();
-    this.#heap.push({ order, row });
+    this.#heap.push({ order, place, row });
     this.#rise(this.#heap.length - 1);
   }
 
   /** The first row and its number; undefined when the line is empty. */
   head(): Entry | undefined {
     for (let first = this.#heap[0]; first; first = this.#heap[0]) {
-      if (this.#belongs(first.row, first.order)) return first;
+      if (this.#belongs(first.row, first.order, first.place)) return first;
       this.shift();
     }
     return undefined;
@@ -62,7 +63,9 @@ export class Line {
 
   #sweep(): void {
     const seen = new Set<Row>();
-    const kept = this.#heap.filter(({ row, order }) => this.#belongs(row, order) && !seen.has(row) && seen.add(row));
+    const kept = this.#heap.filter(
+      ({ row, order, place }) => this.#belongs(row, order, place) && !seen.has(row) && seen.add(row),
+    );
     // A sorted array is a heap.
     this.#heap = kept.sort((a, b) => (isBefore(a, b) ? -1 : 1));
     this.#sweepAt = Math.max(leastSweep, kept.length * 2);

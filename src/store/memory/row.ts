@@ -30,6 +30,8 @@ export interface Row {
   removed: boolean;
   /** How many of its gates it has passed; -1 while it is not on its way through them. */
   passed: number;
+  /** Where it stands among ready jobs: its seq, or when it passed its last gate. */
+  age: number;
   /** Started since: the places that are kept until a start are given back. */
   hasStarted: boolean;
 }
@@ -64,12 +66,20 @@ export function newRow(seq: number, { job, pending, cause, tolerant }: Arrival, 
     dependsOn,
     tolerant,
     uniqueUntil: unique?.until ?? null,
-    ...blank(),
+    ...blank(seq),
   });
 }
 
-function blank(): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "hasStarted"> {
-  return { dependants: new Map(), holdsKey: false, pruneAt: 0, removed: false, passed: -1, hasStarted: false };
+function blank(seq: number): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "age" | "hasStarted"> {
+  return {
+    dependants: new Map(),
+    holdsKey: false,
+    pruneAt: 0,
+    removed: false,
+    passed: -1,
+    age: seq,
+    hasStarted: false,
+  };
 }
 
 /** Makes a row known to those it depends on. */
@@ -88,10 +98,10 @@ export function wholeRow(seq: number, whole: StoredJob, find: (id: string) => Ro
   const { dependsOn, uniqueUntil, tolerates: _tolerated, records: _records, ...job } = whole;
   // In place of a job that is gone stands one that was removed.
   const gone = (): Row => {
-    return { seq, uniqueUntil, ...blank(), job: { ...job, id: "", result: null }, dependsOn: [], tolerant: [], removed: true };
+    return { seq, uniqueUntil, ...blank(seq), job: { ...job, id: "", result: null }, dependsOn: [], tolerant: [], removed: true };
   };
   const below = dependsOn.map((id) => (id === null ? undefined : find(id)) ?? gone());
-  return linked({ seq, uniqueUntil, ...blank(), job, dependsOn: below, tolerant: tolerantPlaces(whole) });
+  return linked({ seq, uniqueUntil, ...blank(seq), job, dependsOn: below, tolerant: tolerantPlaces(whole) });
 }
 
 /** True when a job that depends on it has not ended. */

@@ -241,17 +241,18 @@ class MemoryStore implements Store {
   queues(): Promise<readonly QueueStats[]> {
     return this.#verb(({ rows, paused }) => {
       const queues = new Map<string, Record<JobState, number>>([...paused].map((queue) => [queue, noJobs()]));
-      const heads = new Set<string>();
-      const oldest = new Map<string, number>();
-      for (const { job } of rows.values()) {
+      const heads = new Map<string, Row>();
+      for (const row of rows.values()) {
+        const { job } = row;
         let counts = queues.get(job.queue);
         if (!counts) queues.set(job.queue, (counts = noJobs()));
         counts[job.state] += 1;
-        // Rows come in the order they were added: the first of a line is its next.
         const line = `${job.queue}\n${job.priority}\n${job.task}`;
-        if (job.readyAt === null || job.state !== "ready" || heads.has(line)) continue;
-        heads.add(line);
-        oldest.set(job.queue, Math.min(job.readyAt, oldest.get(job.queue) ?? Infinity));
+        if (job.state === "ready" && row.age < (heads.get(line)?.age ?? Infinity)) heads.set(line, row);
+      }
+      const oldest = new Map<string, number>();
+      for (const { job } of heads.values()) {
+        oldest.set(job.queue, Math.min(job.readyAt ?? Infinity, oldest.get(job.queue) ?? Infinity));
       }
       return [...queues]
         .map(([queue, counts]) => ({ queue, counts, paused: paused.has(queue), oldestReadyAt: oldest.get(queue) ?? null }))

@@ -3,10 +3,12 @@ import type { SQLInputValue } from "node:sqlite";
 import type { Arrival } from "../arrival.ts";
 import { arrivals, takenId } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
-import type { Added } from "../store.ts";
-import { isDueSoon } from "../machine.ts";
+import type { Added, Store } from "../store.ts";
+import { gatesText } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { setRecord, storesOwn, tellWritten, textOf } from "./record.ts";
+import { rest } from "./rest.ts";
 import { longArguments } from "./schema.ts";
 import { isTakenId } from "./trouble.ts";
 
@@ -14,7 +16,7 @@ import { isTakenId } from "./trouble.ts";
 const ownColumns = "id, args, submitted_at, due_at, expires_at".split(", ");
 const sharedColumns = (
   "state, queue, task, rank, crash_limit, dependencies, pending, unique_held, keep_ms, ready_at, " +
-  "ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy"
+  "ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy, gates"
 ).split(", ");
 
 function insertRows(rows: number): string {
@@ -60,6 +62,7 @@ function sharedValues({ job, dependsOn, state, pending, cause }: Arrival, now: n
     unique?.until ?? null,
     cause,
     job.policy,
+    gatesText(job),
   ];
 }
 
@@ -89,7 +92,9 @@ function areAlike(a: Arrival, b: Arrival): boolean {
     one.trace === other.trace &&
     one.unique === other.unique &&
     a.cause === b.cause &&
-    one.policy === other.policy
+    one.policy === other.policy &&
+    one.gates.length === 0 &&
+    other.gates.length === 0
   );
 }
 
@@ -120,6 +125,9 @@ function nextPiece(arrived: readonly Arrival[], at: number): readonly Arrival[] 
   return piece.length === rowsAtOnce && piece.every((each) => areAlike(first, each)) ? piece : [first];
 }
 
+/** Says what a job depends on at one position. */
+export const insertEdge = "INSERT INTO edge (job, position, dep, tolerated) VALUES (?, ?, ?, ?)";
+
 function seqOf(db: Connection, id: string): number {
   // It was found while the batch was planned, under the same lock.
   return db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", id)?.seq ?? -1;
@@ -128,18 +136,17 @@ function seqOf(db: Connection, id: string): number {
 function finish(
   db: Connection,
   effects: Effects,
-  { job, dependsOn, state }: Arrival,
+  { job, dependsOn, tolerant, state }: Arrival,
   seq: number,
   seqs: Map<string, number>,
   now: number,
 ): void {
   seqs.set(job.id, seq);
   for (const [position, id] of dependsOn.entries()) {
-    db.run("INSERT INTO edge (job, position, dep) VALUES (?, ?, ?)", seq, position, seqs.get(id) ?? seqOf(db, id));
+    db.run(insertEdge, seq, position, seqs.get(id) ?? seqOf(db, id), tolerant[position] === true ? 1 : 0);
   }
-  if (state === "ready") effects.ready = true;
-  else if (state === "failed") effects.ended.push(seq);
-  else if (state === "scheduled") effects.scheduled ||= isDueSoon(job.dueAt, now);
+  if (state === "failed") effects.ended.push(seq);
+  else rest(effects, state, job.dueAt, now);
 }
 
 /** Adds jobs; see `Store.add`. */
@@ -161,4 +168,19 @@ export function add(db: Connection, effects: Effects, jobs: readonly NewJob[], n
     at += piece.length;
   }
   return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
+}
+
+/** See `Store.addIf`. */
+export function addIf(
+  db: Connection,
+  effects: Effects,
+  { name, from, to }: Parameters<Store["addIf"]>[0],
+  jobs: readonly NewJob[],
+  now: number,
+): readonly Added[] | null {
+  if (textOf(db, storesOwn, name) !== from) return null;
+  const added = add(db, effects, jobs, now);
+  setRecord(db, storesOwn, name, to);
+  tellWritten(db, effects);
+  return added;
 }

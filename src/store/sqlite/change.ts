@@ -3,23 +3,27 @@ import type { JobState } from "../../task/state.ts";
 import { finalStates, liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
 import { cancelJobs } from "../cancellation.ts";
-import { isDueSoon, restingState, retryableStates } from "../machine.ts";
+import type { Job } from "../job.ts";
+import { cancelSignal, isHeld, restingState, retryableStates, undoPrefix } from "../machine.ts";
 import type { Ancestor } from "../revival.ts";
 import { revivals } from "../revival.ts";
-import type { Cancelled, JobFilter } from "../store.ts";
+import type { Cancelled, Changes, JobFilter } from "../store.ts";
 import { holderOf } from "./add.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
+import { countRecords, forgetRecords, setRecord, wakeUp } from "./record.ts";
+import { rest } from "./rest.ts";
 import { whereAlso } from "./where.ts";
 
-interface LiveRow extends LiveJob {
+interface LiveRow extends LiveJob, Pick<Job, "worker"> {
   readonly seq: number;
 }
 
+const liveColumns = "job.seq, job.id, job.state, job.worker";
 const request = "UPDATE job SET cancel_at = ?, cancel_reason = ? WHERE seq = ? AND cancel_at IS NULL";
 const liveBelow = `
-  SELECT DISTINCT job.seq, job.id, job.state FROM edge CROSS JOIN job ON job.seq = edge.dep
+  SELECT DISTINCT job.seq, job.id, job.state, job.worker FROM edge CROSS JOIN job ON job.seq = edge.dep
   WHERE edge.job = ? AND job.prune_at IS NULL AND job.root IS NOT NULL ORDER BY edge.position`;
 const liveAbove = "SELECT 1 FROM edge CROSS JOIN job ON job.seq = edge.job WHERE edge.dep = ? AND job.prune_at IS NULL LIMIT 1";
 
@@ -37,10 +41,15 @@ function below(db: Connection, rows: readonly LiveRow[]): LiveRow[] {
 /** Cancels jobs; see `Store.cancel`. */
 export function cancel(db: Connection, effects: Effects, filter: JobFilter, reason: string | null, now: number): Cancelled {
   const { from, sql, params } = whereAlso(filter, liveStates);
-  const chosen = db.all<LiveRow>(`SELECT job.seq, job.id, job.state FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
+  const chosen = db.all<LiveRow>(`SELECT ${liveColumns} FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
   return cancelJobs(chosen, {
     end: ({ seq }) => end(db, effects, seq, { state: "cancelled", reason }, now),
-    request: ({ seq }) => void db.run(request, now, reason, seq),
+    isAsked: (row) => isHeld(row) || (row.state === "waiting" && countRecords(db, row.seq, undoPrefix) > 0),
+    request: (row) => {
+      if (isHeld(row)) return void db.run(request, now, reason, row.seq);
+      setRecord(db, row.seq, cancelSignal, JSON.stringify(reason));
+      wakeUp(db, effects, row.seq, now);
+    },
     failAbove: (ended) => {
       const fallen = ended.map(({ seq, id }) => ({ seq, id, cause: null }));
       return failAbove(db, effects, fallen, now).map(({ id }) => id);
@@ -68,6 +77,10 @@ const revive = `
     unique_held = unique_key IS NOT NULL, worker = NULL, ready_at = ?, started_at = NULL, ended_at = NULL, prune_at = NULL,
     result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL
   WHERE seq = ?`;
+// What tolerated its end, and waits for others still, waits for it again.
+const waitAgain = `
+  UPDATE job SET pending = pending + (SELECT count(*) FROM edge WHERE edge.dep = ?1 AND edge.job = job.seq)
+  WHERE seq IN (SELECT edge.job FROM edge WHERE edge.dep = ?1) AND state = 'blocked' AND pending > 0`;
 
 /** Makes ended jobs live again; see `Store.retry`. */
 export function retry(db: Connection, effects: Effects, filter: JobFilter, now: number): string[] {
@@ -92,16 +105,44 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     const dueAt = row.attempt > 0 ? null : row.dueAt;
     const state = restingState(pending, dueAt, now);
     db.run(revive, state, pending, dueAt, now, state === "ready" ? now : null, row.seq);
-    if (state === "ready") effects.ready = true;
-    else if (state === "scheduled") effects.scheduled ||= isDueSoon(dueAt, now);
+    rest(effects, state, dueAt, now);
+    db.run(waitAgain, row.seq);
   }
   return planned.map(({ id }) => id);
+}
+
+const changeable: readonly JobState[] = ["blocked", "scheduled", "ready"];
+const changeOne = "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ? WHERE seq = ?";
+
+interface ChangeableRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly pending: number;
+  readonly rank: number;
+  readonly queue: string;
+  readonly dueAt: number | null;
+  readonly readyAt: number | null;
+}
+
+/** See `Store.change`. */
+export function change(db: Connection, effects: Effects, filter: JobFilter, changes: Changes, now: number): string[] {
+  const { from, sql, params } = whereAlso(filter, changeable);
+  const columns = "job.seq, job.id, job.pending, job.rank, job.queue, job.due_at AS dueAt, job.ready_at AS readyAt";
+  const chosen = db.all<ChangeableRow>(`SELECT ${columns} FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
+  for (const row of chosen) {
+    const rank = changes.priority === undefined ? row.rank : -changes.priority;
+    const dueAt = changes.dueAt === undefined ? row.dueAt : changes.dueAt;
+    const state = restingState(row.pending, dueAt, now);
+    db.run(changeOne, state, state === "ready" ? now : row.readyAt, rank, changes.queue ?? row.queue, dueAt, row.seq);
+    rest(effects, state, dueAt, now);
+  }
+  return chosen.map(({ id }) => id);
 }
 
 const edgesOf = "DELETE FROM edge WHERE job = ?";
 const edgesTo = "DELETE FROM edge WHERE dep = ?";
 
-/** Deletes a row that no live job needs. Its edges go with it, since its seq may be used again. */
+/** Deletes a row that no live job needs. Its edges go with it, and its records have to, since its seq may be used again. */
 export function erase(db: Connection, seq: number, dependencies: number): void {
   if (dependencies > 0) db.run(edgesOf, seq);
   db.run(edgesTo, seq);
@@ -118,5 +159,9 @@ export function remove(db: Connection, filter: JobFilter): number {
   );
   const free = chosen.filter(({ seq }) => !isNeeded(db, seq));
   for (const { seq, dependencies } of free) erase(db, seq, dependencies);
+  forgetRecords(
+    db,
+    free.map(({ seq }) => seq),
+  );
   return free.length;
 }

@@ -3,7 +3,7 @@
 // a hundred idle tasks nor one long backlog makes a claim read much more than it takes.
 import type { ClaimedJob } from "../job.ts";
 import { isSuspect } from "../machine.ts";
-import type { Want } from "../store.ts";
+import type { ReadyLine, Want } from "../store.ts";
 import { fillWant } from "../want.ts";
 import type { ClaimRow } from "./columns.ts";
 import { claimColumns, toClaimed } from "./columns.ts";
@@ -43,7 +43,7 @@ export class GivenOut {
 }
 
 const suspect = "crashes > 0 AND crashes >= crash_limit";
-const runningSuspect = `SELECT 1 FROM job WHERE state = 'running' AND worker = ? AND ${suspect} LIMIT 1`;
+const heldSuspect = `SELECT 1 FROM job WHERE worker = ? AND prune_at IS NULL AND ${suspect} LIMIT 1`;
 
 /** Lets one suspect at most through a claim, and none when the worker has one. */
 class Suspects {
@@ -73,7 +73,7 @@ class Suspects {
   }
 
   #look(): boolean {
-    return (this.#hasOne ??= this.#db.get(runningSuspect, this.#worker) !== undefined);
+    return (this.#hasOne ??= this.#db.get(heldSuspect, this.#worker) !== undefined);
   }
 }
 
@@ -207,6 +207,19 @@ export function next(db: Connection, queues: readonly string[], tasks: readonly 
     }
   }
   return null;
+}
+
+const firstLine = "SELECT queue, task FROM job WHERE state = 'ready' ORDER BY queue, task LIMIT 1";
+const lineAfter = "SELECT queue, task FROM job WHERE state = 'ready' AND (queue, task) > (?, ?) ORDER BY queue, task LIMIT 1";
+
+/** See `Store.lines`. Each line is one probe of the ready index. */
+export function lines(db: Connection, limit: number): ReadyLine[] {
+  const found: ReadyLine[] = [];
+  for (let line = db.get<ReadyLine>(firstLine); line && found.length < limit;) {
+    found.push({ queue: line.queue, task: line.task });
+    line = db.get<ReadyLine>(lineAfter, line.queue, line.task);
+  }
+  return found;
 }
 
 /** True when a claim may find something; asked before the write lock is. */

@@ -1,7 +1,7 @@
 // How a row of the file becomes what crosses the contract. The columns are named in the SQL as the fields are named here;
 // node:sqlite gives objects without a prototype, which are copied into plain ones.
 import type { FinalState } from "../../task/state.ts";
-import type { ClaimedJob, Ended, Job } from "../job.ts";
+import type { ClaimedJob, Ended, Gate, Job } from "../job.ts";
 
 const argsColumn = "coalesce(job.args, (SELECT text FROM long_args WHERE long_args.seq = job.seq)) AS args";
 
@@ -11,11 +11,21 @@ export const jobColumns: string = `job.id, job.task, job.queue, -job.rank AS pri
   coalesce(job.root, job.id) AS root, job.parent, job.trace, job.submitted_at AS submittedAt, job.state,
   job.unique_key AS uniqueKey, job.dependencies, job.pending, job.attempt, job.crashes, job.fence, job.worker,
   job.ready_at AS readyAt, job.started_at AS startedAt, job.ended_at AS endedAt, job.result, job.error, job.cause,
-  job.cancel_at AS cancelAt, job.cancel_reason AS cancelReason, job.progress`;
+  job.cancel_at AS cancelAt, job.cancel_reason AS cancelReason, job.progress, job.waits, job.gates, job.gate`;
 
-/** A plain copy of a row read with {@link jobColumns}. */
-export function toJob(row: Job): Job {
-  return { ...row };
+/** A row read with {@link jobColumns}. */
+export interface JobRow extends Omit<Job, "gates"> {
+  readonly gates: string | null;
+}
+
+/** The job in a row read with {@link jobColumns}. */
+export function toJob<Row extends JobRow>(row: Row): Omit<Row, "gates"> & Pick<Job, "gates"> {
+  return { ...row, gates: row.gates === null ? [] : (JSON.parse(row.gates) as Gate[]) };
+}
+
+/** What is stored of a job's gates. */
+export function gatesText({ gates }: Pick<Job, "gates">): string | null {
+  return gates.length === 0 ? null : JSON.stringify(gates);
 }
 
 /** Columns of a job that is given out; its attempt and fence as they were before. */

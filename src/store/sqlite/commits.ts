@@ -19,6 +19,8 @@ export interface Effects {
   ready: boolean;
   /** A job is due soon. */
   scheduled: boolean;
+  /** A record was written of which listeners are to be told. */
+  written: boolean;
   /** The jobs that ended and are not recorded yet, by seq. */
   readonly ended: number[];
   /** Some were recorded. */
@@ -51,8 +53,9 @@ interface Item {
 
 type Answer = { readonly result: unknown } | { readonly error: Error };
 
-function noEffects(waitedMs = 0): Effects {
-  return { ready: false, scheduled: false, ended: [], anyEnded: false, waitedMs };
+/** Those of a transaction that has done nothing yet. */
+export function noEffects(waitedMs: number = 0): Effects {
+  return { ready: false, scheduled: false, written: false, ended: [], anyEnded: false, waitedMs };
 }
 
 /** The result without a transaction. What cannot be found out by reading is found out in one, where a failure is its own. */

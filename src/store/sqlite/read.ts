@@ -1,17 +1,18 @@
 // Questions about jobs.
 import { StoreError } from "../../core/errors.ts";
 import type { JobState } from "../../task/state.ts";
-import { jobStates } from "../../task/state.ts";
-import type { Job } from "../job.ts";
+import { isFinal, jobStates } from "../../task/state.ts";
+import type { Ended, Input, Job } from "../job.ts";
 import type { JobFilter, Page, QueueStats } from "../store.ts";
-import { jobColumns, toJob } from "./columns.ts";
+import type { JobRow } from "./columns.ts";
+import { endedColumns, jobColumns, toEnded, toJob } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { rowLimit, where } from "./where.ts";
 
 /** See `Store.get`. */
 export function get(db: Connection, ids: readonly string[]): Job[] {
   const { sql, params } = where({ ids });
-  return db.all<Job>(`SELECT ${jobColumns} FROM job WHERE ${sql}`, ...params).map(toJob);
+  return db.all<JobRow>(`SELECT ${jobColumns} FROM job WHERE ${sql}`, ...params).map(toJob);
 }
 
 /** See `Store.list`. The page is found first, by seq alone; only its rows are read whole. */
@@ -20,7 +21,7 @@ export function list(db: Connection, filter: JobFilter, { before, limit }: Page)
   const newest = (more: string, ...values: (string | number)[]): Job[] => {
     const page = `SELECT job.seq FROM ${from} WHERE ${sql} ${more} ORDER BY job.seq DESC LIMIT ?`;
     return db
-      .all<Job>(`SELECT ${jobColumns} FROM job WHERE job.seq IN (${page}) ORDER BY job.seq DESC`, ...params, ...values)
+      .all<JobRow>(`SELECT ${jobColumns} FROM job WHERE job.seq IN (${page}) ORDER BY job.seq DESC`, ...params, ...values)
       .map(toJob);
   };
   const rows = rowLimit(limit);
@@ -36,23 +37,28 @@ export function count(db: Connection, filter: JobFilter): number {
 }
 
 const dependencies = `
-  SELECT job.id, job.state, job.result FROM edge CROSS JOIN job ON job.seq = edge.dep WHERE edge.job = ? ORDER BY edge.position`;
+  SELECT edge.tolerated, ${endedColumns} FROM edge CROSS JOIN job ON job.seq = edge.dep WHERE edge.job = ? ORDER BY edge.position`;
 
-function inputsOf(db: Connection, id: string): string[] {
+interface Dependency extends Ended {
+  readonly tolerated: number;
+}
+
+function inputsOf(db: Connection, id: string): Input[] {
   const job = db.get<{ seq: number; dependencies: number }>("SELECT seq, dependencies FROM job WHERE id = ?", id);
   if (!job) throw new StoreError(`The inputs of job "${id}" cannot be read: the job is not stored. It was removed or pruned.`);
-  const rows = db.all<{ id: string; state: JobState; result: string | null }>(dependencies, job.seq);
+  const rows = db.all<Dependency>(dependencies, job.seq);
   if (rows.length < job.dependencies) {
     throw new StoreError(`The inputs of job "${id}" cannot be read: jobs it depends on are no longer stored.`);
   }
   return rows.map((row) => {
     if (row.state === "done" && row.result !== null) return row.result;
+    if (row.tolerated === 1 && isFinal(row.state)) return toEnded(row);
     throw new StoreError(`The inputs of job "${id}" cannot be read: "${row.id}", which it depends on, is not done.`);
   });
 }
 
 /** See `Store.inputs`. */
-export function inputs(db: Connection, ids: readonly string[]): string[][] {
+export function inputs(db: Connection, ids: readonly string[]): Input[][] {
   return ids.map((id) => inputsOf(db, id));
 }
 

@@ -92,8 +92,30 @@ const fleetControl = `
   CREATE TABLE paused (queue TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;  -- queues from which nothing is claimed
 `;
 
+const recordsAndWaits = `
+  ALTER TABLE job ADD COLUMN waits TEXT;
+  ALTER TABLE job ADD COLUMN gates TEXT;                               -- JSON; null when it has none
+  ALTER TABLE job ADD COLUMN gate TEXT;                                -- the one it stands before
+  ALTER TABLE edge ADD COLUMN tolerated INTEGER NOT NULL DEFAULT 0;    -- 1: however dep ends, it is done to job
+  CREATE TABLE record (                                                -- named texts; those of the store itself have job 0
+    job INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (job, name)
+  ) STRICT;
+  CREATE TABLE told (                                                  -- one row: how often listeners were to be told of a record
+    records INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO told (records) VALUES (0);
+  DROP INDEX job_running;
+  DROP INDEX job_scheduled;
+  CREATE INDEX job_held ON job (worker) WHERE worker IS NOT NULL AND prune_at IS NULL;
+  CREATE INDEX job_due ON job (worker, due_at) WHERE state IN ('scheduled', 'waiting');
+`;
+
 /** The steps that lead to the current layout; the first makes an empty file a store of version 1. */
 export const steps: readonly Step[] = [
   { name: "first layout", sql: firstLayout },
   { name: "paused queues, draining workers", sql: fleetControl },
+  { name: "records, suspended jobs, gates", sql: recordsAndWaits },
 ];

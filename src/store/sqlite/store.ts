@@ -5,16 +5,18 @@ import { resolve } from "node:path";
 import { ClosedError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
+import type { Claim, Ended, Input, Job, NewJob, NewRecord, Outcome, StoredJob, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type {
   Added,
   Cancelled,
+  Changes,
   Dump,
   JobFilter,
   NewWorker,
   Page,
   QueueStats,
+  ReadyLine,
   Settled,
   Store,
   StoredWorker,
@@ -23,9 +25,10 @@ import type {
   Tended,
   Want,
 } from "../store.ts";
-import { add } from "./add.ts";
-import { cancel, remove, retry } from "./change.ts";
-import { GivenOut, mayClaim, next, pause } from "./claim.ts";
+import { add, addIf } from "./add.ts";
+import { suspend, takeBack } from "./attempt.ts";
+import { cancel, change, remove, retry } from "./change.ts";
+import { GivenOut, lines, mayClaim, next, pause } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -37,7 +40,8 @@ import type { Durability, OpenFileOptions } from "./open.ts";
 import { openFile, presenceCheck } from "./open.ts";
 import { count, get, inputs, list, queues } from "./read.ts";
 import { steps } from "./schema.ts";
-import { settle, takeBack } from "./settle.ts";
+import { records, write } from "./record.ts";
+import { settle } from "./settle.ts";
 import { idleTend, tend } from "./tend.ts";
 import { asStoreError } from "./trouble.ts";
 import { Watch } from "./watch.ts";
@@ -122,6 +126,14 @@ class SqliteStore implements Store {
     });
   }
 
+  addIf(record: Parameters<Store["addIf"]>[0], jobs: readonly NewJob[], now: number): Promise<readonly Added[] | null> {
+    return this.#commits.write({
+      weight: jobs.length + 1,
+      flush: "acknowledged",
+      run: (effects) => addIf(this.#db, effects, record, jobs, now),
+    });
+  }
+
   async addIn(tx: unknown, jobs: readonly NewJob[], now: number): Promise<readonly Added[]> {
     if (this.#closing) throw new ClosedError(`The store ${this.#db.path} is closed. Open it again to use it.`);
     const within = {
@@ -130,7 +142,7 @@ class SqliteStore implements Store {
       runtime: this.#runtime,
       awaited: this.#awaited,
       stored: (ids: readonly string[]) => get(this.#db, ids),
-      committed: () => this.#watch.ring({ ready: true, scheduled: true, anyEnded: true }),
+      committed: () => this.#watch.ring({ ready: true, scheduled: true, anyEnded: true, written: false }),
     };
     return addWithin(within, tx, jobs, now);
   }
@@ -145,8 +157,24 @@ class SqliteStore implements Store {
     });
   }
 
-  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+  inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
     return this.#commits.read(() => inputs(this.#db, ids));
+  }
+
+  write(records: readonly NewRecord[], now: number): Promise<readonly boolean[]> {
+    return this.#commits.write({
+      weight: records.length,
+      flush: "acknowledged",
+      run: (effects) => write(this.#db, effects, records, now),
+    });
+  }
+
+  records(job: string, prefix: string, limit: number, after?: string): Promise<readonly StoredRecord[]> {
+    return this.#commits.read(() => records(this.#db, job, prefix, limit, after));
+  }
+
+  suspend(worker: string, jobs: readonly (readonly [id: string, fence: number, waits: string | null])[]): Promise<void> {
+    return this.#commits.write({ weight: jobs.length, flush: "never", run: () => suspend(this.#db, worker, jobs) });
   }
 
   next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
@@ -175,6 +203,10 @@ class SqliteStore implements Store {
 
   retry(filter: JobFilter, now: number): Promise<readonly string[]> {
     return this.#write(1, (effects) => retry(this.#db, effects, filter, now));
+  }
+
+  change(filter: JobFilter, changes: Changes, now: number): Promise<readonly string[]> {
+    return this.#write(1, (effects) => change(this.#db, effects, filter, changes, now));
   }
 
   remove(filter: JobFilter): Promise<number> {
@@ -223,6 +255,10 @@ class SqliteStore implements Store {
 
   queues(): Promise<readonly QueueStats[]> {
     return this.#commits.read(() => queues(this.#db));
+  }
+
+  lines(limit: number): Promise<readonly ReadyLine[]> {
+    return this.#commits.read(() => lines(this.#db, limit));
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

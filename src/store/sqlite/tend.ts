@@ -8,7 +8,8 @@ import { endedWaiting } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
-import { takeBack } from "./settle.ts";
+import { takeBack } from "./attempt.ts";
+import { forgetRecords, wakeUp } from "./record.ts";
 import { rowLimit } from "./where.ts";
 
 const lostWorkers = "SELECT id FROM worker WHERE lease_until <= ? ORDER BY lease_until, id LIMIT ?";
@@ -16,12 +17,14 @@ const lateJobs = `
   SELECT seq, id, task, crashes, error FROM job
   WHERE expires_at IS NOT NULL AND attempt = 0 AND prune_at IS NULL AND state <> 'running' AND expires_at <= ?
   ORDER BY expires_at, seq LIMIT ?`;
-const dueJobs = "SELECT seq FROM job WHERE state = 'scheduled' AND due_at <= ? ORDER BY due_at, seq LIMIT ?";
+// Those that a worker holds wait in its memory.
+const timed = "state IN ('scheduled', 'waiting') AND worker IS NULL";
+const dueJobs = `SELECT seq FROM job WHERE ${timed} AND due_at <= ? ORDER BY due_at, seq LIMIT ?`;
 const overkept = `
   SELECT seq, dependencies, keep_ms AS keepMs FROM job WHERE prune_at IS NOT NULL AND prune_at <= ? ORDER BY prune_at, seq LIMIT ?`;
-const nextDue = "SELECT due_at AS dueAt FROM job WHERE state = 'scheduled' ORDER BY due_at LIMIT 1";
+const nextDue = `SELECT due_at AS dueAt FROM job WHERE ${timed} AND due_at IS NOT NULL ORDER BY due_at LIMIT 1`;
 
-/** When the next scheduled job is due. */
+/** When the next scheduled or suspended job is due. */
 export function nextDueAt(db: Connection): number | null {
   return db.get<{ dueAt: number }>(nextDue)?.dueAt ?? null;
 }
@@ -55,13 +58,12 @@ function expire(db: Connection, effects: Effects, now: number, limit: number, en
 
 function promote(db: Connection, effects: Effects, now: number, limit: number): number {
   const rows = db.all<{ seq: number }>(dueJobs, now, limit);
-  for (const { seq } of rows) db.run("UPDATE job SET state = 'ready', ready_at = ? WHERE seq = ?", now, seq);
-  if (rows.length > 0) effects.ready = true;
+  for (const { seq } of rows) wakeUp(db, effects, seq, now);
   return rows.length;
 }
 
 function prune(db: Connection, now: number, limit: number): number {
-  let pruned = 0;
+  const pruned: number[] = [];
   for (const { seq, dependencies, keepMs } of db.all<{ seq: number; dependencies: number; keepMs: number }>(
     overkept,
     now,
@@ -73,9 +75,10 @@ function prune(db: Connection, now: number, limit: number): number {
       continue;
     }
     erase(db, seq, dependencies);
-    pruned += 1;
+    pruned.push(seq);
   }
-  return pruned;
+  forgetRecords(db, pruned);
+  return pruned.length;
 }
 
 /** See `Store.tend`. */

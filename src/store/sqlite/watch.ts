@@ -10,6 +10,7 @@ import type { StoreEvent, StoreListener } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { lastEnding } from "./endings.ts";
+import { timesTold } from "./record.ts";
 import { nextDueAt } from "./tend.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
 
@@ -30,6 +31,7 @@ export class Watch {
   #seenVersion = 0;
   #seenEnding = 0;
   #seenDue: number | null = null;
+  #seenTold = 0;
   #checking = false;
   #ringProblem: string | undefined;
   #watchProblem: string | undefined;
@@ -47,11 +49,12 @@ export class Watch {
   }
 
   /** Wakes everyone: for changes committed here. */
-  ring({ ready, scheduled, anyEnded }: Pick<Effects, "ready" | "scheduled" | "anyEnded">): void {
+  ring({ ready, scheduled, anyEnded, written }: Pick<Effects, "ready" | "scheduled" | "anyEnded" | "written">): void {
     const events: StoreEvent[] = [];
     if (ready) events.push("ready");
     if (scheduled) events.push("scheduled");
     if (anyEnded) events.push("ended");
+    if (written) events.push("written");
     if (events.length === 0) return;
     try {
       writeSync(this.#bell, oneByte, 0, 1, 0);
@@ -97,6 +100,7 @@ export class Watch {
       this.#seenVersion = this.#version();
       this.#seenEnding = lastEnding(this.#db);
       this.#seenDue = nextDueAt(this.#db);
+      this.#seenTold = timesTold(this.#db);
     } catch (error) {
       if (!isBusy(error)) throw asStoreError(error, this.#db.path);
       this.#seenVersion = -1;
@@ -161,6 +165,9 @@ export class Watch {
     const due = nextDueAt(this.#db);
     if (due !== null && due < (this.#seenDue ?? Infinity)) events.push("scheduled");
     this.#seenDue = due;
+    const told = timesTold(this.#db);
+    if (told !== this.#seenTold) events.push("written");
+    this.#seenTold = told;
     return events;
   }
 

@@ -14,13 +14,19 @@ export interface Condition {
   readonly params: readonly string[];
 }
 
-const ownIndex: Readonly<Partial<Record<JobState, string>>> = {
-  ready: "job_ready",
-  scheduled: "job_scheduled",
-  running: "job_running",
-};
-// The very words of the index job_unsuccessful.
-const unsuccessful = "job.prune_at IS NOT NULL AND job.state <> 'done'";
+/** An index, and the states all of whose jobs it holds. `sql` says so in its very words, as far as the states do not. */
+interface StateIndex {
+  readonly name: string;
+  readonly states: readonly JobState[];
+  readonly sql: string;
+}
+
+const stateIndexes: readonly StateIndex[] = [
+  { name: "job_ready", states: ["ready"], sql: "job.state = 'ready'" },
+  { name: "job_held", states: ["running"], sql: "job.worker IS NOT NULL AND job.prune_at IS NULL" },
+  { name: "job_due", states: ["scheduled", "waiting"], sql: "job.state IN ('scheduled', 'waiting')" },
+  { name: "job_unsuccessful", states: retryableStates, sql: "job.prune_at IS NOT NULL AND job.state <> 'done'" },
+];
 
 function stateCondition(states: readonly JobState[]): string {
   if (states.length === 0) return "false";
@@ -28,14 +34,13 @@ function stateCondition(states: readonly JobState[]): string {
   return `job.state IN (${states.map((state) => `'${state}'`).join(", ")})`;
 }
 
-/** The index that holds just the jobs in these states, and what a condition must say for SQLite to take it. */
-function indexFor(states: readonly JobState[]): { readonly name: string; readonly sql?: string } | undefined {
-  const [first] = states;
-  if (first !== undefined && states.every((state) => retryableStates.includes(state)))
-    return { name: "job_unsuccessful", sql: unsuccessful };
-  const name = states.length === 1 && first !== undefined ? ownIndex[first] : undefined;
-  return name === undefined ? undefined : { name };
+function indexFor(states: readonly JobState[]): StateIndex | undefined {
+  if (states.length === 0) return undefined;
+  return stateIndexes.find((index) => states.every((state) => index.states.includes(state)));
 }
+
+// The name, alone or with a line break after it; first as a range, for the index of ready jobs.
+const isNamed = "job.task >= ? AND job.task < ? || char(11) AND (job.task = ? OR job.task >= ? || char(10))";
 
 /** A number of rows that SQLite takes as LIMIT, for callers that say Infinity. */
 export function rowLimit(limit: number): number {
@@ -53,10 +58,10 @@ export function where({ ids, states: wanted, queue, task, root }: JobFilter): Co
   const states = wanted && jobStates.filter((state) => wanted.includes(state));
   const index = states && ids === undefined && root === undefined ? indexFor(states) : undefined;
   if (states) add(stateCondition(states));
-  if (index?.sql !== undefined) add(index.sql);
+  if (index) add(index.sql);
   if (ids !== undefined) add("job.id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
   if (queue !== undefined) add("job.queue = ?", queue);
-  if (task !== undefined) add("job.task = ?", task);
+  if (task !== undefined) add(isNamed, task, task, task, task);
   if (root !== undefined) add("(job.root = ? OR (job.id = ? AND job.root IS NULL))", root, root);
   return { from: index ? `job INDEXED BY ${index.name}` : "job", sql: parts.length === 0 ? "true" : parts.join(" AND "), params };
 }

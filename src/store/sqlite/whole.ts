@@ -2,40 +2,65 @@
 import type { SQLInputValue } from "node:sqlite";
 import { isFinal } from "../../task/state.ts";
 import type { Known } from "../arrival.ts";
-import type { Job, StoredJob } from "../job.ts";
+import { tolerantPlaces } from "../arrival.ts";
+import type { StoredJob, StoredRecord } from "../job.ts";
 import type { Landing } from "../landing.ts";
 import { landings } from "../landing.ts";
 import { fitting } from "../part.ts";
 import type { Dump } from "../store.ts";
-import { isDueSoon } from "../machine.ts";
-import { holderOf } from "./add.ts";
-import { jobColumns, toJob } from "./columns.ts";
+import { holderOf, insertEdge } from "./add.ts";
+import type { JobRow } from "./columns.ts";
+import { gatesText, jobColumns, toJob } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { setRecord } from "./record.ts";
+import type { RestingState } from "./rest.ts";
+import { rest } from "./rest.ts";
 import { longArguments } from "./schema.ts";
 import { rowLimit } from "./where.ts";
 
 const lengths = `
   SELECT octet_length(coalesce(args, (SELECT text FROM long_args WHERE long_args.seq = job.seq))) + coalesce(octet_length(result), 0)
-    + coalesce(octet_length(error), 0) FROM job WHERE seq > ? ORDER BY seq LIMIT ?`;
+    + coalesce(octet_length(error), 0) + coalesce((SELECT sum(octet_length(text)) FROM record WHERE record.job = job.seq), 0) FROM job WHERE seq > ? ORDER BY seq LIMIT ?`;
 const wholeRows = `SELECT ${jobColumns}, job.unique_until AS uniqueUntil, job.seq FROM job WHERE job.seq > ? ORDER BY job.seq LIMIT ?`;
 const edges = `
-  SELECT edge.job, edge.position, below.id FROM edge CROSS JOIN job AS below ON below.seq = edge.dep WHERE edge.job BETWEEN ? AND ?`;
+  SELECT edge.job, edge.position, edge.tolerated, below.id FROM edge CROSS JOIN job AS below ON below.seq = edge.dep
+  WHERE edge.job BETWEEN ? AND ? ORDER BY edge.job, edge.position`;
+const recordRows = "SELECT job, name, text FROM record WHERE job BETWEEN ? AND ? ORDER BY job, name";
 
-interface WholeRow extends Job, Pick<StoredJob, "uniqueUntil"> {
+interface WholeRow extends JobRow, Pick<StoredJob, "uniqueUntil"> {
   readonly seq: number;
 }
 
-function dependenciesOf(db: Connection, rows: readonly WholeRow[]): ReadonlyMap<number, (string | null)[]> {
-  const found = new Map<number, (string | null)[]>();
-  for (const { seq, dependencies } of rows) if (dependencies > 0) found.set(seq, Array<null>(dependencies).fill(null));
-  if (found.size === 0) return found;
-  const [first, last] = [rows[0]?.seq ?? 0, rows.at(-1)?.seq ?? 0];
-  for (const { job, position, id } of db.all<{ job: number; position: number; id: string }>(edges, first, last)) {
-    const dependsOn = found.get(job);
-    if (dependsOn) dependsOn[position] = id;
+/** What lies in other tables than the job. */
+interface Rest {
+  readonly dependsOn: (string | null)[];
+  readonly tolerates: Set<string>;
+  readonly records: StoredRecord[];
+}
+
+function restsOf(db: Connection, rows: readonly WholeRow[]): ReadonlyMap<number, Rest> {
+  const rests = new Map<number, Rest>();
+  for (const { seq, dependencies } of rows) {
+    rests.set(seq, { dependsOn: Array<null>(dependencies).fill(null), tolerates: new Set(), records: [] });
   }
-  return found;
+  const [first, last] = [rows[0]?.seq ?? 0, rows.at(-1)?.seq ?? -1];
+  interface EdgeRow {
+    readonly job: number;
+    readonly position: number;
+    readonly tolerated: number;
+    readonly id: string;
+  }
+  for (const { job, position, tolerated, id } of db.all<EdgeRow>(edges, first, last)) {
+    const found = rests.get(job);
+    if (!found) continue;
+    found.dependsOn[position] = id;
+    if (tolerated === 1) found.tolerates.add(id);
+  }
+  for (const { job, name, text } of db.all<StoredRecord & { job: number }>(recordRows, first, last)) {
+    rests.get(job)?.records.push({ name, text });
+  }
+  return rests;
 }
 
 /** See `Store.dump`. */
@@ -43,9 +68,10 @@ export function dump(db: Connection, after: string | null, limit: number): Dump 
   return db.snapshot(() => {
     const coming = db.lists<[number]>(lengths, Number(after), rowLimit(limit)).map(([length]) => length);
     const rows = db.all<WholeRow>(wholeRows, Number(after), fitting(coming));
-    const dependencies = dependenciesOf(db, rows);
+    const rests = restsOf(db, rows);
     const jobs = rows.map(({ seq, uniqueUntil, ...job }) => {
-      return { ...toJob(job), dependsOn: dependencies.get(seq) ?? [], uniqueUntil };
+      const { dependsOn, tolerates, records } = rests.get(seq) as Rest;
+      return { ...toJob(job), dependsOn, tolerates: [...tolerates], uniqueUntil, records };
     });
     return { jobs, next: coming.length < limit && rows.length === coming.length ? null : String(rows.at(-1)?.seq ?? after) };
   });
@@ -88,6 +114,8 @@ function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInput
     error: job.error,
     args: job.args.length > longArguments ? null : job.args,
     result: job.result,
+    waits: job.waits,
+    gates: gatesText(job),
   };
 }
 
@@ -110,13 +138,14 @@ export function load(db: Connection, effects: Effects, jobs: readonly StoredJob[
     const { job } = landing;
     const seq = write(db, landing);
     seqs.set(job.id, seq);
+    const tolerant = tolerantPlaces(job);
     for (const [position, id] of job.dependsOn.entries()) {
       const dep = id === null ? undefined : (seqs.get(id) ?? find(id)?.seq);
-      if (dep !== undefined) db.run("INSERT INTO edge (job, position, dep) VALUES (?, ?, ?)", seq, position, dep);
+      if (dep !== undefined) db.run(insertEdge, seq, position, dep, tolerant[position] === true ? 1 : 0);
     }
-    if (job.state === "ready") effects.ready = true;
-    else if (job.state === "scheduled") effects.scheduled ||= isDueSoon(job.dueAt, now);
-    else if (isFinal(job.state)) effects.ended.push(seq);
+    for (const { name, text } of job.records) setRecord(db, seq, name, text);
+    if (isFinal(job.state)) effects.ended.push(seq);
+    else rest(effects, job.state as RestingState, job.dueAt, now);
   }
   return landed.length;
 }

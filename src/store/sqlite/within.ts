@@ -9,6 +9,7 @@ import { show } from "../../core/show.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
 import { add } from "./add.ts";
+import { noEffects } from "./commits.ts";
 import { Connection } from "./connection.ts";
 import { recordEndings } from "./endings.ts";
 import { checkVersion } from "./migrate.ts";
@@ -53,7 +54,7 @@ export interface Within {
 /** Adds the jobs; see `Store.addIn`. */
 export function addWithin(store: Within, tx: unknown, jobs: readonly NewJob[], now: number): readonly Added[] {
   const db = connectionOf(tx, store.path);
-  const effects = { ready: false, scheduled: false, ended: [], anyEnded: false, waitedMs: 0 };
+  const effects = noEffects();
   db.run("SAVEPOINT manyhands");
   let added: readonly Added[];
   try {

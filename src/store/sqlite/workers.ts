@@ -3,7 +3,7 @@ import type { Renewal } from "../lease.ts";
 import type { NewWorker, StoredWorker } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
-import { takeBack } from "./settle.ts";
+import { takeBack } from "./attempt.ts";
 
 const upsert = `
   INSERT OR REPLACE INTO worker (id, host, pid, queues, tasks, started_at, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?)`;
@@ -14,7 +14,7 @@ export function join(db: Connection, worker: NewWorker, leaseUntil: number): voi
   db.run(upsert, id, host, pid, JSON.stringify(queues), JSON.stringify(tasks), startedAt, leaseUntil);
 }
 
-const wished = "SELECT id FROM job WHERE state = 'running' AND worker = ? AND cancel_at IS NOT NULL ORDER BY seq";
+const wished = "SELECT id FROM job WHERE worker = ? AND prune_at IS NULL AND cancel_at IS NOT NULL ORDER BY seq";
 
 /** See `Store.renew`. */
 export function renew(db: Connection, worker: string, leaseUntil: number): Renewal {
@@ -41,13 +41,7 @@ export function leave(db: Connection, effects: Effects, worker: string, now: num
 /** See `Store.note`. */
 export function note(db: Connection, worker: string, progress: readonly (readonly [string, number, string])[]): void {
   for (const [id, fence, text] of progress) {
-    db.run(
-      "UPDATE job SET progress = ? WHERE id = ? AND state = 'running' AND worker = ? AND fence = ?",
-      text,
-      id,
-      worker,
-      fence,
-    );
+    db.run("UPDATE job SET progress = ? WHERE id = ? AND worker = ? AND fence = ? AND prune_at IS NULL", text, id, worker, fence);
   }
 }
 
@@ -64,7 +58,7 @@ interface WorkerRow {
 
 const all = `
   SELECT id, host, pid, queues, tasks, started_at AS startedAt, lease_until AS leaseUntil,
-    (SELECT count(*) FROM job WHERE state = 'running' AND job.worker = worker.id) AS running
+    (SELECT count(*) FROM job WHERE job.worker = worker.id AND job.prune_at IS NULL) AS running
   FROM worker ORDER BY id`;
 
 function toWorker({ id, host, pid, queues, tasks, startedAt, leaseUntil, running }: WorkerRow): StoredWorker {

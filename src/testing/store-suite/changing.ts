@@ -1,7 +1,7 @@
 // Cases of what people do to jobs: cancel, retry, remove.
 import assert from "node:assert/strict";
 import type { Case } from "./bench.ts";
-import { done, failed, leaseMs, namesOf, start } from "./bench.ts";
+import { claim, done, failed, leaseMs, namesOf, start } from "./bench.ts";
 
 /** The cases of cancel, retry and remove. */
 export const changing: readonly Case[] = [
@@ -264,6 +264,68 @@ export const changing: readonly Case[] = [
       await bench.runAll();
       assert.equal(await bench.store.remove({ states: ["done", "ready"] }), 3);
       assert.equal(await bench.store.count({}), 0);
+    },
+  ],
+  [
+    "change moves waiting jobs to another queue, priority or time, and no others",
+    async (bench) => {
+      const { store } = bench;
+      await bench.add({ id: "r" }, { id: "a" }, { id: "b" }, { id: "s", dueAt: start + 50 }, { id: "top", dependsOn: ["r"] });
+      const [running] = await bench.claim("w", 1);
+      assert.ok(running);
+      const change = (ids: string[], changes: Parameters<typeof store.change>[1]): Promise<readonly string[]> =>
+        store.change({ ids }, changes, bench.now);
+      assert.deepEqual(await change(["r", "b", "nobody"], { priority: 5 }), ["b"]);
+      assert.deepEqual(await change(["s"], { dueAt: null }), ["s"]);
+      assert.deepEqual(await bench.states("s"), ["ready"]);
+      assert.deepEqual(await change(["a"], { dueAt: start + 9, queue: "mail" }), ["a"]);
+      assert.deepEqual(await change(["top"], { queue: "mail", priority: 2, dueAt: start + 20 }), ["top"]);
+      assert.deepEqual(await bench.states("a", "top"), ["scheduled", "blocked"]);
+      assert.deepEqual(namesOf(await bench.claim()), ["b", "s"]);
+      assert.equal((await bench.job("b")).priority, 5);
+      await bench.settle(done(running));
+      assert.deepEqual(await bench.states("top"), ["scheduled"]);
+      bench.now = start + 20;
+      await store.tend(bench.now, 10);
+      const mail = [{ queues: ["mail"], tasks: ["task"], limit: 5 }];
+      assert.deepEqual(namesOf(await claim(store, "w", mail, bench.now)), ["top", "a"]);
+      assert.deepEqual(namesOf(await store.list({ queue: "mail" }, { limit: 5 })), ["top", "a"]);
+      assert.deepEqual(await change(["top", "a", "b"], { priority: 1 }), []);
+    },
+  ],
+  [
+    "a job that was changed there and back is given out once",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" });
+      await bench.store.change({ ids: ["a"] }, { queue: "mail" }, start);
+      await bench.store.change({}, { queue: "queue", priority: 1 }, start);
+      await bench.store.change({ ids: ["a"] }, { priority: 0 }, start);
+      assert.deepEqual(namesOf(await bench.claim()), ["b", "a"]);
+    },
+  ],
+  [
+    "the lines that have ready jobs are told, with what jobs require; a filter names the task alone",
+    async (bench) => {
+      await bench.add(
+        { id: "a" },
+        { id: "b", task: "task\ngpu" },
+        { id: "c", task: "tasks", queue: "mail" },
+        { id: "d", dueAt: start + 9 },
+      );
+      await bench.add({ id: "e", queue: "mail" }, { id: "f", queue: "mail" });
+      await bench.store.pause("mail", true);
+      const lines = async (limit: number): Promise<string[]> =>
+        (await bench.store.lines(limit)).map(({ queue, task }) => `${queue} ${JSON.stringify(task)}`).toSorted();
+      assert.deepEqual(await lines(10), ['mail "task"', 'mail "tasks"', 'queue "task"', 'queue "task\\ngpu"']);
+      assert.equal((await lines(2)).length, 2);
+      assert.deepEqual(namesOf(await bench.claim()), ["a"]);
+      assert.deepEqual((await lines(10)).includes('queue "task"'), false);
+      assert.deepEqual(namesOf(await bench.store.list({ task: "task" }, { limit: 10 })), ["f", "e", "d", "b", "a"]);
+      assert.equal(await bench.store.count({ task: "task", queue: "queue", states: ["ready"] }), 1);
+      const wanted = [{ queues: ["queue"], tasks: ["task\ngpu"], limit: 1 }];
+      const [job] = await claim(bench.store, "w", wanted, start);
+      assert.deepEqual([job?.id, job?.task], ["b", "task\ngpu"]);
+      assert.deepEqual((await bench.store.cancel({ task: "task" }, null, start)).cancelled.toSorted(), ["d", "e", "f"]);
     },
   ],
 ];

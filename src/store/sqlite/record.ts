@@ -1,0 +1,118 @@
+// Records: named texts of a job, which go with it, or of the store itself. They lie in a table of their own, so that jobs without
+// any do not pay for them.
+import type { Job, NewRecord, StoredRecord } from "../job.ts";
+import type { AttemptEnd, PastAttempt } from "../machine.ts";
+import { attemptRecord, attemptsKept, isRecorded, signalPrefix } from "../machine.ts";
+import type { Effects } from "./commits.ts";
+import type { Connection } from "./connection.ts";
+import { rest } from "./rest.ts";
+import { rowLimit } from "./where.ts";
+
+/** The `job` of the store's own records: no row of a job has this seq. */
+export const storesOwn = 0;
+
+/** The names that begin with a prefix are those from it on and before this. */
+function endOfPrefix(prefix: string): string {
+  // Names are ASCII.
+  return `${prefix}\u{7f}`;
+}
+
+/** The text of a record; null when there is none. */
+export function textOf(db: Connection, job: number, name: string): string | null {
+  return db.get<{ text: string }>("SELECT text FROM record WHERE job = ? AND name = ?", job, name)?.text ?? null;
+}
+
+/** Puts a text in the place of what stands there; null deletes it. */
+export function setRecord(db: Connection, job: number, name: string, text: string | null): void {
+  if (text === null) db.run("DELETE FROM record WHERE job = ? AND name = ?", job, name);
+  else {
+    db.run(
+      "INSERT INTO record (job, name, text) VALUES (?, ?, ?) ON CONFLICT (job, name) DO UPDATE SET text = excluded.text",
+      job,
+      name,
+      text,
+    );
+  }
+}
+
+/** How many records of a job have names that begin so. */
+export function countRecords(db: Connection, job: number, prefix: string): number {
+  const sql = "SELECT count(*) AS count FROM record WHERE job = ? AND name >= ? AND name < ?";
+  return db.get<{ count: number }>(sql, job, prefix, endOfPrefix(prefix))?.count ?? 0;
+}
+
+/** Deletes the records of these jobs. */
+export function forgetRecords(db: Connection, seqs: readonly number[]): void {
+  if (seqs.length > 0) db.run("DELETE FROM record WHERE job IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
+}
+
+/** Listeners are to be told that a record was written. */
+export function tellWritten(db: Connection, effects: Effects): void {
+  if (effects.written) return;
+  effects.written = true;
+  db.run("UPDATE told SET records = records + 1");
+}
+
+/** How often listeners were to be told. */
+export function timesTold(db: Connection): number {
+  return db.get<{ records: number }>("SELECT records FROM told")?.records ?? 0;
+}
+
+/** Keeps what is to be known of an attempt that has not ended its job. */
+export function recordAttempt(
+  db: Connection,
+  { seq, fence, worker, startedAt }: Pick<Job, "fence" | "worker" | "startedAt"> & { readonly seq: number },
+  end: AttemptEnd,
+  now: number,
+): void {
+  if (!isRecorded(end.kind)) return;
+  const past: PastAttempt = [end.kind, worker ?? "", startedAt ?? now, now, "error" in end ? end.error : null];
+  setRecord(db, seq, attemptRecord(fence), JSON.stringify(past));
+  if (fence > attemptsKept) setRecord(db, seq, attemptRecord(fence - attemptsKept), null);
+}
+
+const wake = "UPDATE job SET state = 'ready', ready_at = ?, waits = NULL WHERE seq = ?";
+
+/** Makes a suspended job ready. */
+export function wakeUp(db: Connection, effects: Effects, seq: number, now: number): void {
+  db.run(wake, now, seq);
+  rest(effects, "ready", null, now);
+}
+
+interface Writable {
+  readonly seq: number;
+  readonly worker: string | null;
+  readonly fence: number;
+  readonly isOver: number;
+  readonly isSuspended: number;
+}
+
+const findWritable = `
+  SELECT seq, worker, fence, prune_at IS NOT NULL AS isOver, state = 'waiting' AND worker IS NULL AS isSuspended FROM job WHERE id = ?`;
+
+function mayWrite({ worker, fence, isOver }: Writable, claim: NewRecord["claim"]): boolean {
+  return isOver === 0 && (claim === null || (worker === claim.worker && fence === claim.fence));
+}
+
+function writeOne(db: Connection, effects: Effects, { job, name, text, claim, tell }: NewRecord, now: number): boolean {
+  const row = job === "" ? undefined : db.get<Writable>(findWritable, job);
+  if (job !== "" && !(row && mayWrite(row, claim))) return false;
+  setRecord(db, row?.seq ?? storesOwn, name, text);
+  if (tell) tellWritten(db, effects);
+  if (row?.isSuspended === 1 && name.startsWith(signalPrefix)) wakeUp(db, effects, row.seq, now);
+  return true;
+}
+
+/** See `Store.write`. */
+export function write(db: Connection, effects: Effects, records: readonly NewRecord[], now: number): boolean[] {
+  return records.map((record) => writeOne(db, effects, record, now));
+}
+
+/** See `Store.records`. */
+export function records(db: Connection, job: string, prefix: string, limit: number, after?: string): StoredRecord[] {
+  const seq = job === "" ? storesOwn : db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", job)?.seq;
+  if (seq === undefined) return [];
+  const sql = "SELECT name, text FROM record WHERE job = ? AND name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?";
+  const rows = db.all<StoredRecord>(sql, seq, prefix, endOfPrefix(prefix), after ?? "", rowLimit(limit));
+  return rows.map(({ name, text }) => ({ name, text }));
+}
