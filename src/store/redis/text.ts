@@ -2,7 +2,7 @@
 // they know the same fields (`lua/fields.ts`). Times and other numbers are kept as JavaScript prints them.
 import type { FinalState, JobState } from "../../task/state.ts";
 import { tolerantPlaces } from "../arrival.ts";
-import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+import type { ClaimedJob, Ended, Gate, Job, NewJob } from "../job.ts";
 import type { PastAttempt } from "../machine.ts";
 
 /** Stands between fields: ASCII's unit separator. */
@@ -52,9 +52,11 @@ export function dependenciesField(job: {
 }
 
 const between = `${escape}3`;
+const asJson = `${escape}4`;
 
-/** The text of a record. Of a past attempt the server keeps the fields, which no other text has between them. */
+/** The text of a record. Where the server makes one, it marks what is to be JSON: a text or null, or the fields of a past attempt. */
 export function recordText(field: string): string {
+  if (field.startsWith(asJson)) return JSON.stringify(fromField(field.slice(asJson.length)));
   if (!field.includes(between)) return textOf(field);
   const [kind, worker, startedAt, endedAt, error] = field.split(between);
   const past = [
@@ -78,8 +80,37 @@ export function rankOf(priority: number): string {
 }
 
 /** True when only the ids of these jobs matter to whether and how they are added. */
-export function isPlain({ dueAt, expiresAt, unique, dependsOn, root, id }: NewJob): boolean {
-  return dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0 && root === id;
+export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }: NewJob): boolean {
+  const waits = dueAt !== null || expiresAt !== null || dependsOn.length > 0 || gates.length > 0;
+  return !waits && unique === null && root === id;
+}
+
+/** The name of a gate as a part of a field. */
+export function gateName(name: string): string {
+  return toField(name).replaceAll("\u001d", `${escape}5`).replaceAll("\u001e", `${escape}6`);
+}
+
+/** A gate's name from a part of a field. */
+export function gateNameOf(part: string): string {
+  return textOf(part.replaceAll(`${escape}5`, "\u001d").replaceAll(`${escape}6`, "\u001e"));
+}
+
+/** Gates as a part of a field; each begins with the character 29. */
+function gatesPart(gates: readonly Gate[]): string {
+  const parts = gates.map(({ name, room, everyMs, until }) =>
+    [gateName(name), room, everyMs ?? "", until === "started" ? "s" : "e"].join("\u001e"),
+  );
+  return parts.map((part) => `\u001d${part}`).join("");
+}
+
+function gatesOf(field: string | undefined = ""): Gate[] {
+  return field
+    .split("\u001d")
+    .slice(1)
+    .map((part) => {
+      const [name = "", room, everyMs, until] = part.split("\u001e");
+      return { name: gateNameOf(name), room: Number(room), everyMs: numberOf(everyMs), until: until === "s" ? "started" : "stopped" };
+    });
 }
 
 /** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
@@ -95,6 +126,7 @@ export function submittedText(job: NewJob, now: number): string {
     id,
     unique,
     dependsOn,
+    gates,
     parent,
     trace,
     policy,
@@ -102,7 +134,8 @@ export function submittedText(job: NewJob, now: number): string {
   } = job;
   const times = `${numberField(dueAt)}${separator}${numberField(expiresAt)}${separator}${submittedAt}${separator}`;
   const own = root === id ? "" : toField(root);
-  const key = unique ? toField(unique.key) + separator + (unique.until === "started" ? "s" : "e") : separator;
+  const until = unique ? (unique.until === "started" ? "s" : "e") : "";
+  const key = toField(unique?.key ?? null) + separator + until + (gates.length === 0 ? "" : gatesPart(gates));
   return (
     `${keepMs}${separator}${rankOf(priority)}${separator}${now}${separator}${crashLimit}${separator}${times}${own}${separator}` +
     `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
@@ -201,6 +234,12 @@ export function toEnded(id: string, record: string, kinds: Kinds): Ended {
   };
 }
 
+/** At how many gates a job has a place, by its record. */
+function placesIn(record: string): number {
+  const [care = ""] = record.split(separator, 3).slice(2);
+  return (care.split("\u001e", 1)[0] ?? "").split("\u001d").length - 1;
+}
+
 type Changing = Pick<
   Job,
   | "state"
@@ -283,6 +322,8 @@ function firstReady(field: readonly string[]): Changing {
 export function toJob(id: string, text: string, record: string, kinds: Kinds): Job {
   const field = text.split(separator);
   const name = textOf(id);
+  const gates = gatesOf(field[11]);
+  const facts = record === "" ? firstReady(field) : changing(record, field);
   return {
     id: name,
     ...kinds.find(field[1]),
@@ -297,8 +338,8 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
     submittedAt: Number(field[8]),
     uniqueKey: fromField(field[10]),
     dependencies: Number(field[12]),
-    gates: [],
-    gate: null,
-    ...(record === "" ? firstReady(field) : changing(record, field)),
+    gates,
+    ...facts,
+    gate: facts.state === "blocked" && facts.pending === 0 ? (gates[placesIn(record)]?.name ?? null) : null,
   };
 }

@@ -101,7 +101,7 @@ local function insert(draft, seq, now)
   local s = draft.s
   local kind = kindOf(draft.name)
   local hex = format('%011x', seq)
-  local isPlain = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == ''
+  local isPlain = draft.state == 'r' and s.till == '' and s.due == '' and s.expires == ''
   s.seq, s.kind = hex, kind
   local row = newRow(draft.id, s)
   rows[draft.id], statics[draft.id] = row, s
@@ -120,7 +120,10 @@ local function insert(draft, seq, now)
       move(row, draft.state)
     end
     if s.expires ~= '' then call('ZADD', EXPIRING, s.expires, ref) end
-    if draft.state == 'r' then makeReady(row, now)
+    if draft.state == 'r' and isGated(row) then
+      row[READYAT] = ''
+      walkUp(row)
+    elseif draft.state == 'r' then makeReady(row, now)
     elseif draft.state == 's' then await(row, now) end
   end
   if s.root ~= '' then call('SADD', ROOT .. s.root, ref) end
@@ -174,6 +177,7 @@ while at <= #ARGV do
   if refusal then refusals[#refusals + 1] = callNo .. ' ' .. refusal
   else
     write(jobs, now)
+    openGates(now)
     if firstJob > 5 then
       setRecord('', ARGV[5], ARGV[7])
       isWritten = true

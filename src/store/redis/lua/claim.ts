@@ -53,13 +53,14 @@ end
 
 local function start(row, ref, text, worker, now, suspect)
   if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, ref) end
+  if isGated(row) then startGates(row) end
   row[STATUS], row[WORKEROF], row[STARTED] = 'u', worker, now
   row[ATTEMPT] = number(tonumber(row[ATTEMPT]) + 1)
   row[FENCE] = number(tonumber(row[FENCE]) + 1)
   row[CLAIM] = claimNo
-  if row[HOLDS] ~= '' and static(row).till == 's' then release(row) end
+  if row[HOLDS] ~= '' and sub(static(row).till, 1, 1) == 's' then release(row) end
   if suspect then call('SADD', SUSPECT .. worker, ref) end
-  row[CARE] = ((suspect or row[HOLDS] ~= '') and 'c' or '') .. (row[CARE] ~= '' and match(row[CARE], '\30.*$') or '')
+  if suspect or row[HOLDS] ~= '' then careFor(row) end
   give(row.id, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
 end
 
@@ -75,16 +76,18 @@ end
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
-  if not text or startedIds[id] or search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
+  if not text or startedIds[id] then return nil end
   if state == nil then
+    if search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
     give(id, text, '', plainRecordOf(text))
     return true
   end
   statics[id] = parseStatic(text)
   local row = state and parseRow(id, state) or newRow(id, statics[id])
   if row[STATUS] ~= 'r' or row[KINDNO] .. ':' .. row[RANK] ~= source.line then return nil end
+  if sub(ref, 1, 11) ~= (isGated(row) and ageOf(row) or row[SEQ]) then return nil end
   local may, suspect = mayStart(row, worker, now)
-  if may then start(row, ref, text, worker, now, suspect) end
+  if may then start(row, refOf(row), text, worker, now, suspect) end
   return may
 end
 

@@ -94,7 +94,8 @@ end
 
 if count > 0 then settleAll() end
 local reported = report(ended)
-flush()
+flush(now)
 if not isVoid(worker, origin, settleNo) then claimAll(worker, now, first + count * 2) end
+if next(moved) then flush(now) end
 return { refused, reported, claimed, usedNames(), tell(origin) }
 `;
