@@ -139,7 +139,7 @@ return counted()
 export const queues: string = String.raw`
 -- Names of queues with the time at which the job became ready that is next in the line where that was earliest. Jobs that left a line
 -- otherwise than by a claim still stand in it: some are passed over, and so are lines beyond a number, lest the server stand still.
-local recordPattern = '^' .. rep('[^\31]*\31', 4) .. '(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
+local recordPattern = '^[^\31]*\31[^\31]*\31([^\31]*)\31[^\31]*\31(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local freshPattern = '^.(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local page, mostPassed, mostLines = 64, 1024, 1000
 
@@ -151,18 +151,22 @@ local function firstReady(command, key, line)
     for i = 1, #refs do ids[i] = sub(refs[i], 12) end
     local states, texts = hmget(STATE, ids), hmget(JOB, ids)
     for i = 1, #refs do
-      local seq, kind, rank, at
-      if not states[i] then seq, kind, rank, at = match(texts[i] or '', freshPattern)
-      elseif sub(states[i], -1) == 'r' then seq, kind, rank, at = match(states[i], recordPattern) end
-      if seq and seq == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return seq, at end
+      local place, kind, rank, at
+      if not states[i] then place, kind, rank, at = match(texts[i] or '', freshPattern)
+      elseif sub(states[i], -1) == 'r' then
+        local care, seq
+        care, seq, kind, rank, at = match(states[i], recordPattern)
+        place = match(care, '^c?g(%x+)') or seq
+      end
+      if place and place == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return place, at end
     end
   end
 end
 
 local function nextOf(line)
-  local seq, at = firstReady('LRANGE', LIST .. line, line)
-  local backSeq, backAt = firstReady('ZRANGE', BACK .. line, line)
-  if backSeq and (not seq or backSeq < seq) then return backAt end
+  local place, at = firstReady('LRANGE', LIST .. line, line)
+  local backPlace, backAt = firstReady('ZRANGE', BACK .. line, line)
+  if backPlace and (not place or backPlace < place) then return backAt end
   return at
 end
 
