@@ -10,12 +10,13 @@ import { ends } from "./lua/ends.ts";
 import { fields, places } from "./lua/fields.ts";
 import { count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
 import { writing } from "./lua/flush.ts";
-import { gates, showGates } from "./lua/gates.ts";
+import { dueGates, gates, showGates } from "./lua/gates.ts";
 import { moves } from "./lua/moves.ts";
 import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
 import { addIf, listRecords, records, recordsOfMany, write } from "./lua/records.ts";
 import { deletion, remove } from "./lua/remove.ts";
+import { rounds } from "./lua/rounds.ts";
 import { rows } from "./lua/rows.ts";
 import { select } from "./lua/select.ts";
 import { settle } from "./lua/settle.ts";
@@ -40,7 +41,7 @@ function own(verb: string): string {
   return `return (function()\n${verb}\nend)()`;
 }
 
-const book = [base, fields, prune, rows, gates, moves, writing, records, ends] as const;
+const book = [base, fields, prune, rows, gates, moves, rounds, writing, records, ends] as const;
 const removal = [recordsOfMany, deletion] as const;
 
 /** All scripts, by verb. */
@@ -60,12 +61,12 @@ export const scripts = {
   count: script(...book, select, own(count)),
   queues: script(base, queues),
   lines: script(base, lines),
-  gates: script(base, fields, prune, rows, gates, moves, showGates),
+  gates: script(base, fields, prune, rows, gates, showGates),
   cancel: script(...book, select, own(cancel)),
   retry: script(...book, select, own(retry)),
   change: script(...book, select, ...removal, own(change)),
   remove: script(...book, select, ...removal, own(remove)),
-  tend: script(...book, pruneTaking, ...removal, workers, own(tend)),
+  tend: script(...book, pruneTaking, ...removal, workers, dueGates, own(tend)),
   dump: script(base, fields, prune, rows, recordsOfMany, dump),
   load: script(...book, own(load)),
   join: script(base, join),

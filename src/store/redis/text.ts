@@ -87,12 +87,17 @@ export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }
 
 /** The name of a gate as a part of a field. */
 export function gateName(name: string): string {
-  return toField(name).replaceAll("\u001d", `${escape}5`).replaceAll("\u001e", `${escape}6`);
+  return toField(name)
+    .replaceAll("\u001c", `${escape}5`)
+    .replaceAll("\u001d", `${escape}6`)
+    .replaceAll("\u001e", `${escape}7`);
 }
 
 /** A gate's name from a part of a field. */
 export function gateNameOf(part: string): string {
-  return textOf(part.replaceAll(`${escape}5`, "\u001d").replaceAll(`${escape}6`, "\u001e"));
+  return textOf(
+    part.replaceAll(`${escape}5`, "\u001c").replaceAll(`${escape}6`, "\u001d").replaceAll(`${escape}7`, "\u001e"),
+  );
 }
 
 /** Gates as a part of a field; each begins with the character 29. */
@@ -101,6 +106,13 @@ function gatesPart(gates: readonly Gate[]): string {
     [gateName(name), room, everyMs ?? "", until === "started" ? "s" : "e"].join("\u001e"),
   );
   return parts.map((part) => `\u001d${part}`).join("");
+}
+
+/** Which gates a job has, as its record says it: none, one until its start or its end, or several. */
+export function gatesMark([gate, ...others]: readonly Gate[]): string {
+  if (!gate) return "";
+  if (others.length > 0) return "G";
+  return gate.until === "started" ? "h" : "g";
 }
 
 function gatesOf(field: string | undefined = ""): Gate[] {
@@ -237,7 +249,7 @@ export function toEnded(id: string, record: string, kinds: Kinds): Ended {
 /** At how many gates a job has a place, by its record. */
 function placesIn(record: string): number {
   const [care = ""] = record.split(separator, 3).slice(2);
-  return (care.split("\u001e", 1)[0] ?? "").split("\u001d").length - 1;
+  return (care.split("\u001e", 1)[0] ?? "").split(/[\u001c\u001d]/u).length - 1;
 }
 
 type Changing = Pick<

@@ -9,6 +9,7 @@ import { toRecords } from "./replies.ts";
 import {
   dependenciesField,
   fromField,
+  gatesMark,
   isPlain,
   Kinds,
   kindName,
@@ -60,7 +61,7 @@ function recordOf(job: StoredJob): string {
   const fields = [
     toField(job.worker),
     String(job.fence),
-    (job.gates.length === 0 ? "" : "g") + (waits === null ? "" : `\u001e${toField(waits)}`),
+    gatesMark(job.gates) + (waits === null ? "" : `\u001e${toField(waits)}`),
     "",
     "",
     "",

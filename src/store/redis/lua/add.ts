@@ -122,7 +122,7 @@ local function insert(draft, seq, now)
     if s.expires ~= '' then call('ZADD', EXPIRING, s.expires, ref) end
     if draft.state == 'r' and isGated(row) then
       row[READYAT] = ''
-      walkUp(row)
+      gates.walkUp(row)
     elseif draft.state == 'r' then makeReady(row, now)
     elseif draft.state == 's' then await(row, now) end
   end

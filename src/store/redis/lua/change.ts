@@ -224,7 +224,7 @@ local changed = {}
 for _, row in ipairs(selected()) do
   if match(row[STATUS], '[bsr]') then
     forgetTimes(row)
-    leaveGates(row)
+    gates.leave(row)
     if rank ~= '' or queue ~= '' then reline(row) end
     if due ~= '' then row[DUEAT] = sub(due, 2) end
     place(row, restingState(tonumber(row[PENDING]), row[DUEAT], now), now)

@@ -53,7 +53,10 @@ end
 
 local function start(row, ref, text, worker, now, suspect)
   if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, ref) end
-  if isGated(row) then startGates(row) end
+  if isGated(row) then
+    local _, places = gates.placesOf(row)
+    gates.setPlaces(row, nil, gates.start(places))
+  end
   row[STATUS], row[WORKEROF], row[STARTED] = 'u', worker, now
   row[ATTEMPT] = number(tonumber(row[ATTEMPT]) + 1)
   row[FENCE] = number(tonumber(row[FENCE]) + 1)
@@ -85,7 +88,7 @@ local function consider(source, at, worker, now)
   statics[id] = parseStatic(text)
   local row = state and parseRow(id, state) or newRow(id, statics[id])
   if row[STATUS] ~= 'r' or row[KINDNO] .. ':' .. row[RANK] ~= source.line then return nil end
-  if sub(ref, 1, 11) ~= (isGated(row) and ageOf(row) or row[SEQ]) then return nil end
+  if sub(ref, 1, 11) ~= (isGated(row) and gates.ageOf(row) or row[SEQ]) then return nil end
   local may, suspect = mayStart(row, worker, now)
   if may then start(row, refOf(row), text, worker, now, suspect) end
   return may

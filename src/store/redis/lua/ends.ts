@@ -117,7 +117,7 @@ local function stop(row, kind, text, due, now, seen)
     if row[CANCELAT] ~= '' then askToUndo(row, row[REASON]) end
     if kind == 'r' or kind == 'x' or kind == 'l' then comeBack(row, now)
     else
-      leaveGates(row)
+      gates.leave(row)
       place(row, state, now)
     end
   end

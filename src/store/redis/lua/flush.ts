@@ -42,7 +42,7 @@ local function flush(now)
   many('HSET', STATE, args)
   many('HSET', JOB, marked)
   rows, statics, written, writtenCount = {}, {}, {}, 0
-  writeGates()
+  gates.write()
   writeLeaving()
   writePrunes()
   writeTally()

@@ -1,253 +1,185 @@
-// Lua: gates, as `gate.ts` says it. What is known of a gate is one text in a hash; who stands before it is in a sorted set of its own, by
-// rank and then by age, unless it passes at once. A gate for places alone is forgotten when nobody needs it; a bucket when it is full again.
-// In the record of a job stand the names of the gates of which it has a place, in the order in which it passed them, so that an end need
-// not read what was submitted; and its age in the line of ready jobs.
-import { dueSoonMs, gateMs } from "../../machine.ts";
+// Lua: gates, as `gate.ts` says it: what is kept of them, and how jobs walk up to them and leave them. The rounds are in `rounds.ts`.
+//
+// A gate is one text in a hash: its room, places taken and jobs before it; of a bucket also the time for a token, tokens, as of when, and when to
+// look at it. Who stands before it is in a sorted set of its own, by rank and then by age, unless it passes at once. A gate for places alone is
+// forgotten when nobody needs it; a bucket when it is full again.
+//
+// What a job has of gates stands in its field CARE, so that neither a pass nor an end needs to read what was submitted: "g" for one gate until its
+// end, "h" for one until its start, "G" for several; its age in the line of ready jobs; and the names of the gates of which it has a place, in the
+// order it passed them, each behind the character 28 when it has the place until its start, else 29.
 
-/** Walking up to gates, leaving them, and the rounds. */
+/** What is kept of gates and of the places of jobs. */
 export const gates: string = String.raw`
-local makeReady, ageOf, placesOf, walkUp, leaveGates, startGates, openGates, writeGates, readGates, lookAtDue
--- The gates that moved, and those read, by name.
-local moved, known = {}, {}
-local function bySeqText(a, b) return a[SEQ] < b[SEQ] end
-do
-local walkers, given, left = {}, {}, {}
--- Whether its end wants care and it has gates, its age, the places it has, and what it waits for.
-local carePattern = '^(c?)(g?)(%x*)([^\30]*)(.*)$'
+-- Whether its end wants care, which gates it has, its age, the places it has, and what it waits for.
+local carePattern = '^(c?)([ghG]?)(%x*)([^\30]*)(.*)$'
+-- The gates read; of those that moved the names, in order; places given back and lines left since they were read.
+local gates = { known = {}, moved = {}, names = {}, given = {}, left = {}, walkers = {} }
 
-ageOf = function(row)
+function gates.ageOf(row)
   local _, _, age = match(row[CARE], carePattern)
   return age ~= '' and age or row[SEQ]
 end
 
-placesOf = function(row)
+-- Names of the gates of which it has a place, and the part of the text they stand in.
+function gates.placesOf(row)
   local _, _, _, places = match(row[CARE], carePattern)
   local names = {}
-  for name in gmatch(places, '\29([^\29]*)') do names[#names + 1] = name end
-  return names
+  for name in gmatch(places, '[\28\29]([^\28\29]*)') do names[#names + 1] = name end
+  return names, places
 end
 
-local function setPlaces(row, age, names)
-  local care, gated, before, _, waits = match(row[CARE], carePattern)
-  row[CARE] = care .. gated .. (age or before) .. (#names > 0 and '\29' .. concat(names, '\29') or '') .. waits
+function gates.setPlaces(row, age, places)
+  local care, kind, before, _, waits = match(row[CARE], carePattern)
+  row[CARE] = care .. kind .. (age or before) .. places .. waits
 end
 
--- The gates of a job: name, room, time for a token or '', until it is s(tarted) or e(nded).
-local function gatesOf(row)
+-- All gates of a job.
+function gates.of(row)
   local s = static(row)
   if not s.gates then
     s.gates = {}
     for name, room, every, till in gmatch(s.till, '\29([^\30]*)\30([^\30]*)\30([^\30]*)\30(.)') do
-      s.gates[#s.gates + 1] = { name = name, room = tonumber(room), every = tonumber(every), till = till }
+      s.gates[#s.gates + 1] = { name = name, room = tonumber(room), every = tonumber(every), mark = till == 's' and '\28' or '\29' }
     end
   end
   return s.gates
 end
 
-local function giveBack(name)
-  given[name] = (given[name] or 0) + 1
-  moved[name] = true
+-- The gate a job stands before or walks up to.
+function gates.nextOf(row) return gates.of(row)[#gates.placesOf(row) + 1] end
+
+function gates.note(name)
+  if not gates.moved[name] then
+    gates.moved[name] = true
+    gates.names[#gates.names + 1] = name
+  end
 end
 
-walkUp = function(row)
+function gates.giveBack(name)
+  gates.given[name] = (gates.given[name] or 0) + 1
+  gates.note(name)
+end
+
+function gates.walkUp(row)
   move(row, 'b')
-  setPlaces(row, nil, {})
+  gates.setPlaces(row, '', '')
   row.walks = true
-  walkers[#walkers + 1] = row
+  gates.walkers[#gates.walkers + 1] = row
 end
 
 -- Gives back all that a job has, and takes it out of the line it stands in.
-leaveGates = function(row)
+function gates.leave(row)
   if not isGated(row) then return end
-  local names = placesOf(row)
-  for _, name in ipairs(names) do giveBack(name) end
+  local names = gates.placesOf(row)
+  for _, name in ipairs(names) do gates.giveBack(name) end
   if row.walks then row.walks = false
   elseif row[STATUS] == 'b' and row[PENDING] == '0' then
-    local name = gatesOf(row)[#names + 1].name
+    local name = gates.of(row)[#names + 1].name
     call('ZREM', BEFORE .. name, refOf(row))
-    left[name] = (left[name] or 0) + 1
+    gates.left[name] = (gates.left[name] or 0) + 1
   end
-  setPlaces(row, '', {})
+  gates.setPlaces(row, '', '')
 end
 
--- A job that has passed all its gates starts; what it keeps until then is given back.
-startGates = function(row)
-  local names, all, kept = placesOf(row), gatesOf(row), {}
-  if #names < #all then return end
-  for i, gate in ipairs(all) do
-    if gate.till == 's' then giveBack(gate.name) else kept[#kept + 1] = gate.name end
+-- Gives back of these places those that are for until the start; returns the others.
+function gates.start(places)
+  if not search(places, '\28', 1, true) then return places end
+  local kept = ''
+  for mark, name in gmatch(places, '([\28\29])([^\28\29]*)') do
+    if mark == '\28' then gates.giveBack(name) else kept = kept .. mark .. name end
   end
-  setPlaces(row, nil, kept)
+  return kept
 end
-local gatePattern = '^(%S+) (%S+) (%S+) ?(%S*) ?(%S*) ?(%S*) ?(%S*)$'
+
+local bucketPattern = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*)$'
+-- Gates for places alone are much the same, so each text is taken apart once.
+local parsed = {}
+
+local function parseGate(text)
+  local p = parsed[text]
+  if not p then
+    local room, held, waiting = match(text, '^(%S+) (%S+) (%S+)$')
+    if not room then
+      local every, tokens, at, nextAt
+      room, held, waiting, every, tokens, at, nextAt = match(text, bucketPattern)
+      return { room = tonumber(room), held = tonumber(held), waiting = tonumber(waiting), every = tonumber(every),
+        tokens = tonumber(tokens), at = tonumber(at), nextAt = tonumber(nextAt), wasAt = tonumber(nextAt) }
+    end
+    p = { tonumber(room), tonumber(held), tonumber(waiting) }
+    parsed[text] = p
+  end
+  return { room = p[1], held = p[2], waiting = p[3] }
+end
 
 -- Reads these gates, where they are not known yet. Of those that are not there false is known.
-readGates = function(names)
-  local asked = {}
-  for name in pairs(names) do
-    if known[name] == nil then
-      known[name] = false
-      asked[#asked + 1] = name
+function gates.read(names)
+  local asked, known = {}, gates.known
+  for i = 1, #names do
+    if known[names[i]] == nil then
+      known[names[i]] = false
+      asked[#asked + 1] = names[i]
     end
   end
-  for i, text in ipairs(hmget(GATES, asked)) do
-    if text then
-      local room, held, waiting, every, tokens, at, nextAt = match(text, gatePattern)
-      known[asked[i]] = { room = tonumber(room), held = tonumber(held), waiting = tonumber(waiting), every = tonumber(every),
-        tokens = tonumber(tokens), at = tonumber(at), nextAt = tonumber(nextAt), wasAt = tonumber(nextAt), joined = {} }
+  local texts = hmget(GATES, asked)
+  for i = 1, #asked do
+    if texts[i] then known[asked[i]] = parseGate(texts[i]) end
+  end
+end
+
+local function subtract(counts, field)
+  for name, count in pairs(counts) do
+    local gate = gates.known[name]
+    if gate then
+      gate[field] = gate[field] - count
+      gate.changed = true
     end
   end
 end
 
 -- Notes what was given back and left.
-local function takeBackPlaces()
-  readGates(given)
-  readGates(left)
-  for name, count in pairs(given) do
-    local gate = known[name]
-    if gate then
-      gate.held = gate.held - count
-      gate.changed = true
-    end
+function gates.takeBack()
+  if next(gates.left) then
+    local names = {}
+    for name in pairs(gates.left) do names[#names + 1] = name end
+    gates.read(names)
+    subtract(gates.left, 'waiting')
+    gates.left = {}
   end
-  for name, count in pairs(left) do
-    local gate = known[name]
-    if gate then
-      gate.waiting = gate.waiting - count
-      gate.changed = true
-    end
-  end
-  given, left = {}, {}
+  gates.read(gates.names)
+  subtract(gates.given, 'held')
+  gates.given = {}
 end
 
-local function isBefore(a, b)
-  local x, y = tonumber(a[RANK]), tonumber(b[RANK])
-  if x ~= y then return x < y end
-  return a[SEQ] < b[SEQ]
+function gates.isIdle(gate) return gate.held == 0 and gate.waiting == 0 end
+
+-- When a bucket is full.
+function gates.fullAt(gate) return gate.at + ceil((gate.room - gate.tokens) * gate.every) end
+
+local textOfNumber = {}
+local function textFor(x)
+  local text = textOfNumber[x]
+  if not text then
+    text = number(x)
+    textOfNumber[x] = text
+  end
+  return text
 end
 
-local function join(row, now)
-  row.walks = false
-  local spec = gatesOf(row)[#placesOf(row) + 1]
-  local gate = known[spec.name]
-  if not gate then
-    gate = { held = 0, waiting = 0, joined = {} }
-    known[spec.name] = gate
-  end
-  if not gate.tokens then gate.tokens, gate.at = spec.room, tonumber(now) end
-  gate.room, gate.every, gate.changed = spec.room, spec.every, true
-  gate.waiting = gate.waiting + 1
-  gate.joined[#gate.joined + 1] = row
-  moved[spec.name] = true
-end
-
-local function refill(gate, now)
-  if not gate.every then return end
-  gate.tokens = min(gate.room - gate.held, gate.tokens + max(0, now - gate.at) / gate.every)
-  gate.at = now
-end
-
-local function stand(name, rows, from)
-  local args = {}
-  for i = from, #rows do
-    args[#args + 1] = rows[i][RANK]
-    args[#args + 1] = refOf(rows[i])
-  end
-  many('ZADD', BEFORE .. name, args)
-end
-
--- Lets pass whom a gate can: those that walked up just now into rows, those that stood in its line into refs, with the gate's name.
-local function open(name, gate, now, passing)
-  refill(gate, now)
-  local count = min(gate.waiting, gate.room - gate.held)
-  if gate.every then count = min(count, math.floor(gate.tokens)) end
-  count = max(count, 0)
-  if gate.waiting == #gate.joined then
-    if #gate.joined > 1 then table.sort(gate.joined, isBefore) end
-    for i = 1, count do passing[#passing + 1] = { name, nil, gate.joined[i] } end
-    if count < gate.waiting then stand(name, gate.joined, count + 1) end
-  else
-    if #gate.joined > 0 then stand(name, gate.joined, 1) end
-    if count > 0 then
-      local popped = call('ZPOPMIN', BEFORE .. name, number(count))
-      for i = 1, #popped, 2 do passing[#passing + 1] = { name, popped[i] } end
-    end
-  end
-  gate.joined = {}
-  gate.held, gate.waiting, gate.changed = gate.held + count, gate.waiting - count, true
-  if gate.every then gate.tokens = gate.tokens - count end
-  gate.nextAt = nil
-  if gate.waiting > 0 and gate.every and gate.held < gate.room then
-    gate.nextAt = now + max(${gateMs}, ceil((1 - gate.tokens) * gate.every))
-    isScheduled = isScheduled or gate.nextAt <= now + ${dueSoonMs}
-  end
-end
-
--- A round: those that walked up join their lines, then all gates that moved let pass whom they can.
-local function goRound(now)
-  local joining = {}
-  for _, row in ipairs(walkers) do
-    if row.walks then
-      joining[#joining + 1] = row
-      moved[gatesOf(row)[#placesOf(row) + 1].name] = true
-    end
-  end
-  walkers = {}
-  readGates(moved)
-  takeBackPlaces()
-  table.sort(joining, bySeqText)
-  for _, row in ipairs(joining) do join(row, now) end
-  local opening, passing, refs, through = moved, {}, {}, {}
-  moved = {}
-  for name in pairs(opening) do
-    if known[name] then open(name, known[name], tonumber(now), passing) end
-  end
-  for _, each in ipairs(passing) do refs[#refs + 1] = each[2] end
-  rowsOf(refs)
-  for _, each in ipairs(passing) do
-    local row = each[3] or deref(each[2])
-    local names = placesOf(row)
-    names[#names + 1] = each[1]
-    setPlaces(row, nil, names)
-    touch(row)
-    if #names == #gatesOf(row) then through[#through + 1] = row
-    else
-      row.walks = true
-      walkers[#walkers + 1] = row
-    end
-  end
-  return through
-end
-
--- Goes round until nothing moves.
-openGates = function(now)
-  while #walkers > 0 or next(moved) or next(left) do
-    local through = goRound(now)
-    table.sort(through, bySeqText)
-    local age = #through > 0 and nextSeqs(#through) or 0
-    for i, row in ipairs(through) do
-      local places = placesOf(row)
-      setPlaces(row, format('%011x', age + i - 1), places)
-      move(row, 'r')
-      makeReady(row, now)
-    end
-  end
-end
-
-writeGates = function()
-  local texts, gone = {}, {}
-  for name, gate in pairs(known) do
+-- Writes the gates that changed, and when they are to be looked at.
+function gates.write()
+  local texts, n, gone = {}, 0, {}
+  for name, gate in pairs(gates.known) do
     if gate and gate.changed then
-      local isIdle = gate.held == 0 and gate.waiting == 0
-      if isIdle and not gate.every then gone[#gone + 1] = name
+      if not gate.every and gates.isIdle(gate) then gone[#gone + 1] = name
       else
-        local text = number(gate.room) .. ' ' .. number(gate.held) .. ' ' .. number(gate.waiting)
+        local text = textFor(gate.room) .. ' ' .. textFor(gate.held) .. ' ' .. textFor(gate.waiting)
         if gate.every then
-          text = text .. ' ' .. number(gate.every) .. ' ' .. number(gate.tokens) .. ' ' .. number(gate.at) .. ' '
+          text = text .. ' ' .. textFor(gate.every) .. ' ' .. textFor(gate.tokens) .. ' ' .. textFor(gate.at) .. ' '
             .. (gate.nextAt and number(gate.nextAt) or '')
-          if isIdle then call('ZADD', FULL, number(gate.at + ceil((gate.room - gate.tokens) * gate.every)), name) end
+          if gates.isIdle(gate) then call('ZADD', FULL, number(gates.fullAt(gate)), name) end
         end
-        texts[#texts + 1], texts[#texts + 2] = name, text
+        texts[n + 1], texts[n + 2] = name, text
+        n = n + 2
       end
       if gate.nextAt and gate.nextAt ~= gate.wasAt then call('ZADD', LOOK, number(gate.nextAt), name)
       elseif gate.wasAt and not gate.nextAt then call('ZREM', LOOK, name) end
@@ -255,41 +187,42 @@ writeGates = function()
   end
   many('HSET', GATES, texts)
   many('HDEL', GATES, gone)
-  known = {}
+  gates.known = {}
 end
+`;
+
+/** What is due. */
+export const dueGates: string = String.raw`
 -- Notes the gates whose time has come, and forgets buckets that are full and that nobody needs.
-lookAtDue = function(nowMs, names)
-  takeBackPlaces()
-  for _, name in ipairs(names) do moved[name] = true end
-  local full = {}
-  for _, name in ipairs(call('ZRANGEBYSCORE', FULL, '-inf', number(nowMs))) do full[name] = true end
-  readGates(full)
-  for name in pairs(full) do call('ZREM', FULL, name) end
-  for name, gate in pairs(known) do
-    if gate and gate.held == 0 and gate.waiting == 0 and (not gate.every or gate.at + ceil((gate.room - gate.tokens) * gate.every) <= nowMs) then
+local function lookAtDue(nowMs, due)
+  for _, name in ipairs(due) do gates.note(name) end
+  gates.takeBack()
+  local full = call('ZRANGEBYSCORE', FULL, '-inf', number(nowMs))
+  gates.read(full)
+  many('ZREM', FULL, full)
+  for name, gate in pairs(gates.known) do
+    if gate and gate.every and gates.isIdle(gate) and gates.fullAt(gate) <= nowMs then
       call('HDEL', GATES, name)
       call('ZREM', LOOK, name)
-      known[name] = false
+      gates.known[name] = false
     end
   end
-end
 end
 `;
 
 /** Gates for people. */
 export const showGates: string = String.raw`
--- Arguments: names. Those that someone needs: name, what is known, ids of some that have a place.
-local wanted, holders, budget = {}, {}, 20000
-for _, name in ipairs(ARGV) do wanted[name] = true end
-readGates(wanted)
-for name in pairs(wanted) do
-  local gate = known[name]
-  wanted[name] = gate and (gate.held > 0 or gate.waiting > 0) or nil
-  holders[name] = {}
+-- Arguments: names. Those that someone needs: name, what is known, ids of some that have a place. Those are not noted anywhere, so that
+-- passing costs less: they are looked for among the jobs that run, that are ready, and that stand before gates.
+local wanted, budget = {}, 20000
+gates.read(ARGV)
+for _, name in ipairs(ARGV) do
+  local gate = gates.known[name]
+  if gate and not gates.isIdle(gate) then wanted[name] = {} end
 end
 
 local function look(ids)
-  local asked, seen = {}, {}
+  local asked = {}
   for _, id in ipairs(ids) do
     if rows[id] == nil and budget > 0 then
       asked[#asked + 1] = id
@@ -299,19 +232,19 @@ local function look(ids)
   fetch(asked)
   for _, id in ipairs(asked) do
     local row = rows[id]
-    if row and isGated(row) and not seen[id] then
-      seen[id] = true
-      for _, name in ipairs(placesOf(row)) do
-        if wanted[name] then holders[name][#holders[name] + 1] = row end
+    if row and not row.isLookedAt and isGated(row) and not final[row[STATUS]] then
+      row.isLookedAt = true
+      for _, name in ipairs((gates.placesOf(row))) do
+        if wanted[name] then wanted[name][#wanted[name] + 1] = row end
       end
     end
   end
 end
 
-local function lookAt(refs)
-  local ids = {}
-  for i = 1, #refs do ids[i] = sub(refs[i], 12) end
-  look(ids)
+local function lookAt(command, key)
+  local refs = call(command, key, 0, max(budget - 1, 0))
+  for i = 1, #refs do refs[i] = sub(refs[i], 12) end
+  look(refs)
 end
 
 if next(wanted) then
@@ -322,24 +255,24 @@ if next(wanted) then
       look(ids)
     end
   end
-  local names, queues = call('HVALS', KINDS), {}
-  for _, name in ipairs(names) do queues[match(name, '^[^\31]*')] = true end
+  local queues = {}
+  for _, name in ipairs(call('HVALS', KINDS)) do queues[match(name, '^[^\31]*')] = true end
   for queue in pairs(queues) do
     for _, line in ipairs(call('ZRANGE', READY .. queue, 0, 999)) do
-      lookAt(call('LRANGE', LIST .. line, 0, max(budget, 0)))
-      lookAt(call('ZRANGE', BACK .. line, 0, max(budget, 0)))
+      lookAt('LRANGE', LIST .. line)
+      lookAt('ZRANGE', BACK .. line)
     end
   end
   for _, name in ipairs(call('HKEYS', GATES)) do
-    if budget > 0 then lookAt(call('ZRANGE', BEFORE .. name, 0, budget)) end
+    if budget > 0 then lookAt('ZRANGE', BEFORE .. name) end
   end
 end
 
 local out = {}
-for name in pairs(wanted) do
+for name, holders in pairs(wanted) do
+  table.sort(holders, function(a, b) return a[SEQ] < b[SEQ] end)
   local ids = {}
-  table.sort(holders[name], bySeqText)
-  for i = 1, min(10, #holders[name]) do ids[i] = holders[name][i].id end
+  for i = 1, min(10, #holders) do ids[i] = holders[i].id end
   out[#out + 1] = name
   out[#out + 1] = call('HGET', GATES, name)
   out[#out + 1] = concat(ids, S)

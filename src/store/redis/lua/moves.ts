@@ -4,14 +4,14 @@ import { dueSoonMs } from "../../machine.ts";
 
 /** Moves of single jobs. */
 export const moves: string = String.raw`
-local tails = {}
+local tails, openGates = {}, nil
 -- A line of ready jobs is a list as long as they come in the order they were added, which is nearly always; a sorted set beside
 -- it holds those that come back, of which a claim reads the record. Who leaves the line otherwise than by a claim is left in it, and passed over.
 -- A job with gates stands there by when it passed the last of them.
-function makeReady(row, now)
+local function makeReady(row, now)
   row[READYAT] = now
   local line = openLine(row[KINDNO], row[RANK])
-  local place = isGated(row) and ageOf(row) or row[SEQ]
+  local place = isGated(row) and gates.ageOf(row) or row[SEQ]
   local seq = tonumber(place, 16)
   local tail = tails[line]
   if not tail then
@@ -42,7 +42,7 @@ end
 local function place(row, state, now)
   move(row, state)
   if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
-  if state == 'r' and isGated(row) then walkUp(row)
+  if state == 'r' and isGated(row) then gates.walkUp(row)
   elseif state == 'r' then makeReady(row, now)
   elseif state == 's' or state == 'w' then await(row, now) end
 end
@@ -82,7 +82,7 @@ end
 -- Ends a job; what that does to others is not done here.
 local function finish(row, state, now)
   if not isHeld(row) then forgetTimes(row) end
-  leaveGates(row)
+  gates.leave(row)
   setWaits(row, '')
   move(row, state)
   row[ENDEDAT] = now

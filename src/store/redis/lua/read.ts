@@ -156,7 +156,7 @@ local function firstReady(command, key, line)
       elseif sub(states[i], -1) == 'r' then
         local care, seq
         care, seq, kind, rank, at = match(states[i], recordPattern)
-        place = match(care, '^c?g(%x+)') or seq
+        place = match(care, '^c?[ghG](%x+)') or seq
       end
       if place and place == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return place, at end
     end

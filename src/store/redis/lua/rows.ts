@@ -13,8 +13,15 @@ local function parseStatic(text)
     submitted = tonumber(submitted), root = root, key = key, till = till, deps = tonumber(deps) }
 end
 
+-- What gates a job has, as its record says it: several, one until the start, one until the end, none. A 29 stands before each.
+local function gateKind(till)
+  if #till < 2 then return '' end
+  if search(till, '\29', 3, true) then return 'G' end
+  return byte(till, -1) == 115 and 'h' or 'g'
+end
+
 local function newRow(id, s)
-  return { id = id, '', '0', #s.till > 1 and 'g' or '', '', s.seq, s.kind, s.keep, s.rank, s.arrived, '0', '0', '', '0', s.key ~= '' and 'h' or '', s.due,
+  return { id = id, '', '0', gateKind(s.till), '', s.seq, s.kind, s.keep, s.rank, s.arrived, '0', '0', '', '0', s.key ~= '' and 'h' or '', s.due,
     s.expires, '', '', '', '', '', 'r', '', '', '', 'r' }
 end
 
@@ -107,10 +114,7 @@ local function setWaits(row, waits)
 end
 
 -- Has gates to pass.
-local function isGated(row)
-  local first, second = byte(row[CARE], 1, 2)
-  return first == 103 or (first == 99 and second == 103)
-end
+local function isGated(row) return row[CARE] ~= '' and search(row[CARE], '^c?[ghG]') ~= nil end
 
 -- The job of a reference, unless it is gone: its id may name another job now.
 local function deref(ref)

@@ -96,6 +96,6 @@ if count > 0 then settleAll() end
 local reported = report(ended)
 flush(now)
 if not isVoid(worker, origin, settleNo) then claimAll(worker, now, first + count * 2) end
-if next(moved) then flush(now) end
+if #gates.names > 0 then flush(now) end
 return { refused, reported, claimed, usedNames(), tell(origin) }
 `;
