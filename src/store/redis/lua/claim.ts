@@ -21,7 +21,7 @@ local lease = call('ZSCORE', LEASE, worker)
 if not lease or tonumber(lease) <= tonumber(now) then return end
 local claimedCount, startedIds = 0, {}
 local claimedIds, claimedRecords = {}, {}
-local plain, claimNo = {}, nil
+local plain, claimNo, gatedHead = {}, nil, worker .. S .. '1' .. S
 local hasSuspect
 
 -- Claimed jobs are answered as a few long texts, each of whole jobs: the client takes one apart faster than many short ones.
@@ -76,6 +76,35 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
+-- Gates, age, places and seq of a job that passed them and was never started, and where the rest of its record begins.
+local passedPattern = '^\31(0)\31([ghG])(%x+)([^\30\31]*)\31\31(%x+)\31()'
+local rests = {}
+
+-- How the rest goes on at a first start, nearly always the same for many; false when there is more to it.
+local function restOf(id, state, text)
+  local rest = rests[text]
+  if rest == nil then
+    local row = parseRow(id, state)
+    rest = false
+    if row[STATUS] == 'r' and row[ATTEMPT] == '0' and row[CRASHES] == '0' and row[HOLDS] == '' and row[EXPIRES] == '' then
+      row[ATTEMPT], row[STARTED], row[LAST] = '1', now, 'u'
+      rest = { line = row[KINDNO] .. ':' .. row[RANK], text = S .. concat(row, S, KINDNO, LAST) }
+    end
+    rests[text] = rest
+  end
+  return rest
+end
+
+-- The same as 'consider' for such a job; or nothing, and false when there is more to it.
+local function considerPassed(source, at, id, state)
+  local _, kind, age, places, seq, from = match(state, passedPattern)
+  local rest = age and restOf(id, state, sub(state, from))
+  if not rest then return nil, false end
+  if age ~= sub(source.refs[at], 1, 11) or rest.line ~= source.line then return nil, true end
+  give(id, source.texts[at], '', gatedHead .. kind .. age .. gates.start(places) .. S .. claimNo .. S .. seq .. rest.text)
+  return true, true
+end
+
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
@@ -84,6 +113,10 @@ local function consider(source, at, worker, now)
     if search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
     give(id, text, '', plainRecordOf(text))
     return true
+  end
+  if state then
+    local did, isAll = considerPassed(source, at, id, state)
+    if isAll then return did end
   end
   statics[id] = parseStatic(text)
   local row = state and parseRow(id, state) or newRow(id, statics[id])
