@@ -100,8 +100,8 @@ local function considerPassed(source, at, id, state)
   local _, kind, age, places, seq, from = match(state, passedPattern)
   local rest = age and restOf(id, state, sub(state, from))
   if not rest then return nil, false end
-  if age ~= sub(source.refs[at], 1, 11) or rest.line ~= source.line then return nil, true end
-  give(id, source.texts[at], '', gatedHead .. kind .. age .. gates.start(places) .. S .. claimNo .. S .. seq .. rest.text)
+  if search(source.refs[at], age, 1, true) ~= 1 or rest.line ~= source.line then return nil, true end
+  give(id, source.texts[at], '', gatedHead .. kind .. age .. (kind == 'g' and places or gates.start(places)) .. S .. claimNo .. S .. seq .. rest.text)
   return true, true
 end
 

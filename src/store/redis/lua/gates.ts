@@ -81,6 +81,13 @@ function gates.leave(row)
   gates.setPlaces(row, '', '')
 end
 
+-- Gives back all of these places.
+function gates.giveAll(places)
+  if places == '' then return end
+  if not search(places, '[\28\29]', 2) then return gates.giveBack(sub(places, 2)) end
+  for name in gmatch(places, '[\28\29]([^\28\29]*)') do gates.giveBack(name) end
+end
+
 -- Gives back of these places those that are for until the start; returns the others.
 function gates.start(places)
   if not search(places, '\28', 1, true) then return places end
@@ -89,6 +96,16 @@ function gates.start(places)
     if mark == '\28' then gates.giveBack(name) else kept = kept .. mark .. name end
   end
   return kept
+end
+
+local textOfNumber = {}
+function gates.textOf(x)
+  local text = textOfNumber[x]
+  if not text then
+    text = number(x)
+    textOfNumber[x] = text
+  end
+  return text
 end
 
 local bucketPattern = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*)$'
@@ -108,7 +125,7 @@ local function parseGate(text)
     p = { tonumber(room), tonumber(held), tonumber(waiting) }
     parsed[text] = p
   end
-  return { room = p[1], held = p[2], waiting = p[3] }
+  return { room = p[1], held = p[2], waiting = p[3], changed = false }
 end
 
 -- Reads these gates, where they are not known yet. Of those that are not there false is known.
@@ -155,19 +172,9 @@ function gates.isIdle(gate) return gate.held == 0 and gate.waiting == 0 end
 -- When a bucket is full.
 function gates.fullAt(gate) return gate.at + ceil((gate.room - gate.tokens) * gate.every) end
 
-local textOfNumber = {}
-local function textFor(x)
-  local text = textOfNumber[x]
-  if not text then
-    text = number(x)
-    textOfNumber[x] = text
-  end
-  return text
-end
-
 -- Writes the gates that changed, and when they are to be looked at.
 function gates.write()
-  local texts, n, gone = {}, 0, {}
+  local texts, n, gone, textFor = {}, 0, {}, gates.textOf
   for name, gate in pairs(gates.known) do
     if gate and gate.changed then
       if not gate.every and gates.isIdle(gate) then gone[#gone + 1] = name

@@ -8,7 +8,7 @@ export const rounds: string = String.raw`
 do
 -- Fence and gate of a job that stands before its only gate, its seq, and where the rest begins.
 local standingPattern = '^\31(%d+)\31([gh])\31\31(%x+)\31()'
-local passed = {}
+local passed, nobody = {}, {}
 
 local function isBefore(a, b)
   local x, y = tonumber(a[RANK]), tonumber(b[RANK])
@@ -58,7 +58,7 @@ end
 
 -- Lets pass whom a gate can: refs of those that stood in its line, rows of those that walked up just now.
 local function open(name, gate, now, refs, names, joiners)
-  local count, joined = roomOf(gate, now), gate.joined or {}
+  local count, joined = roomOf(gate, now), gate.joined or nobody
   gate.joined = nil
   if gate.waiting == #joined then
     if #joined > 1 then table.sort(joined, isBefore) end
@@ -67,7 +67,7 @@ local function open(name, gate, now, refs, names, joiners)
   else
     if #joined > 0 then stand(name, joined, 1) end
     if count > 0 then
-      local popped = call('ZPOPMIN', BEFORE .. name, number(count))
+      local popped = call('ZPOPMIN', BEFORE .. name, gates.textOf(count))
       for i = 1, #popped, 2 do
         refs[#refs + 1] = popped[i]
         names[#refs] = name
@@ -101,9 +101,11 @@ local function passAt(through, ref, name, state)
     if row and refOf(row) == ref then return row end
     return nil
   end
-  local text = sub(state, at)
-  through[#through + 1] = { ref = ref, seq = seq, id = id, kind = kind, head = S .. fence .. S .. kind,
-    place = (kind == 'h' and '\28' or '\29') .. name .. S .. S .. seq, rest = passed[text] or restOf(text) }
+  local text, n = sub(state, at), through.count + 1
+  through.count = n
+  through.seqs[n], through.ids[n], through.rests[n] = seq, id, passed[text] or restOf(text)
+  through.heads[n] = fence == '0' and (kind == 'g' and '\0310\031g' or '\0310\031h') or S .. fence .. S .. kind
+  through.places[n] = (kind == 'h' and '\28' or '\29') .. name .. '\31\31' .. seq
 end
 
 local function passRow(through, row)
@@ -115,35 +117,43 @@ local function passRow(through, row)
   if #names + 1 < #all then
     row.walks = true
     gates.walkers[#gates.walkers + 1] = row
-  else through[#through + 1] = { seq = row[SEQ], row = row } end
+  else
+    local n = through.count + 1
+    through.count, through.seqs[n], through.rows[n] = n, row[SEQ], row
+  end
 end
 
-local function bySeqText(a, b) return a.seq < b.seq end
-
-local function inOrderOfSeq(through)
-  for i = 2, #through do
-    if through[i].seq < through[i - 1].seq then return table.sort(through, bySeqText) end
+-- Places of those in the order they were added; nothing when they stand in it, which is nearly always.
+local function orderOf(seqs)
+  for i = 2, #seqs do
+    if seqs[i] < seqs[i - 1] then
+      local order = {}
+      for j = 1, #seqs do order[j] = j end
+      table.sort(order, function(a, b) return seqs[a] < seqs[b] end)
+      return order
+    end
   end
 end
 
 -- Makes those ready that have passed all their gates, in the order they were added.
 local function arrive(through, now)
-  if #through == 0 then return end
-  inOrderOfSeq(through)
-  local age, records, n, rests = nextSeqs(#through), {}, 0, {}
-  for i, each in ipairs(through) do
-    local itsAge, row, rest = format('%011x', age + i - 1), each.row, each.rest
+  if through.count == 0 then return end
+  local order, age, records, n, rests = orderOf(through.seqs), nextSeqs(through.count), {}, 0, {}
+  for i = 1, through.count do
+    local at = order and order[i] or i
+    local itsAge, row, rest = format('%011x', age + i - 1), through.rows[at], through.rests[at]
     if row then
       local _, places = gates.placesOf(row)
       gates.setPlaces(row, itsAge, places)
       move(row, 'r')
       makeReady(row, now)
     else
-      records[n + 1], records[n + 2] = each.id, each.head .. itsAge .. each.place .. rest.head .. now .. rest.tail
+      local id = through.ids[at]
+      records[n + 1], records[n + 2] = id, through.heads[at] .. itsAge .. through.places[at] .. rest.head .. now .. rest.tail
       n = n + 2
       if rest.count == 0 then rests[#rests + 1] = rest end
       rest.count = rest.count + 1
-      rest.refs[rest.count] = itsAge .. each.id
+      rest.refs[rest.count] = itsAge .. id
     end
   end
   many('HSET', STATE, records)
@@ -170,7 +180,8 @@ local function goRound(now)
   gates.walkers = {}
   gates.takeBack()
   for _, row in ipairs(joining) do join(row, tonumber(now)) end
-  local opening, refs, names, joiners, through = gates.names, {}, {}, {}, {}
+  local opening, refs, names, joiners = gates.names, {}, {}, {}
+  local through = { count = 0, seqs = {}, ids = {}, heads = {}, places = {}, rests = {}, rows = {} }
   gates.names, gates.moved = {}, {}
   for _, name in ipairs(opening) do
     local gate = gates.known[name]

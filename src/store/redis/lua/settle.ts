@@ -24,19 +24,17 @@ end
 
 -- The same of one that has gates, but for the beginning of its record, which is its own; gives back its places.
 local gatedPattern = '^[ghG]%x*([^\30\31]*)\31([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)'
+local lastEnd
 local function gatedEndOf(record, base, ends)
   if not record or byte(record, -1) ~= 117 or search(record, base, 1, true) ~= 1 then return false end
   local places, claim, kind, keep = match(record, gatedPattern, #base + 1)
   if not places then return false end
-  local name = claim .. S .. kind .. S .. keep
-  local common = ends[name]
-  if not common then
-    local time = number(tonumber(now) + tonumber(keep))
-    common = { text = S .. now .. S .. time .. S, claim = claim, kind = kind, later = laterFor(keep, time), count = 0 }
-    ends[name] = common
-  end
-  for place in gmatch(places, '[\28\29]([^\28\29]*)') do gates.giveBack(place) end
-  return common
+  gates.giveAll(places)
+  if lastEnd and lastEnd.claim == claim and lastEnd.kind == kind and lastEnd.keep == keep and lastEnd.ends == ends then return lastEnd end
+  local time = number(tonumber(now) + tonumber(keep))
+  lastEnd = { text = S .. now .. S .. time .. S, claim = claim, kind = kind, keep = keep, ends = ends, later = laterFor(keep, time), count = 0 }
+  ends[lastEnd] = lastEnd
+  return lastEnd
 end
 
 local function settleOne(index, id, kind, fence, text)
