@@ -122,7 +122,7 @@ export function toRecords(flat: readonly string[]): StoredRecord[] {
 /** Gates: name, what is known of it, ids of some that have a place. */
 export function toGates(flat: readonly string[]): StoredGate[] {
   return triples(flat, (name, text, ids) => {
-    const [room, held, waiting, everyMs = "", , , nextAt = ""] = text.split(" ");
+    const [waiting, room, held, everyMs = "", , , nextAt = ""] = text.split(" ");
     return {
       name: gateNameOf(name),
       room: Number(room),

@@ -283,7 +283,7 @@ function waitsOf(care: string | undefined = ""): string | null {
 function changing(record: string, submitted: readonly string[]): Changing {
   const field = record.split(separator);
   // What is left out of the record of a first run is as it was submitted.
-  const readyAt = field[4] === "" ? submitted[4] : field[8];
+  const readyAt = field[4] === "" && field[8] === "" ? submitted[4] : field[8];
   return {
     state: stateOf(field.at(-1) ?? ""),
     worker: fromField(field[0]),
@@ -306,13 +306,14 @@ function changing(record: string, submitted: readonly string[]): Changing {
   };
 }
 
-/** A job that is ready for the first time has no record. */
-function firstReady(field: readonly string[]): Changing {
+/** A job that is ready for the first time has no record, nor has one that stands before its only gate for the first time: that is marked. */
+function withoutRecord(field: readonly string[]): Changing {
+  const isReady = field[0]?.startsWith("*") !== true;
   return {
-    state: "ready",
+    state: isReady ? "ready" : "blocked",
     worker: null,
     fence: 0,
-    readyAt: Number(field[4]),
+    readyAt: isReady ? Number(field[4]) : null,
     attempt: 0,
     crashes: 0,
     startedAt: null,
@@ -335,7 +336,7 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
   const field = text.split(separator);
   const name = textOf(id);
   const gates = gatesOf(field[11]);
-  const facts = record === "" ? firstReady(field) : changing(record, field);
+  const facts = record === "" ? withoutRecord(field) : changing(record, field);
   return {
     id: name,
     ...kinds.find(field[1]),

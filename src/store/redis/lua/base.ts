@@ -17,6 +17,7 @@ local WORKER, LEASE, DRAIN, RUN, LEFT, WISH, SUSPECT = P .. 'worker', P .. 'leas
 local VOID = P .. 'void'
 local RECORD, NAMES, RECORDED = P .. 'record:', P .. 'names:', P .. 'recorded'
 local GATES, BEFORE, LOOK, FULL = P .. 'gates', P .. 'before:', P .. 'look', P .. 'full'
+local PASSED = P .. 'passed:'
 local most, blockSize = 6000, 512
 local isReady, isEnded, isScheduled, isWritten = false, false, false, false
 

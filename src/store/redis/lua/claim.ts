@@ -21,7 +21,7 @@ local lease = call('ZSCORE', LEASE, worker)
 if not lease or tonumber(lease) <= tonumber(now) then return end
 local claimedCount, startedIds = 0, {}
 local claimedIds, claimedRecords = {}, {}
-local plain, claimNo, gatedHead = {}, nil, worker .. S .. '1' .. S
+local plain, claimNo, gatedHead, gatedMiddle, gatedTail = {}, nil, worker .. S .. '1' .. S, nil, nil
 local hasSuspect
 
 -- Claimed jobs are answered as a few long texts, each of whole jobs: the client takes one apart faster than many short ones.
@@ -76,47 +76,30 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
--- Gates, age, places and seq of a job that passed them and was never started, and where the rest of its record begins.
-local passedPattern = '^\31(0)\31([ghG])(%x+)([^\30\31]*)\31\31(%x+)\31()'
-local rests = {}
-
--- How the rest goes on at a first start, nearly always the same for many; false when there is more to it.
-local function restOf(id, state, text)
-  local rest = rests[text]
-  if rest == nil then
-    local row = parseRow(id, state)
-    rest = false
-    if row[STATUS] == 'r' and row[ATTEMPT] == '0' and row[CRASHES] == '0' and row[HOLDS] == '' and row[EXPIRES] == '' then
-      row[ATTEMPT], row[STARTED], row[LAST] = '1', now, 'u'
-      rest = { line = row[KINDNO] .. ':' .. row[RANK], text = S .. concat(row, S, KINDNO, LAST) }
-    end
-    rests[text] = rest
+-- Starts a job that passed its only gate, unless something has happened to it since. Its entry is its age, seq, gate, when it
+-- became ready, and id.
+local function considerPassed(source, at)
+  local id, text, entry = source.ids[at], source.texts[at], source.refs[at]
+  if not text or byte(text) ~= 42 or startedIds[id] or search(text, sub(entry, 12, 22), 2, true) ~= 2 then return nil end
+  local flag, place, readyAt = match(entry, '^(.)([^\31]*)\31([^\31]*)', 23)
+  if flag == 'h' then
+    gates.giveBack(sub(place, 2))
+    place = ''
   end
-  return rest
-end
-
--- The same as 'consider' for such a job; or nothing, and false when there is more to it.
-local function considerPassed(source, at, id, state)
-  local _, kind, age, places, seq, from = match(state, passedPattern)
-  local rest = age and restOf(id, state, sub(state, from))
-  if not rest then return nil, false end
-  if search(source.refs[at], age, 1, true) ~= 1 or rest.line ~= source.line then return nil, true end
-  give(id, source.texts[at], '', gatedHead .. kind .. age .. (kind == 'g' and places or gates.start(places)) .. S .. claimNo .. S .. seq .. rest.text)
-  return true, true
+  plainRecordOf(text)
+  give(id, text, '', gatedHead .. flag .. sub(entry, 1, 11) .. place .. gatedMiddle .. plain.kind .. S .. readyAt .. gatedTail)
+  return true
 end
 
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
+  if source.isPassed then return considerPassed(source, at) end
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
   if not text or startedIds[id] then return nil end
   if state == nil then
     if search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
     give(id, text, '', plainRecordOf(text))
     return true
-  end
-  if state then
-    local did, isAll = considerPassed(source, at, id, state)
-    if isAll then return did end
   end
   statics[id] = parseStatic(text)
   local row = state and parseRow(id, state) or newRow(id, statics[id])
@@ -130,7 +113,7 @@ end
 -- Takes more off a source; false when it is empty.
 local function refill(source)
   local refs
-  if source.isList then refs = call('LPOP', source.key, source.chunk) or {}
+  if source.isList or source.isPassed then refs = call('LPOP', source.key, source.chunk) or {}
   else
     local pairs = call('ZPOPMIN', source.key, source.chunk)
     refs = {}
@@ -139,6 +122,11 @@ local function refill(source)
   source.refs, source.at, source.count = refs, 1, #refs
   if #refs == 0 then return false end
   local ids = {}
+  if source.isPassed then
+    for i = 1, #refs do ids[i] = match(refs[i], '[^\31]*$', search(refs[i], S, 23, true)) end
+    source.ids, source.texts = ids, hmget(JOB, ids)
+    return true
+  end
   for i = 1, #refs do ids[i] = sub(refs[i], 12) end
   local texts, asked, places, states = hmget(JOB, ids), {}, {}, {}
   for i = 1, #refs do
@@ -154,7 +142,7 @@ local function refill(source)
 end
 
 local function giveBack(source)
-  if source.isList then
+  if source.isList or source.isPassed then
     for i = source.count, source.at, -1 do call('LPUSH', source.key, source.refs[i]) end
   else
     for i = source.at, source.count do call('ZADD', source.key, number(seqOf(source.refs[i])), source.refs[i]) end
@@ -182,6 +170,7 @@ local function sourcesOf(lines, room)
   for _, line in ipairs(lines) do
     sources[#sources + 1] = { key = LIST .. line, isList = true, line = line, refs = {}, at = 1, count = 0, given = 0 }
     sources[#sources + 1] = { key = BACK .. line, line = line, refs = {}, at = 1, count = 0, given = 0 }
+    sources[#sources + 1] = { key = PASSED .. line, isPassed = true, line = line, refs = {}, at = 1, count = 0, given = 0 }
   end
   for i = #sources, 1, -1 do
     if call('EXISTS', sources[i].key) == 0 then table.remove(sources, i) end
@@ -222,7 +211,7 @@ end
 local function closeLines(queue, lines)
   local left = 0
   for _, line in ipairs(lines) do
-    if call('EXISTS', LIST .. line, BACK .. line) == 0 then
+    if call('EXISTS', LIST .. line, BACK .. line, PASSED .. line) == 0 then
       call('ZREM', READY .. queue, line)
       lined[line] = nil
     else left = left + 1 end
@@ -293,6 +282,7 @@ end
 claimNo = number((call('HGET', META, 'claim') or 0) + 1)
 plain.head = worker .. S .. '1' .. rep(S, 2) .. claimNo .. rep(S, 2)
 plain.tail = rep(S, 2) .. '1' .. S .. '0' .. S .. now .. S .. '0' .. rep(S, 9) .. 'u'
+gatedMiddle, gatedTail = S .. claimNo .. rep(S, 2), sub(plain.tail, 2)
 local at = from
 while at <= #ARGV do
   local limit, queueCount, taskCount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])

@@ -1,8 +1,8 @@
 // Lua: gates, as `gate.ts` says it: what is kept of them, and how jobs walk up to them and leave them. The rounds are in `rounds.ts`.
 //
-// A gate is one text in a hash: its room, places taken and jobs before it; of a bucket also the time for a token, tokens, as of when, and when to
-// look at it. Who stands before it is in a sorted set of its own, by rank and then by age, unless it passes at once. A gate for places alone is
-// forgotten when nobody needs it; a bucket when it is full again.
+// A gate is one text in a hash: its room and the places taken; of a bucket also the time for a token, tokens, as of when, and when to look at it.
+// Who stands before it is in a sorted set of its own, by rank and then by age, unless it passes at once. A gate for places alone is forgotten
+// when nobody needs it; a bucket when it is full again.
 //
 // What a job has of gates stands in its field CARE, so that neither a pass nor an end needs to read what was submitted: "g" for one gate until its
 // end, "h" for one until its start, "G" for several; its age in the line of ready jobs; and the names of the gates of which it has a place, in the
@@ -12,7 +12,7 @@
 export const gates: string = String.raw`
 -- Whether its end wants care, which gates it has, its age, the places it has, and what it waits for.
 local carePattern = '^(c?)([ghG]?)(%x*)([^\30]*)(.*)$'
--- The gates read; of those that moved the names, in order; places given back and lines left since they were read.
+-- The gates read; of those that moved the names, in order; places given back since they were read, and lines left.
 local gates = { known = {}, moved = {}, names = {}, given = {}, left = {}, walkers = {} }
 
 function gates.ageOf(row)
@@ -48,6 +48,11 @@ end
 -- The gate a job stands before or walks up to.
 function gates.nextOf(row) return gates.of(row)[#gates.placesOf(row) + 1] end
 
+-- What stands behind the reference of a job before its only gate that has no record: all that is needed to let it pass.
+function gates.suffixOf(row)
+  return concat({ '', gates.of(row)[1].mark, row[KINDNO], row[KEEP], row[RANK] }, S)
+end
+
 function gates.note(name)
   if not gates.moved[name] then
     gates.moved[name] = true
@@ -75,8 +80,8 @@ function gates.leave(row)
   if row.walks then row.walks = false
   elseif row[STATUS] == 'b' and row[PENDING] == '0' then
     local name = gates.of(row)[#names + 1].name
-    call('ZREM', BEFORE .. name, refOf(row))
-    gates.left[name] = (gates.left[name] or 0) + 1
+    call('ZREM', BEFORE .. name, refOf(row), refOf(row) .. gates.suffixOf(row))
+    gates.left[#gates.left + 1] = name
   end
   gates.setPlaces(row, '', '')
 end
@@ -108,24 +113,24 @@ function gates.textOf(x)
   return text
 end
 
-local bucketPattern = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*)$'
+local bucketPattern = '^(%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*)$'
 -- Gates for places alone are much the same, so each text is taken apart once.
 local parsed = {}
 
 local function parseGate(text)
   local p = parsed[text]
   if not p then
-    local room, held, waiting = match(text, '^(%S+) (%S+) (%S+)$')
+    local room, held = match(text, '^(%S+) (%S+)$')
     if not room then
       local every, tokens, at, nextAt
-      room, held, waiting, every, tokens, at, nextAt = match(text, bucketPattern)
-      return { room = tonumber(room), held = tonumber(held), waiting = tonumber(waiting), every = tonumber(every),
-        tokens = tonumber(tokens), at = tonumber(at), nextAt = tonumber(nextAt), wasAt = tonumber(nextAt) }
+      room, held, every, tokens, at, nextAt = match(text, bucketPattern)
+      return { room = tonumber(room), held = tonumber(held), was = tonumber(held), every = tonumber(every), tokens = tonumber(tokens),
+        at = tonumber(at), nextAt = tonumber(nextAt), wasAt = tonumber(nextAt) }
     end
-    p = { tonumber(room), tonumber(held), tonumber(waiting) }
+    p = { tonumber(room), tonumber(held) }
     parsed[text] = p
   end
-  return { room = p[1], held = p[2], waiting = p[3], changed = false }
+  return { room = p[1], held = p[2], was = p[2], wasRoom = p[1] }
 end
 
 -- Reads these gates, where they are not known yet. Of those that are not there false is known.
@@ -143,31 +148,19 @@ function gates.read(names)
   end
 end
 
-local function subtract(counts, field)
-  for name, count in pairs(counts) do
-    local gate = gates.known[name]
-    if gate then
-      gate[field] = gate[field] - count
-      gate.changed = true
-    end
-  end
-end
-
--- Notes what was given back and left.
+-- Reads the gates that moved or whose lines were left, and notes what was given back.
 function gates.takeBack()
-  if next(gates.left) then
-    local names = {}
-    for name in pairs(gates.left) do names[#names + 1] = name end
-    gates.read(names)
-    subtract(gates.left, 'waiting')
-    gates.left = {}
-  end
+  gates.read(gates.left)
+  gates.left = {}
   gates.read(gates.names)
-  subtract(gates.given, 'held')
+  for name, count in pairs(gates.given) do
+    local gate = gates.known[name]
+    if gate then gate.held = gate.held - count end
+  end
   gates.given = {}
 end
 
-function gates.isIdle(gate) return gate.held == 0 and gate.waiting == 0 end
+function gates.isIdle(name, gate) return gate.held == 0 and call('EXISTS', BEFORE .. name) == 0 end
 
 -- When a bucket is full.
 function gates.fullAt(gate) return gate.at + ceil((gate.room - gate.tokens) * gate.every) end
@@ -176,14 +169,15 @@ function gates.fullAt(gate) return gate.at + ceil((gate.room - gate.tokens) * ga
 function gates.write()
   local texts, n, gone, textFor = {}, 0, {}, gates.textOf
   for name, gate in pairs(gates.known) do
-    if gate and gate.changed then
-      if not gate.every and gates.isIdle(gate) then gone[#gone + 1] = name
+    if gate and (gate.every or gate.held ~= gate.was or gate.room ~= gate.wasRoom) then
+      local isIdle = gates.isIdle(name, gate)
+      if isIdle and not gate.every then gone[#gone + 1] = name
       else
-        local text = textFor(gate.room) .. ' ' .. textFor(gate.held) .. ' ' .. textFor(gate.waiting)
+        local text = textFor(gate.room) .. ' ' .. textFor(gate.held)
         if gate.every then
           text = text .. ' ' .. textFor(gate.every) .. ' ' .. textFor(gate.tokens) .. ' ' .. textFor(gate.at) .. ' '
             .. (gate.nextAt and number(gate.nextAt) or '')
-          if gates.isIdle(gate) then call('ZADD', FULL, number(gates.fullAt(gate)), name) end
+          if isIdle then call('ZADD', FULL, number(gates.fullAt(gate)), name) end
         end
         texts[n + 1], texts[n + 2] = name, text
         n = n + 2
@@ -208,7 +202,7 @@ local function lookAtDue(nowMs, due)
   gates.read(full)
   many('ZREM', FULL, full)
   for name, gate in pairs(gates.known) do
-    if gate and gate.every and gates.isIdle(gate) and gates.fullAt(gate) <= nowMs then
+    if gate and gate.every and gates.fullAt(gate) <= nowMs and gates.isIdle(name, gate) then
       call('HDEL', GATES, name)
       call('ZREM', LOOK, name)
       gates.known[name] = false
@@ -225,7 +219,7 @@ local wanted, budget = {}, 20000
 gates.read(ARGV)
 for _, name in ipairs(ARGV) do
   local gate = gates.known[name]
-  if gate and not gates.isIdle(gate) then wanted[name] = {} end
+  if gate and not gates.isIdle(name, gate) then wanted[name] = {} end
 end
 
 local function look(ids)
@@ -248,9 +242,15 @@ local function look(ids)
   end
 end
 
+-- The id in an entry of a line.
+local function idOf(key, entry)
+  if search(key, PASSED, 1, true) == 1 then return match(entry, '[^\31]*$') end
+  return match(entry, '^[^\31]*', 12)
+end
+
 local function lookAt(command, key)
   local refs = call(command, key, 0, max(budget - 1, 0))
-  for i = 1, #refs do refs[i] = sub(refs[i], 12) end
+  for i = 1, #refs do refs[i] = idOf(key, refs[i]) end
   look(refs)
 end
 
@@ -268,6 +268,7 @@ if next(wanted) then
     for _, line in ipairs(call('ZRANGE', READY .. queue, 0, 999)) do
       lookAt('LRANGE', LIST .. line)
       lookAt('ZRANGE', BACK .. line)
+      lookAt('LRANGE', PASSED .. line)
     end
   end
   for _, name in ipairs(call('HKEYS', GATES)) do
@@ -281,7 +282,7 @@ for name, holders in pairs(wanted) do
   local ids = {}
   for i = 1, min(10, #holders) do ids[i] = holders[i].id end
   out[#out + 1] = name
-  out[#out + 1] = call('HGET', GATES, name)
+  out[#out + 1] = call('ZCARD', BEFORE .. name) .. ' ' .. call('HGET', GATES, name)
   out[#out + 1] = concat(ids, S)
 end
 return out

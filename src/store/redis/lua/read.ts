@@ -163,10 +163,26 @@ local function firstReady(command, key, line)
   end
 end
 
+-- The same of those that passed their only gate: an entry says when, and is right as long as the record has the same age.
+local function firstPassed(key)
+  for from = 0, mostPassed - page, page do
+    local entries, ids = call('LRANGE', key, from, from + page - 1), {}
+    if #entries == 0 then return nil end
+    for i = 1, #entries do ids[i] = match(entries[i], '[^\31]*$') end
+    local states = hmget(STATE, ids)
+    for i = 1, #entries do
+      local age = states[i] and sub(states[i], -1) == 'r' and match(states[i], '^\31[^\31]*\31[gh](%x+)')
+      if age and age == sub(entries[i], 1, 11) then return age, match(entries[i], '^[^\31]*\31([^\31]*)') end
+    end
+  end
+end
+
 local function nextOf(line)
   local place, at = firstReady('LRANGE', LIST .. line, line)
   local backPlace, backAt = firstReady('ZRANGE', BACK .. line, line)
-  if backPlace and (not place or backPlace < place) then return backAt end
+  if backPlace and (not place or backPlace < place) then place, at = backPlace, backAt end
+  local passedPlace, passedAt = firstPassed(PASSED .. line)
+  if passedPlace and (not place or passedPlace < place) then return passedAt end
   return at
 end
 

@@ -46,10 +46,15 @@ local function adopt(id, state, text)
   if text and (not row or row[SEQ] == '') then
     local s = parseStatic(text)
     statics[id] = s
-    if row then row[SEQ], row[RANK], row[READYAT] = s.seq, s.rank, s.arrived
+    local isStarred = byte(text) == 42
+    if row then
+      row[SEQ], row[RANK] = s.seq, s.rank
+      if row[READYAT] == '' then row[READYAT] = s.arrived end
+      if isStarred and row[STATUS] == 'r' then row.fresh = text end
     else
       row = newRow(id, s)
       row.fresh = text
+      if isStarred then row[STATUS], row[READYAT] = 'b', '' end
     end
   end
   rows[id] = row
