@@ -5,6 +5,7 @@
 //                                     ▲  (no wait: at once)          │     │
 //                                     └──── retry, after a wait ─────┘     └─ taken back, or the worker died: ready again
 //   from every state but the last ones ──► cancelled;  before the first start ──► expired
+import type { Answerer, Questions } from "./asked.ts";
 import type { Timer } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import type { FinalState, JobState } from "../task/state.ts";
@@ -22,7 +23,7 @@ export type Stopped = "waiting" | "stopped" | "killed" | "abandoned";
 /** Someone or something wants an entry to stop. It takes effect at the entry's next step, whatever that is. */
 export interface Wish {
   /** `expire` and `drop` are void when the entry has begun. */
-  readonly kind: "cancel" | "timeout" | "expire" | "drop";
+  readonly kind: "cancel" | "timeout" | "deadline" | "expire" | "drop";
   readonly error: Error;
   /** Told once, when the entry has ended in consequence. */
   readonly told: ((how: Stopped) => void)[];
@@ -38,6 +39,8 @@ export interface AttemptTerms {
   readonly asText: boolean;
   readonly onProgress: ((fraction: number, note: string | undefined) => void) | undefined;
   readonly onLog: ((message: string) => void) | undefined;
+  /** Answers what the task asks; else the pool does. */
+  readonly answerer: Answerer | undefined;
 }
 
 /** True for a wish that holds only as long as the entry has not begun. */
@@ -55,8 +58,11 @@ class Extra {
   /** The wait for a due time or the next attempt. */
   wait: Timer | undefined = undefined;
   expiry: Timer | undefined = undefined;
+  /** When it must have ended, on the monotonic clock. */
+  deadline: { readonly at: number; readonly timer: Timer } | undefined = undefined;
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
+  questions: Questions | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
@@ -117,6 +123,10 @@ export abstract class Entry {
 
   get expiry(): Timer | undefined {
     return this.#extra?.expiry;
+  }
+
+  get deadline(): Extra["deadline"] {
+    return this.#extra?.deadline;
   }
 
   get progress(): Progress | undefined {
