@@ -7,6 +7,7 @@ export { context } from "./task/context.ts";
 export type { Context } from "./task/context.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";
 export type { StandardSchema } from "./task/schema.ts";
 export type { FinalState, JobState, LiveState } from "./task/state.ts";
 
@@ -17,11 +18,14 @@ export type { Results } from "./pool/results.ts";
 
 export { connect } from "./fleet/connect.ts";
 export type { ConnectOptions } from "./fleet/connect.ts";
-export type { Hands, JobQuery } from "./fleet/hands.ts";
+export type { CancelOptions, JobChanges } from "./fleet/control.ts";
+export type { Hands, JobQuery, QueueInfo } from "./fleet/hands.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
+export type { QueueChoice } from "./fleet/queue-choice.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
+export type { Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";

@@ -8,13 +8,14 @@ import type { Context } from "../task/context.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
+import type { Overdue } from "./control.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =
   | { readonly kind: "done"; readonly value: unknown }
   /** Done, with the result encoded where the task ran. */
   | { readonly kind: "encoded"; readonly result: string }
-  | { readonly kind: "failed"; readonly error: unknown }
+  | { readonly kind: "failed"; readonly error: unknown; readonly overdue?: Overdue | undefined }
   /** The thread or process that ran it died. */
   | { readonly kind: "crashed"; readonly error: unknown }
   /** Taken back before the task had begun. */
@@ -97,7 +98,9 @@ export class LoopAttempt implements Attempt, Context {
     if (this.#ended || this.#aborted) return;
     this.#aborted = reason;
     this.#timer?.cancel();
-    this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#settle({ kind: "failed", error: reason }));
+    this.#timer = this.#options.runtime.after(this.#options.graceMs, () =>
+      this.#settle({ kind: "failed", error: reason, overdue: "abandoned" }),
+    );
     this.#controller?.abort(reason);
   }
 

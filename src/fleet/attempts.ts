@@ -9,6 +9,7 @@ import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
+import { overdueRecord } from "./control.ts";
 import { errorOf } from "./ending.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
@@ -39,6 +40,8 @@ export interface AttemptsHost {
   /** How many tasks at a time run on the event loop. */
   readonly concurrency: number;
   readonly graceMs: number;
+  /** Writes a record of the job, before whatever follows. */
+  write(job: ClaimedJob, name: string, text: string | null, tell?: boolean): void;
   /** An attempt has ended; its slot is free. */
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
@@ -206,6 +209,7 @@ export class Attempts {
     if (this.#running.get(job.id) !== running) return;
     this.#running.delete(job.id);
     this.#progress.delete(job.id);
+    if (ended.kind === "failed" && ended.overdue && isCancelled) this.#host.write(job, overdueRecord(job.fence), ended.overdue);
     const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: runtime.now(), random: runtime.random() };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }

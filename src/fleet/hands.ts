@@ -9,7 +9,7 @@ import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
 import type { Ended } from "../store/job.ts";
-import type { Added, JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
+import type { Added, JobFilter, QueueStats, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
@@ -19,6 +19,8 @@ import { jobStates } from "../task/state.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
+import type { CancelOptions, JobChanges } from "./control.ts";
+import { cancelTerms, changesOf, confirm } from "./control.ts";
 import { errorOf } from "./ending.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
@@ -31,6 +33,8 @@ import { Queue } from "./queue.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
+import type { Unmatched, WorkerInfo } from "./worker-info.ts";
+import { unmatched, workerInfo } from "./worker-info.ts";
 
 /** Which jobs to list, newest first. */
 export interface JobQuery extends JobFilter {
@@ -61,6 +65,15 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
   }
   return given as SubmitOptions;
 }
+
+/** A queue with its numbers. */
+export interface QueueInfo extends QueueStats {
+  /** Ready jobs of this queue that no live worker may take; empty when all is well. */
+  readonly unmatched: readonly Unmatched[];
+}
+
+/** Of so many tasks in queues it is looked whether a worker takes them. */
+const mostLines = 10_000;
 
 /** How many late or due rows are seen to along with a dismissed worker. */
 const dismissRows = 5000;
@@ -189,21 +202,38 @@ export class Hands implements Executor {
 
   /**
    * Cancels a job, or all that the filter selects, with everything below that nothing else needs. The wish is stored: it outlives
-   * this program and reaches a running job on any machine within a second; `requested` counts those.
+   * this program and reaches a running job on any machine within a second; `requested` counts those, unless you wait for their end
+   * (`wait`). `{ root: id }` is the whole graph of a call.
    */
-  async cancel(which: string | JobFilter, reason?: string): Promise<CancelReceipt> {
+  async cancel(which: string | JobFilter, how?: string | CancelOptions): Promise<CancelReceipt> {
+    const { reason, waitMs } = cancelTerms(how);
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
     await this.#submitter.idle();
-    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#store.now());
+    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason, this.#store.now());
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
-    return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
+    const confirmed = await confirm(this.#store, this.#awaiter, this.#runtime, requested, waitMs);
+    return { waiting: cancelled.length, ...confirmed };
   }
 
   /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
   async retry(which: string | JobFilter): Promise<readonly string[]> {
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "retry()");
     return this.#store.retry(filter, this.#store.now());
+  }
+
+  /**
+   * Changes jobs that wait (`blocked`, `scheduled` or `ready`): their priority, their queue, or when they are due. Others are left
+   * alone. Gives the ids of those it changed. Rejects with UsageError when nothing is to be changed.
+   */
+  async change(which: string | JobFilter, changes: JobChanges): Promise<readonly string[]> {
+    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "change()");
+    const now = this.#store.now();
+    const wanted = changesOf(changes, now);
+    await this.#submitter.idle();
+    const changed = await this.#store.change(filter, wanted, now);
+    if (typeof wanted.dueAt === "number") this.#dueAt(wanted.dueAt);
+    return changed;
   }
 
   /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
@@ -223,9 +253,16 @@ export class Hands implements Executor {
     return this.#store.drain(worker);
   }
 
-  /** The queues with their numbers of jobs by state. */
-  queues(): Promise<readonly QueueStats[]> {
-    return this.#store.queues();
+  /** The queues with their numbers of jobs by state, and what waits there that no live worker may take. */
+  async queues(): Promise<readonly QueueInfo[]> {
+    const [queues, waiting] = await Promise.all([this.#store.queues(), this.unmatched()]);
+    return queues.map((stats) => ({ ...stats, unmatched: waiting.filter(({ queue }) => queue === stats.queue) }));
+  }
+
+  /** What is ready and waits in vain: no live worker takes from the queue, knows the task, and has what it requires. */
+  async unmatched(): Promise<readonly Unmatched[]> {
+    const [lines, workers] = await Promise.all([this.#store.lines(mostLines), this.workers()]);
+    return unmatched(lines, workers, this.#store.now());
   }
 
   /**
@@ -245,8 +282,8 @@ export class Hands implements Executor {
   }
 
   /** The workers of the fleet whose lease holds. */
-  workers(): Promise<readonly StoredWorker[]> {
-    return this.#store.workers();
+  async workers(): Promise<readonly WorkerInfo[]> {
+    return (await this.#store.workers()).map(workerInfo);
   }
 
   /** The time by the store's clock, in ms since 1970: what leases and due times go by. */

@@ -12,6 +12,7 @@ import { flatten } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { lineOf, nameOf } from "../task/requires.ts";
 import { definitionOf } from "../task/task.ts";
 import { encodePolicy } from "./policy.ts";
 
@@ -25,7 +26,7 @@ export interface Plan {
 /** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
 export function acknowledgedId({ root, onConflict }: Plan, { id, existing }: Added): string {
   if (existing === null || onConflict === "existing") return existing ?? id;
-  throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
+  throw new DuplicateJobError(`Task "${nameOf(root.task)}" has a live job with the same unique key: ${existing}.`, existing);
 }
 
 function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
@@ -51,7 +52,7 @@ function planNode(node: Node, ids: readonly string[], id: string, root: string, 
   const encoded = encode(args, "args");
   return {
     id,
-    task: definition.name,
+    task: lineOf(definition.name, policy.requires),
     queue: policy.queue,
     priority: policy.priority,
     args: encoded,

@@ -3,6 +3,7 @@
 // own event loop neither reads nor writes them.
 import { ClosedError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
+import type { Stopped } from "../pool/entry.ts";
 import { resolveSize } from "../pool/options.ts";
 import type { Pool } from "../pool/pool.ts";
 import { runAttempt } from "../pool/pool.ts";
@@ -17,9 +18,10 @@ type PoolPlace = "thread" | "process";
 
 const retracted = new ClosedError("The task had not begun and was taken back.");
 
-function endOf(error: unknown): AttemptEnd {
+function endOf(error: unknown, how: Stopped | undefined): AttemptEnd {
   if (error === retracted) return { kind: "retracted" };
-  return { kind: error instanceof WorkerDiedError ? "crashed" : "failed", error };
+  if (error instanceof WorkerDiedError) return { kind: "crashed", error };
+  return { kind: "failed", error, overdue: how === "killed" ? how : undefined };
 }
 
 /** The threads and processes of one worker. */
@@ -55,11 +57,13 @@ export class WorkerPools {
     const { id, attempt, timeoutMs, progress, log } = options;
     const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log };
     const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
+    let stopped: Stopped | undefined;
     running.result.then(
       (result) => end({ kind: "encoded", result: result as string }),
-      (error: unknown) => end(endOf(error)),
+      (error: unknown) => end(endOf(error, stopped)),
     );
-    return { abort: (reason) => running.stop(reason), retract: () => running.retract(retracted) };
+    const abort = (reason: Error): void => running.stop(reason, (how) => void (stopped = how));
+    return { abort, retract: () => running.retract(retracted) };
   }
 
   /** Ends the threads and processes; attempts under way must have been aborted. */

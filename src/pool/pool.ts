@@ -16,7 +16,7 @@ import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
-import type { AttemptTerms } from "./entry.ts";
+import type { AttemptTerms, Stopped } from "./entry.ts";
 import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
@@ -177,8 +177,8 @@ export interface AttemptOptions {
 export interface RunningAttempt {
   /** Rejects with what the task threw, a TimeoutError, the reason of `stop` or `retract`, or, at the first death, a WorkerDiedError. */
   readonly result: Promise<unknown>;
-  /** Stops it as a future's `cancel` does. */
-  stop(reason: Error): void;
+  /** Stops it as a future's `cancel` does. `told` hears, when it has ended, how; before `result` rejects. */
+  stop(reason: Error, told?: (how: Stopped) => void): void;
   /** Ends it, but only if the task has not begun. */
   retract(reason: Error): void;
 }
@@ -206,7 +206,7 @@ export function runAttempt(
   engine.start(entry);
   return {
     result,
-    stop: (reason) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, () => undefined)),
+    stop: (reason, told = () => undefined) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, told)),
     retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
   };
 }
