@@ -49,6 +49,18 @@ export class TimeoutError extends ManyhandsError {
   }
 }
 
+/** A job failed or was cancelled (`cause`), and steps it had done could not be undone: they are still done, and recorded as such. */
+export class UndoError extends ManyhandsError {
+  readonly steps: readonly string[];
+
+  constructor(failed: readonly { readonly step: string; readonly error: unknown }[], cause: unknown) {
+    const each = failed.map(({ step, error }) => `"${step}": ${error instanceof Error ? error.message : String(error)}`);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super("UNDO", `Undoing failed for ${each.join("; ")}. Undo these by hand. Why they were to be undone: ${why}`, { cause });
+    this.steps = failed.map(({ step }) => step);
+  }
+}
+
 /** The job was not started within its `expires`. */
 export class ExpiredError extends ManyhandsError {
   constructor(message: string) {

@@ -1,4 +1,5 @@
 // What becomes of a job when an attempt has ended: the retry policy, as one pure function.
+import { UndoError } from "../core/errors.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
 import { backoffMs } from "../task/options.ts";
@@ -17,6 +18,15 @@ export interface OutcomeFacts {
   readonly random: number;
 }
 
+/** True when no attempt follows one that fails so. */
+export function isLastAttempt(
+  job: Pick<ClaimedJob, "attempt" | "crashes">,
+  error: unknown,
+  { policy, retryIf, isCancelled }: Pick<OutcomeFacts, "policy" | "retryIf" | "isCancelled">,
+): boolean {
+  return isCancelled || job.attempt - job.crashes > policy.retries || !wantsRetry(retryIf, error);
+}
+
 /** The outcome to record. A job that was cancelled but finished all the same is done. */
 export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts): Outcome {
   const { id, fence } = job;
@@ -30,11 +40,12 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
     }
   }
   if (end.kind === "retracted") return { id, fence, kind: "released" };
-  if (facts.isCancelled) return { id, fence, kind: "cancelled" };
+  if (end.kind === "suspended") return { id, fence, kind: "waiting", ...end.suspension };
+  // That a cancelled job could not be undone must be seen.
+  if (facts.isCancelled && !(end.error instanceof UndoError)) return { id, fence, kind: "cancelled" };
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
-  const failed = job.attempt - job.crashes;
-  const again = failed <= facts.policy.retries && wantsRetry(facts.retryIf, end.error);
-  if (again) {
+  if (end.isLast !== true && !isLastAttempt(job, end.error, facts)) {
+    const failed = job.attempt - job.crashes;
     const dueAt = facts.now + backoffMs(facts.policy.backoff, failed, facts.random);
     return { id, fence, kind: "retry", error: encodeThrown(end.error), dueAt };
   }

@@ -63,7 +63,7 @@ export class WorkerPools {
       (error: unknown) => end(endOf(error, stopped)),
     );
     const abort = (reason: Error): void => running.stop(reason, (how) => void (stopped = how));
-    return { abort, retract: () => running.retract(retracted) };
+    return { abort, abandon: abort, resumed: () => undefined, retract: () => running.retract(retracted) };
   }
 
   /** Ends the threads and processes; attempts under way must have been aborted. */
