@@ -8,6 +8,7 @@ export type { TaskContext as Context } from "./pool/context.ts";
 export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { StreamOptions } from "./task/generator.ts";
 export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";
 export type { StandardSchema } from "./task/schema.ts";
 export type { FinalState, JobState, LiveState } from "./task/state.ts";
@@ -22,6 +23,7 @@ export type { ConnectOptions } from "./fleet/connect.ts";
 export type { CancelOptions, JobChanges } from "./fleet/control.ts";
 export type { Hands, JobQuery, QueueInfo } from "./fleet/hands.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
+export type { JobLines, LogLine } from "./fleet/job-reader.ts";
 export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
 export type { QueueChoice } from "./fleet/queue-choice.ts";
@@ -39,6 +41,7 @@ export {
   DuplicateJobError,
   ExpiredError,
   ManyhandsError,
+  RestartedError,
   StoreError,
   StoreLostError,
   StoreUnavailable,

@@ -5,9 +5,11 @@ import { TimeoutError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { isThenable } from "../core/thenable.ts";
 import type { TaskContext } from "../pool/context.ts";
+import { encode } from "../task/codec.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
 import type { DurableHost, Suspension } from "../task/durable.ts";
 import { Durable } from "../task/durable.ts";
+import { drive, isGenerator } from "../task/generator.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
 import type { Children } from "./children.ts";
@@ -54,6 +56,8 @@ export interface AttemptOptions {
   readonly runtime: Runtime;
   readonly progress: (fraction: number, note: string | undefined) => unknown;
   readonly log: (message: string) => void;
+  /** A part of the output of a generator, encoded. A promise where it has to wait. */
+  readonly part: (text: string) => Promise<void> | undefined;
   /** What durable steps need, without what this file knows. */
   readonly durable: Omit<DurableHost, "suspend" | "cancelled" | "undoing"> & { cancelled(): void };
   readonly children: Children;
@@ -193,7 +197,18 @@ export class LoopAttempt implements Attempt, TaskContext {
     );
   }
 
+  #drive(definition: Definition, generator: AsyncGenerator): void {
+    const emit = (part: unknown): Promise<void> | undefined => {
+      return this.#ended ? undefined : this.#options.part(encode(part, "part"));
+    };
+    this.#follow(
+      definition,
+      withFrame({ current: this }, () => drive(generator, emit, () => this.#aborted)),
+    );
+  }
+
   #finish(definition: Definition, value: unknown): void {
+    if (isGenerator(value)) return this.#drive(definition, value);
     const { output } = definition.options;
     if (!output) return this.#done(value);
     try {

@@ -30,6 +30,8 @@ import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
+import { readLog, readParts } from "./job-reader.ts";
+import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan } from "./plan.ts";
@@ -139,12 +141,17 @@ export class Hands implements Executor {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
       causeOf: (id) => this.#causeOf(id),
+      parts: (id, restarted) => readParts(this.#store, this.#runtime, id, restarted),
       look: async (id) => (await this.#store.get([id]))[0],
     };
   }
 
-  submit<Result>(call: Call<Result>, options?: SubmitOptions): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: SubmitOptions): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
    * has it safe; the future itself with the result. Throws UsageError or CodecError at once when the call cannot be stored.
@@ -215,6 +222,14 @@ export class Hands implements Executor {
     checkInteger(limit, "jobs() limit", 1, 100_000);
     const rows = await this.#store.list(filter, { limit, ...(before !== undefined && { before }) });
     return rows.map(jobInfo);
+  }
+
+  /**
+   * What a job has logged with `context().log()`, kept with it: the last 1000 lines, or 64 kB, of all its attempts. A line is there
+   * a fifth of a second after it was logged. Empty where there is no such job.
+   */
+  logs(id: string): Promise<JobLines> {
+    return readLog(this.#store, id);
   }
 
   /** How many jobs the filter selects. */

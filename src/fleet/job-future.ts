@@ -18,6 +18,8 @@ export interface JobAccess {
   cancel(id: string, reason: string | undefined): Promise<CancelReceipt>;
   /** The error of the job at the bottom of a chain of failures. */
   causeOf(id: string): Promise<unknown>;
+  /** The parts of its output. */
+  parts(id: string, restarted: (() => void) | undefined): AsyncGenerator<unknown, void>;
   /** The job as it stands in the store. */
   look(id: string): Promise<Job | undefined>;
 }
@@ -84,6 +86,10 @@ class JobHandle<Result> implements Handle {
 
   cancel(reason: string | undefined): Promise<CancelReceipt> {
     return this.#origin.submitted.then((id) => this.#access.cancel(id, reason));
+  }
+
+  async *parts(restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    yield* this.#access.parts(await this.#origin.submitted, restarted);
   }
 
   observe(): void {

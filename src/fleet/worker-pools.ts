@@ -54,8 +54,8 @@ export class WorkerPools {
     options: AttemptOptions,
     end: (end: AttemptEnd) => void,
   ): Attempt {
-    const { id, attempt, timeoutMs, progress, log } = options;
-    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log };
+    const { id, attempt, timeoutMs, progress, log, part } = options;
+    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log, onPart: part };
     const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
     let stopped: Stopped | undefined;
     running.result.then(

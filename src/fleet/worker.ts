@@ -14,6 +14,7 @@ import type { Labels } from "../task/requires.ts";
 import { checkLabels, nameOf } from "../task/requires.ts";
 import { Attempts } from "./attempts.ts";
 import type { Awaited, Children } from "./children.ts";
+import { JobOutput } from "./job-output.ts";
 import { Journal } from "./journal.ts";
 import { Membership } from "./membership.ts";
 import { Outage } from "./outage.ts";
@@ -219,9 +220,9 @@ export class Worker implements AsyncDisposable {
       pools: this.#pools,
       concurrency: this.#options.concurrency ?? 50,
       graceMs: abortGraceMs,
-      write: (job, name, text, tell = false) => this.#write(job, name, text, tell),
       now: () => store.now(),
       journal: new Journal(store, runtime, () => this.id),
+      output: new JobOutput({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
       children: (job, awaited) => this.#host.children(job, awaited),
       waits: () => this.#waitsChanged(),
       ended: (job, outcome) => this.#ended(job, outcome),
@@ -396,13 +397,6 @@ export class Worker implements AsyncDisposable {
       });
     });
     if (ended.length > 0) this.#host.ended(ended);
-  }
-
-  /** Verbs take effect in the order of the calls: what is written now is there when the outcome is recorded. */
-  #write({ id, fence }: ClaimedJob, name: string, text: string | null, tell: boolean): void {
-    const { store } = this.#host;
-    const record = { job: id, name, text, claim: { worker: this.id, fence }, tell };
-    store.write([record], store.now()).catch((error: unknown) => this.#storeFailed(error as Error));
   }
 
   #ended(job: ClaimedJob, outcome: Outcome): void {

@@ -19,6 +19,8 @@ import { cancelled, died, expired, importsDie, importTimedOut, spent, startsDie,
 import type { Entry, Stopped, Wish } from "./entry.ts";
 import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
+import { Parts } from "./parts.ts";
+import { costOf } from "./worker/part-flow.ts";
 import type { Lane, LaneHost } from "./lane.ts";
 import type { Death, OpenLink } from "./link.ts";
 import { flatten, flattenOne, Flattener } from "./flat.ts";
@@ -27,8 +29,8 @@ import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
-import type { LogMessage, ProgressMessage } from "./wire.ts";
-import { log } from "./wire.ts";
+import type { PartMessage, ReportMessage } from "./wire.ts";
+import { log, part } from "./wire.ts";
 
 /** How often in a row workers may die importing a module until every call of its tasks fails. */
 const mostImportDeaths = 3;
@@ -43,6 +45,17 @@ export interface Crew {
   open(idPrefix: string): OpenLink;
   /** What a task is that did not stop within the grace period: killed with its worker, or abandoned. */
   readonly overdue: "killed" | "abandoned";
+}
+
+/** A worker is told so much together. */
+const takenTogether = 256 * 1024;
+
+function taken(entry: Entry, cost: number): void {
+  const { extra, batch } = entry;
+  extra.taken += cost;
+  if (extra.taken < takenTogether) return;
+  batch?.lane.taken(entry, extra.taken);
+  extra.taken = 0;
 }
 
 /** A map, as the engine sees it. */
@@ -163,6 +176,7 @@ export class Engine implements LaneHost {
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
+    entry.partList?.end(entry.attempt);
     this.#live -= 1;
     if (entry.parent) this.#leave(entry.parent);
     entry.ended(state, outcome);
@@ -391,7 +405,8 @@ export class Engine implements LaneHost {
     if (entries.length === 0 && error instanceof Error) process.emitWarning(error.message);
   }
 
-  report(entry: Entry, message: LogMessage | ProgressMessage): void {
+  report(entry: Entry, message: ReportMessage): void {
+    if (message[0] === part) return this.#part(entry, message);
     if (message[0] === log) {
       const [, , , line] = message;
       if (entry.terms?.onLog) entry.terms.onLog(line);
@@ -401,6 +416,23 @@ export class Engine implements LaneHost {
     const [, , , fraction, note] = message;
     entry.extra.progress = { fraction, note };
     entry.terms?.onProgress?.(fraction, note);
+  }
+
+  #part(entry: Entry, [, , , text]: PartMessage): void {
+    const { attempt, terms, extra } = entry;
+    if (!terms?.onPart) {
+      (extra.parts ??= new Parts()).add(attempt, text);
+      return taken(entry, costOf(text));
+    }
+    // Where it could not be taken, the attempt's end will say so; the worker must not wait for ever.
+    const goOn = (): void => (attempt === entry.attempt && entry.batch ? taken(entry, costOf(text)) : undefined);
+    try {
+      const wait = terms.onPart(text);
+      if (wait) wait.then(goOn, goOn);
+      else goOn();
+    } catch {
+      goOn();
+    }
   }
 
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void {

@@ -12,6 +12,7 @@ import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { CancelReceipt, Progress } from "./future.ts";
 import type { Shape } from "./flat.ts";
+import { Parts } from "./parts.ts";
 import type { Packed, PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
@@ -38,6 +39,8 @@ export interface AttemptTerms {
   readonly asText: boolean;
   readonly onProgress: ((fraction: number, note: string | undefined) => void) | undefined;
   readonly onLog: ((message: string) => void) | undefined;
+  /** Told each part of a generator, as the codec's text; a promise where the next has to wait. It may throw, and reject. */
+  readonly onPart: ((text: string) => Promise<void> | undefined) | undefined;
 }
 
 /** True for a wish that holds only as long as the entry has not begun. */
@@ -60,6 +63,9 @@ class Extra {
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
+  parts: Parts | undefined = undefined;
+  /** What the worker of a generator has not been told was taken. */
+  taken = 0;
 }
 
 export abstract class Entry {
@@ -127,6 +133,10 @@ export abstract class Entry {
     return this.#extra?.terms;
   }
 
+  get partList(): Parts | undefined {
+    return this.#extra?.parts;
+  }
+
   get parent(): Context | undefined {
     return this.#extra?.parent;
   }
@@ -163,6 +173,13 @@ export abstract class Entry {
   get timeoutMs(): number | undefined {
     const { terms } = this;
     return terms ? terms.timeoutMs : this.definition.policy.timeoutMs;
+  }
+
+  /** What it yields, also from before it was asked for. */
+  readParts(id: string, restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    const parts = (this.extra.parts ??= new Parts());
+    if (this.hasEnded) parts.end(this.attempt);
+    return parts.read(id, restarted);
   }
 
   /** Called once, when it has ended; `outcome` is the result, or for every other state than `done` the error. */
@@ -215,4 +232,6 @@ export interface Keeper {
   stop(entry: Entry): void;
   /** How many elements of a batch have begun, as far as that is known. */
   begun(batch: Batch): number;
+  /** Of the parts of an entry so much has been taken. */
+  taken(entry: Entry, cost: number): void;
 }

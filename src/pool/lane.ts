@@ -15,8 +15,8 @@ import { valueFrom, widthOf } from "./flat.ts";
 import type { PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
-import type { LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
-import { abort, at, log } from "./wire.ts";
+import type { ReportMessage, ResultsMessage } from "./wire.ts";
+import { abort, at, log, more } from "./wire.ts";
 
 /** What a lane tells the pool. */
 export interface LaneHost {
@@ -35,7 +35,7 @@ export interface LaneHost {
   overran(entry: Entry, limitMs: number, isImporting: boolean): void;
   /** The worker has imported a module that starts work of its own. */
   unguarded(entries: readonly Entry[], error: unknown): void;
-  report(entry: Entry, message: LogMessage | ProgressMessage): void;
+  report(entry: Entry, message: ReportMessage): void;
   /** The lane is dead. `failedToStart`: of itself, before it had done anything. `wasIdle`: of itself, between two tasks. */
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void;
 }
@@ -204,9 +204,13 @@ export class Lane implements Keeper, LinkEvents {
     this.#host.hasRoom(this, false);
   }
 
-  report(message: LogMessage | ProgressMessage): void {
+  report(message: ReportMessage): void {
     const entry = this.#batchIn(message[1])?.entries[message[2]];
     if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
+  }
+
+  taken(entry: Entry, cost: number): void {
+    if (entry.batch && this.#state === "working") this.#link.tell([more, entry.batch.slot, entry.index, cost]);
   }
 
   seen(slot: number, index: number): void {
@@ -272,7 +276,7 @@ export class Lane implements Keeper, LinkEvents {
   #abort(entry: Entry, batch: Batch): void {
     const { wish } = entry;
     if (!wish) return;
-    this.#link.abort([abort, batch.slot, entry.index, encodeThrown(wish.error)]);
+    this.#link.tell([abort, batch.slot, entry.index, encodeThrown(wish.error)]);
     wish.grace ??= afterArrivals(this.#host.runtime, this.#host.graceMs, () => {
       if (entry.batch === batch) this.kill(entry);
     });

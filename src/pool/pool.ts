@@ -61,8 +61,12 @@ export abstract class Pool implements Executor {
     return this.#engine.crew.size;
   }
 
-  submit<Result>(call: Call<Result>): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Runs a call; calls nested in its arguments run first, each once. Throws at once: UsageError for what is not a task or cannot
    * be imported by workers, CodecError with the path of an argument that cannot be sent, ClosedError after `close()`.
@@ -171,6 +175,8 @@ export interface AttemptOptions {
   readonly onProgress?: (fraction: number, note: string | undefined) => void;
   /** Told each line of `context().log()`. Default: standard error. */
   readonly onLog?: (message: string) => void;
+  /** Told each part of a generator, as the codec's text; a promise where the next has to wait. It may throw, and reject. */
+  readonly onPart?: (text: string) => Promise<void> | undefined;
 }
 
 /** An attempt under way. */
@@ -194,8 +200,8 @@ export function runAttempt(
   options: AttemptOptions,
 ): RunningAttempt {
   const engine = engineOf(pool);
-  const { id, timeoutMs, asText = false, onProgress, onLog } = options;
-  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
+  const { id, timeoutMs, asText = false, onProgress, onLog, onPart } = options;
+  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog, onPart };
   const entry = new Submitted(engine, definitionOf(task));
   entry.extra.terms = terms;
   entry.attempt = options.attempt;

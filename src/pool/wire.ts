@@ -24,6 +24,7 @@ export type Introduction = readonly [number: number, name: string, module: strin
 export const give = 0;
 export const abort = 1;
 export const end = 2;
+export const more = 3;
 
 /** Elements to run. */
 export type GiveMessage = readonly [
@@ -45,16 +46,23 @@ export type GiveMessage = readonly [
 /** Asks the element, if it is running, to stop; `reason` is the encoded error that becomes `signal.reason`. */
 export type AbortMessage = readonly [op: typeof abort, slot: number, index: number, reason: string];
 
+/** Of the parts of the element, if it is the one running, so much has been taken. */
+export type MoreMessage = readonly [op: typeof more, slot: number, index: number, cost: number];
+
 /** Asks the worker to end itself. */
 export type EndMessage = readonly [op: typeof end];
 
-export type ToWorker = GiveMessage | AbortMessage | EndMessage;
+/** What a runner receives. */
+export type ToRunner = GiveMessage | AbortMessage | MoreMessage;
+
+export type ToWorker = ToRunner | EndMessage;
 
 export const hello = 0;
 export const results = 1;
 export const log = 2;
 export const progress = 3;
 export const unguarded = 4;
+export const part = 5;
 
 /** The worker is ready. `clock` is its monotonic clock. */
 export type HelloMessage = readonly [op: typeof hello, clock: number];
@@ -85,7 +93,13 @@ export type ProgressMessage = readonly [
   note: string | undefined,
 ];
 
+/** A part of the output of a running generator, as the codec's text. */
+export type PartMessage = readonly [op: typeof part, slot: number, index: number, text: string];
+
+/** What an element says while it runs. */
+export type ReportMessage = LogMessage | ProgressMessage | PartMessage;
+
 /** The worker imported a module that starts work of its own; the encoded error. */
 export type UnguardedMessage = readonly [op: typeof unguarded, error: string];
 
-export type FromWorker = HelloMessage | ResultsMessage | LogMessage | ProgressMessage | UnguardedMessage;
+export type FromWorker = HelloMessage | ResultsMessage | ReportMessage | UnguardedMessage;

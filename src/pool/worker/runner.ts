@@ -10,6 +10,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import { isThenable } from "../../core/thenable.ts";
 import type { Frame } from "../../task/context.ts";
 import { withFrame } from "../../task/context.ts";
+import { drive, isGenerator } from "../../task/generator.ts";
 import { loadTask } from "../../task/load.ts";
 import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
@@ -19,9 +20,10 @@ import type { Executor } from "../executor.ts";
 import { argsFrom, valueFrom, widthOf } from "../flat.ts";
 import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
-import type { AbortMessage, GiveMessage, Introduction } from "../wire.ts";
-import { abort, at, log } from "../wire.ts";
+import type { AbortMessage, GiveMessage, Introduction, MoreMessage, ToRunner } from "../wire.ts";
+import { abort, at, log, more } from "../wire.ts";
 import { Outbox } from "./outbox.ts";
+import { PartFlow } from "./part-flow.ts";
 import type { RunnerPort } from "./port.ts";
 import { ProgressReports } from "./progress.ts";
 import type { Host } from "./running.ts";
@@ -59,6 +61,8 @@ export class Runner implements Host {
   readonly #batches: GiveMessage[] = [];
   #batch: GiveMessage | undefined;
   #running: Running | undefined;
+  /** The parts of the generator that runs. */
+  #flow: PartFlow | undefined;
   #frame: Frame = { current: undefined };
   /** The task that ran last, if it has never ended later: only such a task shares a frame with others. */
   #prompt: Definition | undefined;
@@ -90,8 +94,9 @@ export class Runner implements Host {
     return this.#parts.executor?.();
   }
 
-  receive(message: GiveMessage | AbortMessage): void {
+  receive(message: ToRunner): void {
     if (message[0] === abort) return this.#abort(message);
+    if (message[0] === more) return this.#taken(message);
     for (const introduction of message[9] ?? []) this.#introduce(introduction);
     this.#batches.push(message);
     if (!this.#active) this.#run();
@@ -131,9 +136,17 @@ export class Runner implements Host {
 
   #abort(message: AbortMessage): void {
     const [, slot, index, reason] = message;
-    if (this.#running?.slot === slot && this.#running.index === index) this.#running.abort(decodeThrown(reason));
+    if (this.#running?.slot === slot && this.#running.index === index) {
+      this.#running.abort(decodeThrown(reason));
+      this.#flow?.resume();
+    }
     // It may be waiting for its module.
     else if (this.#batch?.[1] === slot && this.#importing === index) this.#aborted = message;
+  }
+
+  #taken([, slot, index, cost]: MoreMessage): void {
+    const running = this.#flow?.running;
+    if (running && running === this.#running && running.slot === slot && running.index === index) this.#flow?.taken(cost);
   }
 
   /** Runs elements until there is none, or one ends later. */
@@ -235,6 +248,11 @@ export class Runner implements Host {
     try {
       frame.current = running;
       const returned = shares ? call(definition, batch, index) : withFrame(frame, () => call(definition, batch, index));
+      if (typeof returned === "object" && isGenerator(returned)) {
+        const parts = withFrame({ current: running }, () => this.#drive(running, returned));
+        this.#follow(definition, running, parts, kind === text);
+        return false;
+      }
       if (definition.options.output === undefined && !isThenable(returned)) {
         frame.current = undefined;
         if (!shares) this.#wasPrompt(definition);
@@ -250,6 +268,15 @@ export class Runner implements Host {
       this.#error(error);
       return true;
     }
+  }
+
+  #drive(running: Running, generator: AsyncGenerator): Promise<unknown> {
+    const flow = new PartFlow(this.#parts.port, running);
+    this.#flow = flow;
+    const emit = (value: unknown): Promise<void> | undefined => flow.emit(value);
+    return drive(generator, emit, () => running.stopped).finally(() => {
+      this.#flow = undefined;
+    });
   }
 
   #wasPrompt(definition: Definition): void {

@@ -87,7 +87,7 @@ export class Running implements TaskContext {
 
   get submit(): TaskContext["submit"] {
     const { executor } = this;
-    return ((...args: Parameters<Executor["submit"]>) => executor.submit(...args)) as TaskContext["submit"];
+    return ((...args: Parameters<Executor["submit"]>) => executor.submit(...args)) as unknown as TaskContext["submit"];
   }
 
   get map(): TaskContext["map"] {
@@ -105,6 +105,11 @@ export class Running implements TaskContext {
     throw new UsageError(
       `Task "${this.task}" cannot submit from here: a thread or process does not reach the program that started it. Run it with on: "loop".`,
     );
+  }
+
+  /** Why it is to stop; undefined while it is not. */
+  get stopped(): unknown {
+    return this.#aborted?.reason;
   }
 
   /** The end of the attempt: what its steps have to undo is undone if it is the last. */
