@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { showMs } from "../core/durations.ts";
 import type { JobInfo } from "../fleet/job-info.ts";
+import type { Unmatched } from "../fleet/worker-info.ts";
 import { describeError, errorJson } from "./json.ts";
 
 /** A time as an ISO text, null when it has not come. */
@@ -49,6 +50,14 @@ export function remark(job: JobInfo): string {
     return `${Math.round(fraction * 100)} %${note === undefined ? "" : ` ${note}`}`;
   }
   return "";
+}
+
+/** What waits in vain, and why. */
+export function unmatchedText({ queue, task, requires, lacks }: Unmatched): string {
+  const waits = `Jobs of "${task}" in queue "${queue}" wait in vain:`;
+  if (lacks === "queue") return `${waits} no worker takes from that queue.`;
+  if (lacks === "task") return `${waits} no worker of that queue knows the task.`;
+  return `${waits} no worker of that queue has ${JSON.stringify(requires)}.`;
 }
 
 /** A value laid out for people. */
