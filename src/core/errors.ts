@@ -39,12 +39,12 @@ export class CancelledError extends ManyhandsError {
   }
 }
 
-/** An attempt ran longer than its `timeout`. `afterMs` is that timeout. */
+/** An attempt ran longer than its `timeout`, or a job than its `deadline`. `afterMs` is that limit. */
 export class TimeoutError extends ManyhandsError {
   readonly afterMs: number;
 
-  constructor(message: string, afterMs: number) {
-    super("TIMEOUT", message);
+  constructor(message: string, afterMs: number, options?: ErrorOptions) {
+    super("TIMEOUT", message, options);
     this.afterMs = afterMs;
   }
 }
@@ -58,6 +58,16 @@ export class UndoError extends ManyhandsError {
     const why = cause instanceof Error ? cause.message : String(cause);
     super("UNDO", `Undoing failed for ${each.join("; ")}. Undo these by hand. Why they were to be undone: ${why}`, { cause });
     this.steps = failed.map(({ step }) => step);
+  }
+}
+
+/** How an attempt that is suspended comes out of a thread or process. Internal: nobody gets to see it. */
+export class SuspendedError extends ManyhandsError {
+  readonly suspension: { readonly dueAt: number | null; readonly seen: number; readonly waits: string };
+
+  constructor(suspension: SuspendedError["suspension"]) {
+    super("SUSPENDED", "The attempt is suspended and goes on later.");
+    this.suspension = suspension;
   }
 }
 
@@ -84,10 +94,17 @@ export class WorkerDiedError extends ManyhandsError {
   }
 }
 
-/** A call could not run because one it depends on did not succeed; `cause` is that one's error. */
+/** A call could not run because one it depends on, directly or not, did not succeed; `cause` is that one's error. */
 export class DependencyFailedError extends ManyhandsError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The names of the tasks from this call down to the one that did not succeed: `["report", "total", "countWords"]`. */
+  readonly path: readonly string[];
+  /** The id of the one that did not succeed. */
+  readonly jobId: string;
+
+  constructor(message: string, path: readonly string[], jobId: string, options?: ErrorOptions) {
     super("DEPENDENCY_FAILED", message, options);
+    this.path = path;
+    this.jobId = jobId;
   }
 }
 

@@ -7,6 +7,7 @@ import { isThenable } from "../core/thenable.ts";
 import type { TaskContext } from "../pool/context.ts";
 import { encode } from "../task/codec.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
+import { tickOf } from "../task/scheduled.ts";
 import type { DurableHost, Suspension } from "../task/durable.ts";
 import { Durable } from "../task/durable.ts";
 import { drive, isGenerator } from "../task/generator.ts";
@@ -82,6 +83,10 @@ export class LoopAttempt implements Attempt, TaskContext {
     this.attempt = options.attempt;
     this.#options = options;
     this.#end = end;
+  }
+
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
   }
 
   /** Made when first asked for: most tasks never look at it. */

@@ -3,18 +3,23 @@
 import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
-import type { Claim, ClaimedJob, Input, Outcome } from "../store/job.ts";
+import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
+import { chunkOf } from "../task/chunk.ts";
 import { decode, encode } from "../task/codec.ts";
+import { groupTask } from "../task/flow.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { definitionOf } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
 import type { Awaited, Children } from "./children.ts";
 import { overdueRecord } from "./control.ts";
-import { errorOf } from "./ending.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Given } from "./given.ts";
+import { isUncalledFor, resultsOf } from "./given.ts";
 import type { JobOutput } from "./job-output.ts";
 import type { Journal } from "./journal.ts";
-import { isLastAttempt, outcomeOf } from "./outcome.ts";
+import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
 import type { Held } from "./slots.ts";
@@ -28,6 +33,7 @@ interface Running {
   readonly job: ClaimedJob;
   readonly slots: Slots;
   readonly policy: AttemptPolicy;
+  readonly deadline: Deadline | undefined;
   readonly definition: Definition;
   /** When it was started here, on the monotonic clock. */
   readonly since: number;
@@ -51,6 +57,8 @@ export interface AttemptsHost {
   /** How many tasks at a time run on the event loop. */
   readonly concurrency: number;
   readonly graceMs: number;
+  /** The store's clock. */
+  now(): number;
   /** An attempt has ended; its slot is free. */
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
@@ -81,10 +89,14 @@ export class Attempts {
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
-    for (const place of ["thread", "process", "loop"] as const) {
-      const names = definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name);
+    const places = (["thread", "process", "loop"] as const)
+      .map((place) => [place, definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name)] as const)
+      .filter(([, names]) => names.length > 0);
+    // Every worker serves groups, wherever it has slots: they take no time.
+    places.at(-1)?.[1].push(groupTask.name);
+    for (const [place, names] of places) {
       const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      if (names.length > 0) this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
+      this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
     }
     this.slots = [...this.#slotsOf.values()];
   }
@@ -104,10 +116,11 @@ export class Attempts {
     return [...this.#running.values()].map(({ job }): Claim => job).concat(this.slots.flatMap((slots) => slots.claims()));
   }
 
-  /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
-  hold(job: ClaimedJob, inputs: readonly Input[]): void {
-    const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";
-    this.#slotsOf.get(place)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
+  /** Takes in a claimed job, with what it gets of its dependencies. */
+  hold(job: ClaimedJob, inputs: readonly Given[], deadline?: Deadline): void {
+    const place = this.#host.tasks.get(job.task)?.policy.on;
+    const slots = place ? this.#slotsOf.get(place) : this.slots.at(-1);
+    slots?.hold({ job, inputs, deadline, since: this.#host.runtime.elapsed() });
   }
 
   /** Starts held jobs, and gives the loop back every few ms: many short jobs hold up neither I/O nor the commit of their outcomes. */
@@ -186,16 +199,19 @@ export class Attempts {
     });
   }
 
-  #begin({ job, inputs }: Held, slots: Slots): void {
-    const definition = this.#host.tasks.get(job.task) as Definition;
+  #begin({ job, inputs, deadline }: Held, slots: Slots): void {
+    const known = this.#host.tasks.get(job.task);
+    const definition = known ?? definitionOf(groupTask);
+    const policy = decodePolicy(job.policy);
     const running: Running = {
       job,
       slots,
-      definition,
-      policy: decodePolicy(job.policy),
+      definition: policy.isChunk ? chunkOf(definition) : definition,
+      policy,
+      deadline,
       since: this.#host.runtime.elapsed(),
       attempt: undefined,
-      isCancelled: false,
+      isCancelled: isUncalledFor(inputs, policy),
       children: undefined,
       awaited: 0,
       hasSlot: true,
@@ -204,19 +220,25 @@ export class Attempts {
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const results = inputs.map((input) => (typeof input === "string" ? decode(input) : errorOf(input)));
-      // Threads and processes read the stored text themselves, unless results have to be filled in.
-      if (slots.place !== "loop" && results.length === 0) {
-        running.attempt = this.#host.pools.start(slots.place, definition, job.args, this.#optionsOf(running), end);
-        return;
-      }
-      const stored = decode(job.args, results) as readonly unknown[];
-      const args = results.length === 0 ? stored : checkInput(definition, stored);
-      if (slots.place === "loop") return this.#startOnLoop(running, args, end);
-      running.attempt = this.#host.pools.start(slots.place, definition, args, this.#optionsOf(running), end);
+      const isLate = deadline !== undefined && this.#host.now() >= deadline.at;
+      if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
+      this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
     } catch (error) {
       this.#end(running, { kind: "failed", error });
     }
+  }
+
+  #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
+    const { job, definition } = running;
+    // Threads and processes read the stored text themselves, unless results have to be filled in.
+    if (place !== "loop" && results.length === 0) {
+      running.attempt = this.#host.pools.start(place, definition, job.args, this.#optionsOf(running), end);
+      return;
+    }
+    const stored = decode(job.args, results) as readonly unknown[];
+    const args = results.length === 0 ? stored : checkInput(definition, stored);
+    if (place === "loop") return this.#startOnLoop(running, args, end);
+    running.attempt = this.#host.pools.start(place, definition, args, this.#optionsOf(running), end);
   }
 
   #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
@@ -225,6 +247,12 @@ export class Attempts {
     this.#host.onLoop(this.#numbers.get(running.job.task) ?? -1);
     attempt.start(running.definition, args);
     this.#host.onLoop(-1);
+  }
+
+  /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
+  #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
+    if (!deadline) return timeoutMs;
+    return Math.min(Math.ceil(deadline.at - this.#host.now()) + 1, timeoutMs ?? Infinity);
   }
 
   #childrenOf(running: Running): Children {
@@ -269,27 +297,29 @@ export class Attempts {
   }
 
   #durableOf(running: Running): AttemptOptions["durable"] {
-    const { job, policy, definition } = running;
+    const { job, policy, deadline, definition } = running;
     const { journal, runtime } = this.#host;
     return {
       id: job.id,
       task: job.task,
       runtime,
       now: () => this.#host.now(),
-      hasPast: job.fence > 1,
-      read: (prefix) => journal.read(job, prefix),
+      // Nobody ran the job before its first claim: no step can be recorded.
+      read: (prefix) => (job.fence === 1 && prefix === "step/" ? Promise.resolve([]) : journal.read(job, prefix)),
       write: (changes) => journal.write(job, changes),
       isHeld: () => running.awaited > 0,
       cancelled: () => this.#cancelled(running),
       isLast: (error) => {
-        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled: running.isCancelled });
+        const { isCancelled } = running;
+        if (isOverdue(job, { policy, deadline, now: this.#host.now() })) return true;
+        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled });
       },
       changed: (gone, fresh) => this.#host.report({ kind: "steps-changed", id: job.id, task: job.task, gone, fresh }),
     };
   }
 
   #optionsOf(running: Running): AttemptOptions {
-    const { job, policy } = running;
+    const { job } = running;
     const { runtime, graceMs } = this.#host;
     const childrenOf = (): Children => this.#childrenOf(running);
     const durableOf = (): AttemptOptions["durable"] => this.#durableOf(running);
@@ -302,7 +332,7 @@ export class Attempts {
       },
       id: job.id,
       attempt: job.attempt,
-      timeoutMs: policy.timeoutMs,
+      timeoutMs: this.#timeoutOf(running),
       graceMs,
       runtime,
       progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
@@ -333,7 +363,7 @@ export class Attempts {
   }
 
   #over(running: Running, ended: AttemptEnd): void {
-    const { job, slots, definition, policy, isCancelled } = running;
+    const { job, slots, definition, policy, deadline, isCancelled } = running;
     running.isOver = true;
     if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
@@ -345,8 +375,9 @@ export class Attempts {
     if (ended.kind === "failed" && ended.overdue && isCancelled) output.note(job, [overdueRecord(job.fence), ended.overdue]);
     output.end(job);
     this.#waits.delete(job.id);
-    const { runtime } = this.#host;
-    const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: this.#host.now(), random: runtime.random() };
+    const { retryIf } = definition.options;
+    const random = this.#host.runtime.random();
+    const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }
 }

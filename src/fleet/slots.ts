@@ -1,8 +1,10 @@
 // How many jobs a worker may hold for one place (loop, threads or processes). Jobs of tasks that have lately been short are
 // claimed ahead, so that a claim and its commit are shared by hundreds of them; others are not, so that they stay free for other
 // workers. What a task would get done within `horizonMs`, at the rate at which it has lately been done, is claimed ahead.
-import type { Claim, ClaimedJob, Input } from "../store/job.ts";
+import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Given } from "./given.ts";
 
 const horizonMs = 50;
 const mostAhead = 4000;
@@ -17,7 +19,8 @@ const leastRatePerMs = 1 / horizonMs;
 export interface Held {
   readonly job: ClaimedJob;
   /** What it gets of its dependencies. */
-  readonly inputs: readonly Input[];
+  readonly inputs: readonly Given[];
+  readonly deadline: Deadline | undefined;
   /** When it was claimed, on the monotonic clock. */
   readonly since: number;
 }

@@ -12,25 +12,27 @@ import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
-import { decodeThrown } from "../task/thrown.ts";
+import { decodeThrown, encodeThrown } from "../task/thrown.ts";
+import { decode, encode } from "../task/codec.ts";
+import type { Answerer } from "./asked.ts";
+import { poolAnswerer, Questions } from "./asked.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Noun } from "./endings.ts";
-import { cancelled, died, expired, importsDie, importTimedOut, spent, startsDie, timedOut } from "./endings.ts";
+import { cancelled, died, expired, importsDie, importTimedOut, overdue, spent, startsDie, timedOut } from "./endings.ts";
 import type { Entry, Stopped, Wish } from "./entry.ts";
 import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
-import { Parts } from "./parts.ts";
-import { costOf } from "./worker/part-flow.ts";
 import type { Lane, LaneHost } from "./lane.ts";
 import type { Death, OpenLink } from "./link.ts";
 import { flatten, flattenOne, Flattener } from "./flat.ts";
 import type { Crossing, PayloadKind } from "./payload.ts";
 import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
+import { Parts } from "./parts.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
-import type { PartMessage, ReportMessage } from "./wire.ts";
-import { log, part } from "./wire.ts";
+import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage } from "./wire.ts";
+import { answer, log } from "./wire.ts";
 
 /** How often in a row workers may die importing a module until every call of its tasks fails. */
 const mostImportDeaths = 3;
@@ -47,15 +49,9 @@ export interface Crew {
   readonly overdue: "killed" | "abandoned";
 }
 
-/** A worker is told so much together. */
-const takenTogether = 256 * 1024;
-
-function taken(entry: Entry, cost: number): void {
-  const { extra, batch } = entry;
-  extra.taken += cost;
-  if (extra.taken < takenTogether) return;
-  batch?.lane.taken(entry, extra.taken);
-  extra.taken = 0;
+function questionsOf(entry: Entry, answerer: Answerer): Questions {
+  const { extra } = entry;
+  return new Questions(entry.terms?.answerer ?? answerer, (text) => (extra.parts ??= new Parts()).add(entry.attempt, text));
 }
 
 /** A map, as the engine sees it. */
@@ -83,10 +79,13 @@ export class Engine implements LaneHost {
   #entryCount = 0;
   #live = 0;
   /** Running tasks of this very pool that have started calls in it, with how many: they wait, and must not take up the room. */
-  readonly #parents = new Map<Context, number>();
+  readonly #parents = new Map<Context | Entry, number>();
   #onIdle: (() => void) | undefined;
+  readonly #answerer: Answerer;
 
-  constructor(crew: Crew, runtime: Runtime, graceMs: number) {
+  /** `submit` is the pool's own, for the children of its tasks. */
+  constructor(crew: Crew, runtime: Runtime, graceMs: number, submit: Answerer["submit"]) {
+    this.#answerer = poolAnswerer(runtime, submit);
     this.crew = crew;
     this.runtime = runtime;
     this.graceMs = graceMs;
@@ -151,11 +150,14 @@ export class Engine implements LaneHost {
     this.#live += 1;
     if (parent) {
       entry.extra.parent = parent;
-      this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+      this.#join(parent);
     }
-    const { expiresMs } = entry.definition.policy;
+    const { expiresMs, deadlineMs } = entry.definition.policy;
     if (expiresMs === undefined || entry.terms) return;
     entry.extra.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
+    if (deadlineMs === undefined) return;
+    const timer = this.runtime.after(deadlineMs, () => this.#overrun(entry));
+    entry.extra.deadline = { at: this.runtime.elapsed() + deadlineMs, timer };
   }
 
   /** Nothing blocks the entry any more: it starts when it is due. */
@@ -173,6 +175,7 @@ export class Engine implements LaneHost {
     const { wish } = entry;
     this.#unschedule(entry);
     entry.expiry?.cancel();
+    entry.deadline?.timer.cancel();
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
@@ -246,7 +249,17 @@ export class Engine implements LaneHost {
     if (wish.kind === "expire") return this.end(entry, "expired", wish.error);
     wish.grace?.cancel();
     entry.wish = undefined;
-    this.#fail(entry, wish.error, true);
+    if (wish.kind === "timeout") return this.#fail(entry, wish.error, true);
+    // What never began has expired.
+    if (how === "waiting" && entry.attempt === 1) this.end(entry, "expired", expired(entry, this.idOf(entry)));
+    else this.end(entry, "failed", wish.error);
+  }
+
+  /** The deadline has come. */
+  #overrun(entry: Entry): void {
+    if (entry.wish?.kind === "cancel" || entry.wish?.kind === "drop") return;
+    const error = overdue(entry, this.idOf(entry), undefined);
+    this.#wish(entry, { kind: "deadline", error, told: [], grace: entry.wish?.grace });
   }
 
   #expire(entry: Entry): void {
@@ -265,7 +278,11 @@ export class Engine implements LaneHost {
     });
   }
 
-  #leave(parent: Context): void {
+  #join(parent: Context | Entry): void {
+    this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+  }
+
+  #leave(parent: Context | Entry): void {
     const left = (this.#parents.get(parent) ?? 1) - 1;
     if (left > 0) this.#parents.set(parent, left);
     else this.#parents.delete(parent);
@@ -285,8 +302,10 @@ export class Engine implements LaneHost {
     if (!wantsRetry(options.retryIf, error)) return this.end(entry, "failed", error);
     // Moved arguments are gone: this failure was the last one.
     if (entry.isSpent) return this.end(entry, "failed", error);
-    entry.attempt += 1;
     const wait = backoffMs(policy.backoff, failures, this.runtime.random());
+    const { at = Infinity } = entry.deadline ?? {};
+    if (this.runtime.elapsed() + wait >= at) return this.end(entry, "failed", overdue(entry, this.idOf(entry), error));
+    entry.attempt += 1;
     if (wait > 0) return this.#schedule(entry, wait);
     this.#queue.push(entry);
     this.#dispatcher.wake();
@@ -405,8 +424,7 @@ export class Engine implements LaneHost {
     if (entries.length === 0 && error instanceof Error) process.emitWarning(error.message);
   }
 
-  report(entry: Entry, message: ReportMessage): void {
-    if (message[0] === part) return this.#part(entry, message);
+  report(entry: Entry, message: LogMessage | ProgressMessage): void {
     if (message[0] === log) {
       const [, , , line] = message;
       if (entry.terms?.onLog) entry.terms.onLog(line);
@@ -418,21 +436,23 @@ export class Engine implements LaneHost {
     entry.terms?.onProgress?.(fraction, note);
   }
 
-  #part(entry: Entry, [, , , text]: PartMessage): void {
-    const { attempt, terms, extra } = entry;
-    if (!terms?.onPart) {
-      (extra.parts ??= new Parts()).add(attempt, text);
-      return taken(entry, costOf(text));
+  asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
+    const questions = (entry.extra.questions ??= questionsOf(entry, this.#answerer));
+    // What is being undone is not cut off half-way.
+    if (what === "undoing") entry.wish?.grace?.cancel();
+    const waits = what === "await" || what === "next";
+    if (waits) {
+      // Meanwhile it does not take up the room.
+      this.#join(entry);
+      this.#dispatcher.wake();
     }
-    // Where it could not be taken, the attempt's end will say so; the worker must not wait for ever.
-    const goOn = (): void => (attempt === entry.attempt && entry.batch ? taken(entry, costOf(text)) : undefined);
-    try {
-      const wait = terms.onPart(text);
-      if (wait) wait.then(goOn, goOn);
-      else goOn();
-    } catch {
-      goOn();
-    }
+    questions
+      .answer(what, decode(text) as unknown[])
+      .then((value) => tell([answer, no, true, encode(value, "answer")]))
+      .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
+      .finally(() => {
+        if (waits) this.#leave(entry);
+      });
   }
 
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void {

@@ -5,6 +5,7 @@
 //                                     ▲  (no wait: at once)          │     │
 //                                     └──── retry, after a wait ─────┘     └─ taken back, or the worker died: ready again
 //   from every state but the last ones ──► cancelled;  before the first start ──► expired
+import type { Answerer, Questions } from "./asked.ts";
 import type { Timer } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import type { FinalState, JobState } from "../task/state.ts";
@@ -23,7 +24,7 @@ export type Stopped = "waiting" | "stopped" | "killed" | "abandoned";
 /** Someone or something wants an entry to stop. It takes effect at the entry's next step, whatever that is. */
 export interface Wish {
   /** `expire` and `drop` are void when the entry has begun. */
-  readonly kind: "cancel" | "timeout" | "expire" | "drop";
+  readonly kind: "cancel" | "timeout" | "deadline" | "expire" | "drop";
   readonly error: Error;
   /** Told once, when the entry has ended in consequence. */
   readonly told: ((how: Stopped) => void)[];
@@ -39,8 +40,8 @@ export interface AttemptTerms {
   readonly asText: boolean;
   readonly onProgress: ((fraction: number, note: string | undefined) => void) | undefined;
   readonly onLog: ((message: string) => void) | undefined;
-  /** Told each part of a generator, as the codec's text; a promise where the next has to wait. It may throw, and reject. */
-  readonly onPart: ((text: string) => Promise<void> | undefined) | undefined;
+  /** Answers what the task asks; else the pool does. */
+  readonly answerer: Answerer | undefined;
 }
 
 /** True for a wish that holds only as long as the entry has not begun. */
@@ -58,14 +59,15 @@ class Extra {
   /** The wait for a due time or the next attempt. */
   wait: Timer | undefined = undefined;
   expiry: Timer | undefined = undefined;
+  /** When it must have ended, on the monotonic clock. */
+  deadline: { readonly at: number; readonly timer: Timer } | undefined = undefined;
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
+  questions: Questions | undefined = undefined;
+  parts: Parts | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
-  parts: Parts | undefined = undefined;
-  /** What the worker of a generator has not been told was taken. */
-  taken = 0;
 }
 
 export abstract class Entry {
@@ -123,6 +125,10 @@ export abstract class Entry {
 
   get expiry(): Timer | undefined {
     return this.#extra?.expiry;
+  }
+
+  get deadline(): Extra["deadline"] {
+    return this.#extra?.deadline;
   }
 
   get progress(): Progress | undefined {
@@ -232,6 +238,4 @@ export interface Keeper {
   stop(entry: Entry): void;
   /** How many elements of a batch have begun, as far as that is known. */
   begun(batch: Batch): number;
-  /** Of the parts of an entry so much has been taken. */
-  taken(entry: Entry, cost: number): void;
 }

@@ -15,8 +15,8 @@ import { valueFrom, widthOf } from "./flat.ts";
 import type { PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
-import type { ReportMessage, ResultsMessage } from "./wire.ts";
-import { abort, at, log, more } from "./wire.ts";
+import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
+import { abort, ask, at, log } from "./wire.ts";
 
 /** What a lane tells the pool. */
 export interface LaneHost {
@@ -35,7 +35,9 @@ export interface LaneHost {
   overran(entry: Entry, limitMs: number, isImporting: boolean): void;
   /** The worker has imported a module that starts work of its own. */
   unguarded(entries: readonly Entry[], error: unknown): void;
-  report(entry: Entry, message: ReportMessage): void;
+  report(entry: Entry, message: LogMessage | ProgressMessage): void;
+  /** A running entry asks something; the answer goes to its worker. */
+  asked(entry: Entry, message: AskMessage, tell: (message: AnswerMessage) => void): void;
   /** The lane is dead. `failedToStart`: of itself, before it had done anything. `wasIdle`: of itself, between two tasks. */
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void;
 }
@@ -204,13 +206,11 @@ export class Lane implements Keeper, LinkEvents {
     this.#host.hasRoom(this, false);
   }
 
-  report(message: ReportMessage): void {
+  report(message: LogMessage | ProgressMessage | AskMessage): void {
     const entry = this.#batchIn(message[1])?.entries[message[2]];
-    if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
-  }
-
-  taken(entry: Entry, cost: number): void {
-    if (entry.batch && this.#state === "working") this.#link.tell([more, entry.batch.slot, entry.index, cost]);
+    if (message[0] === ask) {
+      if (entry?.batch) this.#host.asked(entry, message, (told) => this.#link.answer(told));
+    } else if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
   }
 
   seen(slot: number, index: number): void {
@@ -276,7 +276,7 @@ export class Lane implements Keeper, LinkEvents {
   #abort(entry: Entry, batch: Batch): void {
     const { wish } = entry;
     if (!wish) return;
-    this.#link.tell([abort, batch.slot, entry.index, encodeThrown(wish.error)]);
+    this.#link.abort([abort, batch.slot, entry.index, encodeThrown(wish.error)]);
     wish.grace ??= afterArrivals(this.#host.runtime, this.#host.graceMs, () => {
       if (entry.batch === batch) this.kill(entry);
     });

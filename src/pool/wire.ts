@@ -24,7 +24,7 @@ export type Introduction = readonly [number: number, name: string, module: strin
 export const give = 0;
 export const abort = 1;
 export const end = 2;
-export const more = 3;
+export const answer = 3;
 
 /** Elements to run. */
 export type GiveMessage = readonly [
@@ -46,23 +46,20 @@ export type GiveMessage = readonly [
 /** Asks the element, if it is running, to stop; `reason` is the encoded error that becomes `signal.reason`. */
 export type AbortMessage = readonly [op: typeof abort, slot: number, index: number, reason: string];
 
-/** Of the parts of the element, if it is the one running, so much has been taken. */
-export type MoreMessage = readonly [op: typeof more, slot: number, index: number, cost: number];
-
 /** Asks the worker to end itself. */
 export type EndMessage = readonly [op: typeof end];
 
-/** What a runner receives. */
-export type ToRunner = GiveMessage | AbortMessage | MoreMessage;
+/** Answers a question: the encoded value, or the encoded error. */
+export type AnswerMessage = readonly [op: typeof answer, no: number, ok: boolean, text: string];
 
-export type ToWorker = ToRunner | EndMessage;
+export type ToWorker = GiveMessage | AbortMessage | AnswerMessage | EndMessage;
 
 export const hello = 0;
 export const results = 1;
 export const log = 2;
 export const progress = 3;
 export const unguarded = 4;
-export const part = 5;
+export const ask = 5;
 
 /** The worker is ready. `clock` is its monotonic clock. */
 export type HelloMessage = readonly [op: typeof hello, clock: number];
@@ -93,13 +90,28 @@ export type ProgressMessage = readonly [
   note: string | undefined,
 ];
 
-/** A part of the output of a running generator, as the codec's text. */
-export type PartMessage = readonly [op: typeof part, slot: number, index: number, text: string];
+/** A running element asks the pool, or whoever it runs the element for; `text` is encoded. */
+export type AskMessage = readonly [op: typeof ask, slot: number, index: number, no: number, what: Question, text: string];
 
-/** What an element says while it runs. */
-export type ReportMessage = LogMessage | ProgressMessage | PartMessage;
+/** What a running task asks: see `asked.ts`. */
+export type Question =
+  | "read"
+  | "write"
+  | "last"
+  | "undoing"
+  | "cancelled"
+  | "changed"
+  | "submit"
+  | "await"
+  | "cancel"
+  /** A part of the output of a generator. */
+  | "part"
+  /** Begins to read the parts of a child; gives the number of the reader. */
+  | "stream"
+  /** The next part of a reader. */
+  | "next";
 
 /** The worker imported a module that starts work of its own; the encoded error. */
 export type UnguardedMessage = readonly [op: typeof unguarded, error: string];
 
-export type FromWorker = HelloMessage | ResultsMessage | ReportMessage | UnguardedMessage;
+export type FromWorker = HelloMessage | ResultsMessage | LogMessage | ProgressMessage | AskMessage | UnguardedMessage;

@@ -19,6 +19,8 @@ export interface Definition {
   readonly module: string | undefined;
   /** `module:line`, for error messages. */
   readonly place: string | undefined;
+  /** The task that this one runs over each of the inputs in its one argument; see `chunk.ts`. */
+  readonly each?: Definition;
 }
 
 /**

@@ -6,8 +6,8 @@ import { claimBytes, Claims } from "../claims.ts";
 import type { Executor } from "../executor.ts";
 import type { Link, LinkEvents, OpenLink, Place } from "../link.ts";
 import { copy, structured } from "../payload.ts";
-import type { AbortMessage, FromWorker, GiveMessage, MoreMessage, ResultsMessage } from "../wire.ts";
-import { at, log, part, progress } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
+import { ask, at, log, progress } from "../wire.ts";
 import type { RunnerPort } from "../worker/port.ts";
 import { Runner } from "../worker/runner.ts";
 import { Turn } from "../worker/turn.ts";
@@ -59,8 +59,12 @@ class InlineLink implements Link, RunnerPort {
     return this.#claims.begun(slot);
   }
 
-  tell(message: AbortMessage | MoreMessage): void {
+  abort(message: AbortMessage): void {
     this.#runner.receive(message);
+  }
+
+  answer(message: AnswerMessage): void {
+    queueMicrotask(() => this.#runner.receive(message));
   }
 
   end(): void {
@@ -90,7 +94,7 @@ class InlineLink implements Link, RunnerPort {
   }
 
   report(message: FromWorker): void {
-    if (message[0] === log || message[0] === progress || message[0] === part) this.#tell(() => this.#events.report(message));
+    if (message[0] === log || message[0] === progress || message[0] === ask) this.#tell(() => this.#events.report(message));
   }
 
   #tell(event: () => void): void {

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import type { Runtime } from "../../core/runtime.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "../link.ts";
-import type { AbortMessage, FromWorker, GiveMessage, MoreMessage, ToWorker } from "../wire.ts";
-import { end, hello, log, part, progress, results, unguarded } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
+import { ask, end, hello, log, progress, results, unguarded } from "../wire.ts";
 import { exitFrame, FrameReader, giveFrame, headerOf, messageFrame, seenFrame, takeFrame, takenFrame } from "./frames.ts";
 import type { Header } from "./frames.ts";
 import { deserialize, serialize } from "./serialize.ts";
@@ -73,7 +73,11 @@ class ProcessLink implements Link {
     this.#socket?.write(headerOf({ op: takeFrame, slot, a: from, value: keep, tag }, 0));
   }
 
-  tell(message: AbortMessage | MoreMessage): void {
+  abort(message: AbortMessage): void {
+    this.#write({ op: messageFrame }, message);
+  }
+
+  answer(message: AnswerMessage): void {
     this.#write({ op: messageFrame }, message);
   }
 
@@ -124,7 +128,7 @@ class ProcessLink implements Link {
         return this.#events.results(message);
       case log:
       case progress:
-      case part:
+      case ask:
         return this.#events.report(message);
       case hello:
         return this.#events.ready();

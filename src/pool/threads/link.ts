@@ -8,8 +8,8 @@ import { Claims, slotCount } from "../claims.ts";
 import { ClockOffset } from "../clock-offset.ts";
 import { threadExecArgv } from "../exec-argv.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "../link.ts";
-import type { AbortMessage, FromWorker, GiveMessage, MoreMessage, ToWorker } from "../wire.ts";
-import { end, hello, log, part, progress, results, unguarded } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
+import { ask, end, hello, log, progress, results, unguarded } from "../wire.ts";
 import type { ThreadData } from "./thread.ts";
 
 /** How threads are started. */
@@ -77,7 +77,11 @@ class ThreadLink implements Link {
     return this.#claims.begun(slot);
   }
 
-  tell(message: AbortMessage | MoreMessage): void {
+  abort(message: AbortMessage): void {
+    this.#send(message, []);
+  }
+
+  answer(message: AnswerMessage): void {
     this.#send(message, []);
   }
 
@@ -115,7 +119,7 @@ class ThreadLink implements Link {
         return this.#events.results(message);
       case log:
       case progress:
-      case part:
+      case ask:
         return this.#events.report(message);
       case hello:
         this.#clock.seen(message[1], this.#runtime.elapsed());

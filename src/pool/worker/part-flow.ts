@@ -1,49 +1,47 @@
-// Parts of a running generator on their way to the pool: each at once, because who reads them may wait for the next. The pool says how much it
-// has taken; while there is much that it has not, the generator waits.
+// Parts of a running generator on their way to whoever started it: each at once, because who reads them may wait for the next. Each is a
+// question that is answered when the part has been taken; while there is much that has not, the generator waits.
 import { encode } from "../../task/codec.ts";
-import { part } from "../wire.ts";
-import type { RunnerPort } from "./port.ts";
-import type { Running } from "./running.ts";
 
 const mostUntaken = 1024 * 1024;
 /** What a small part costs besides its text. */
 const leastCost = 64;
 
-/** What a part counts, on both sides. */
-export function costOf(text: string): number {
-  return leastCost + text.length;
-}
-
 export class PartFlow {
-  readonly running: Running;
-  readonly #port: RunnerPort;
+  readonly #ask: (text: string) => Promise<unknown>;
   #untaken = 0;
   #waiting: PromiseWithResolvers<void> | undefined;
+  #refused: { readonly error: unknown } | undefined;
 
-  constructor(port: RunnerPort, running: Running) {
-    this.#port = port;
-    this.running = running;
+  constructor(ask: (text: string) => Promise<unknown>) {
+    this.#ask = ask;
   }
 
-  /** Sends a part. A promise where the generator has to wait. Throws {@link CodecError} for what cannot be sent. */
+  /** Sends a part. A promise where the generator has to wait. Throws {@link CodecError} for what cannot be sent, and when one was refused. */
   emit(value: unknown): Promise<void> | undefined {
+    if (this.#refused) throw this.#refused.error;
     const text = encode(value, "part");
-    this.#port.report([part, this.running.slot, this.running.index, text]);
-    this.#untaken += costOf(text);
+    const cost = leastCost + text.length;
+    this.#untaken += cost;
+    this.#ask(text).then(
+      () => this.#taken(cost),
+      (error: unknown) => {
+        this.#refused = { error };
+        this.resume();
+      },
+    );
     if (this.#untaken < mostUntaken) return undefined;
     this.#waiting ??= Promise.withResolvers();
     return this.#waiting.promise;
-  }
-
-  /** The pool has taken so much. */
-  taken(cost: number): void {
-    this.#untaken -= cost;
-    if (this.#untaken < mostUntaken) this.resume();
   }
 
   /** The generator need not wait any more: it is to stop. */
   resume(): void {
     this.#waiting?.resolve();
     this.#waiting = undefined;
+  }
+
+  #taken(cost: number): void {
+    this.#untaken -= cost;
+    if (this.#untaken < mostUntaken) this.resume();
   }
 }

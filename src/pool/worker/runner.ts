@@ -9,8 +9,9 @@
 import type { Runtime } from "../../core/runtime.ts";
 import { isThenable } from "../../core/thenable.ts";
 import type { Frame } from "../../task/context.ts";
+import { decode, encode } from "../../task/codec.ts";
 import { withFrame } from "../../task/context.ts";
-import { drive, isGenerator } from "../../task/generator.ts";
+import { isGenerator } from "../../task/generator.ts";
 import { loadTask } from "../../task/load.ts";
 import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
@@ -20,15 +21,17 @@ import type { Executor } from "../executor.ts";
 import { argsFrom, valueFrom, widthOf } from "../flat.ts";
 import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
-import type { AbortMessage, GiveMessage, Introduction, MoreMessage, ToRunner } from "../wire.ts";
-import { abort, at, log, more } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, GiveMessage, Introduction, Question } from "../wire.ts";
+import { abort, answer, ask, at, log } from "../wire.ts";
 import { Outbox } from "./outbox.ts";
-import { PartFlow } from "./part-flow.ts";
 import type { RunnerPort } from "./port.ts";
 import { ProgressReports } from "./progress.ts";
 import type { Host } from "./running.ts";
 import { Running } from "./running.ts";
 import type { Turn } from "./turn.ts";
+
+/** An element that has ended asks no more. */
+const neverAnswered: Promise<never> = new Promise(() => undefined);
 
 /** What a runner is made of. */
 export interface RunnerParts {
@@ -61,8 +64,6 @@ export class Runner implements Host {
   readonly #batches: GiveMessage[] = [];
   #batch: GiveMessage | undefined;
   #running: Running | undefined;
-  /** The parts of the generator that runs. */
-  #flow: PartFlow | undefined;
   #frame: Frame = { current: undefined };
   /** The task that ran last, if it has never ended later: only such a task shares a frame with others. */
   #prompt: Definition | undefined;
@@ -73,6 +74,9 @@ export class Runner implements Host {
   #importing: number | undefined;
   #aborted: AbortMessage | undefined;
   #sendingSoon = false;
+  /** What running tasks have asked and is not answered. */
+  readonly #questions = new Map<number, Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">>();
+  #asked = 0;
 
   readonly #goOn = (now: number): void => {
     this.#outbox.rest(now);
@@ -94,9 +98,9 @@ export class Runner implements Host {
     return this.#parts.executor?.();
   }
 
-  receive(message: ToRunner): void {
+  receive(message: GiveMessage | AbortMessage | AnswerMessage): void {
     if (message[0] === abort) return this.#abort(message);
-    if (message[0] === more) return this.#taken(message);
+    if (message[0] === answer) return this.#answered(message);
     for (const introduction of message[9] ?? []) this.#introduce(introduction);
     this.#batches.push(message);
     if (!this.#active) this.#run();
@@ -124,6 +128,28 @@ export class Runner implements Host {
     else process.stderr.write(`${running.task} ${running.id}: ${message}\n`);
   }
 
+  ask(running: Running, what: Question, args: readonly unknown[]): Promise<unknown> {
+    if (running !== this.#running) return neverAnswered;
+    const no = this.#asked++;
+    return new Promise((resolve, reject) => {
+      this.#questions.set(no, { resolve, reject });
+      this.#parts.port.report([ask, running.slot, running.index, no, what, encode(args, "context()")]);
+    });
+  }
+
+  #answered([, no, ok, text]: AnswerMessage): void {
+    const question = this.#questions.get(no);
+    this.#questions.delete(no);
+    if (ok) question?.resolve(decode(text));
+    else question?.reject(decodeThrown(text));
+  }
+
+  end(running: Running, error: Error): void {
+    if (running !== this.#running) return;
+    this.#error(error);
+    this.#run();
+  }
+
   progress(running: Running, fraction: number, note: string | undefined): void {
     if (running === this.#running) this.#progress.add(running, fraction, note);
   }
@@ -136,17 +162,9 @@ export class Runner implements Host {
 
   #abort(message: AbortMessage): void {
     const [, slot, index, reason] = message;
-    if (this.#running?.slot === slot && this.#running.index === index) {
-      this.#running.abort(decodeThrown(reason));
-      this.#flow?.resume();
-    }
+    if (this.#running?.slot === slot && this.#running.index === index) this.#running.abort(decodeThrown(reason));
     // It may be waiting for its module.
     else if (this.#batch?.[1] === slot && this.#importing === index) this.#aborted = message;
-  }
-
-  #taken([, slot, index, cost]: MoreMessage): void {
-    const running = this.#flow?.running;
-    if (running && running === this.#running && running.slot === slot && running.index === index) this.#flow?.taken(cost);
   }
 
   /** Runs elements until there is none, or one ends later. */
@@ -247,12 +265,9 @@ export class Runner implements Host {
     const frame = shares ? this.#frame : { current: undefined };
     try {
       frame.current = running;
-      const returned = shares ? call(definition, batch, index) : withFrame(frame, () => call(definition, batch, index));
-      if (typeof returned === "object" && isGenerator(returned)) {
-        const parts = withFrame({ current: running }, () => this.#drive(running, returned));
-        this.#follow(definition, running, parts, kind === text);
-        return false;
-      }
+      const made = shares ? call(definition, batch, index) : withFrame(frame, () => call(definition, batch, index));
+      const isStream = typeof made === "object" && isGenerator(made);
+      const returned = isStream ? withFrame({ current: running }, () => running.drive(made)) : made;
       if (definition.options.output === undefined && !isThenable(returned)) {
         frame.current = undefined;
         if (!shares) this.#wasPrompt(definition);
@@ -270,15 +285,6 @@ export class Runner implements Host {
     }
   }
 
-  #drive(running: Running, generator: AsyncGenerator): Promise<unknown> {
-    const flow = new PartFlow(this.#parts.port, running);
-    this.#flow = flow;
-    const emit = (value: unknown): Promise<void> | undefined => flow.emit(value);
-    return drive(generator, emit, () => running.stopped).finally(() => {
-      this.#flow = undefined;
-    });
-  }
-
   #wasPrompt(definition: Definition): void {
     if (!this.#slow.has(definition)) this.#prompt = definition;
   }
@@ -290,17 +296,20 @@ export class Runner implements Host {
     const promise = Promise.resolve(returned);
     (output ? promise.then((value) => validate(output, value, what)) : promise).then(
       (value) => {
+        // It may have been ended over its head.
+        if (running !== this.#running) return;
+        running.finished();
         this.#value(value, asText);
         this.#run();
       },
-      (error: unknown) => {
-        this.#failed(running, error);
-      },
+      (error: unknown) => this.#failed(running, error),
     );
   }
 
   #failed(running: Running, error: unknown): void {
+    if (running !== this.#running) return;
     const end = (thrown: unknown): void => {
+      if (running !== this.#running) return;
       this.#error(thrown);
       this.#run();
     };

@@ -98,7 +98,7 @@ export const streams: readonly Case[] = [
   [
     "a cancelled generator stops at its next part, and leaves its finally blocks",
     async (bench) => {
-      const executor = await bench.executor();
+      const executor = await bench.own({ grace: "20s" });
       const file = bench.file();
       const release = bench.file();
       const future = executor.submit(ticks, file, release);
