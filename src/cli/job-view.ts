@@ -52,12 +52,16 @@ export function remark(job: JobInfo): string {
   return "";
 }
 
+/** Why a job waits in vain. */
+export function lackText({ requires, lacks }: Unmatched): string {
+  if (lacks === "queue") return "no worker takes from that queue";
+  if (lacks === "task") return "no worker of that queue knows the task";
+  return `no worker of that queue has ${JSON.stringify(requires)}`;
+}
+
 /** What waits in vain, and why. */
-export function unmatchedText({ queue, task, requires, lacks }: Unmatched): string {
-  const waits = `Jobs of "${task}" in queue "${queue}" wait in vain:`;
-  if (lacks === "queue") return `${waits} no worker takes from that queue.`;
-  if (lacks === "task") return `${waits} no worker of that queue knows the task.`;
-  return `${waits} no worker of that queue has ${JSON.stringify(requires)}.`;
+export function unmatchedText(found: Unmatched): string {
+  return `Jobs of "${found.task}" in queue "${found.queue}" wait in vain: ${lackText(found)}.`;
 }
 
 /** A value laid out for people. */

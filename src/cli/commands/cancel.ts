@@ -39,7 +39,7 @@ export function addCancel(program: Command, run: Run): void {
         wait,
       });
       const { output } = cli;
-      if (output.json) output.line(toJson({ cancelled: waiting, requested, stopped, killed }));
+      if (output.json) output.line(toJson({ cancelled: waiting, requested, ...(wait !== false && { stopped, killed }) }));
       else if (waiting + requested + stopped + killed === 0) output.line("Nothing to cancel: all of them have ended.");
       else {
         const ended = stopped + killed > 0 ? `; stopped ${stopped} running, killed ${killed}` : "";

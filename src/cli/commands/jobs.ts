@@ -6,7 +6,7 @@ import type { Unmatched } from "../../fleet/worker-info.ts";
 import type { CommonOptions, Run } from "../command.ts";
 import { wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
-import { jobJson, ranMs, remark, showAgo, unmatchedText } from "../job-view.ts";
+import { jobJson, lackText, ranMs, remark, showAgo } from "../job-view.ts";
 import { recordJson, toJson } from "../json.ts";
 import type { FilterOptions } from "../selection.ts";
 import { filterOf, withFilterOptions } from "../selection.ts";
@@ -56,7 +56,7 @@ export function addJobs(program: Command, run: Run): void {
       const now = runtime.now();
       const shown = (job: JobInfo): string => {
         const found = inVain(job);
-        return found ? unmatchedText(found) : remark(job);
+        return found ? lackText(found) : remark(job);
       };
       const rows = jobs.map((job) => {
         const ran = ranMs(job, now);
