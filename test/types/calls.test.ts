@@ -16,7 +16,7 @@ function calls(executor: Executor): void {
   same<ReturnType<typeof length>, number>();
   same<ReturnType<typeof slow>, Promise<string>>();
   const one = call(length, "x");
-  same<typeof one, Call<number>>();
+  same<typeof one, Call<number, never>>();
   same<ReturnType<typeof callSlow>, Call<string>>();
   call(total, [call(length, "a"), 2, call(length, "b")]);
   call(nested, { a: call(length, "a"), list: [{ b: call(slow, "b") }] });
@@ -35,10 +35,10 @@ function calls(executor: Executor): void {
   call((text: string) => text, "a");
 
   const future = executor.submit(slow, "x", 3);
-  same<typeof future, Future<string>>();
+  same<typeof future, Future<string, never>>();
   same<Awaited<typeof future>, string>();
   const ofCall = executor.submit(one);
-  same<typeof ofCall, Future<number>>();
+  same<typeof ofCall, Future<number, never>>();
   // @ts-expect-error a wrong argument
   void executor.submit(slow, "x", "3");
   const mapped = executor.map(length, ["a", "b"]);
