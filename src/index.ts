@@ -28,6 +28,7 @@ export type { CancelOptions, JobChanges } from "./fleet/control.ts";
 export type { JobLines, LogLine } from "./fleet/job-reader.ts";
 export type { CallFailure, Callbacks } from "./fleet/callbacks.ts";
 export type { Hands, JobQuery, QueueInfo, SubmitOptions } from "./fleet/hands.ts";
+export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
 export type { Schedule, ScheduleInfo } from "./fleet/schedules/schedule.ts";

@@ -34,6 +34,8 @@ import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
+import type { Explanation } from "./explain.ts";
+import { explain } from "./explain.ts";
 import { readLog, readParts } from "./job-reader.ts";
 import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
@@ -287,6 +289,17 @@ export class Hands implements Executor {
     const [written] = await this.#store.write([record], this.#store.now());
     if (written) return;
     throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
+  }
+
+  /**
+   * Why a job is as it is: what keeps it from running, why it ran more than once, why it failed or was cancelled; from what the store
+   * knows. Rejects with a UsageError when there is no such job.
+   */
+  async explain(id: string): Promise<Explanation> {
+    await this.#submitter.idle();
+    const explained = await explain(this.#store, id);
+    if (explained) return explained;
+    throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
   }
 
   /**
