@@ -62,6 +62,20 @@ end
 return { out, usedNames() }
 `;
 
+/** The jobs that a job waits for. */
+export const awaited: string = String.raw`
+-- Arguments: id, limit.
+local text, out, seen = call('HGET', DEPS, ARGV[1]), {}, {}
+for _, row in ipairs(rowsOf(unmarked(text and refsIn(text) or {}))) do
+  if #out >= tonumber(ARGV[2]) then break end
+  if not final[row[STATUS]] and not seen[row.id] then
+    seen[row.id] = true
+    out[#out + 1] = row.id
+  end
+end
+return out
+`;
+
 /** A page of a listing. */
 export const list: string = String.raw`
 -- Arguments: limit, block to begin with or '', 'seq' and id or 'id' and id or '' and '', the filter.
