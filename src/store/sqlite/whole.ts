@@ -13,9 +13,10 @@ import type { JobRow } from "./columns.ts";
 import { gatesText, jobColumns, toJob } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { openGates } from "./gates.ts";
 import { setRecord } from "./record.ts";
 import type { RestingState } from "./rest.ts";
-import { rest } from "./rest.ts";
+import { rest, standing } from "./rest.ts";
 import { longArguments } from "./schema.ts";
 import { rowLimit } from "./where.ts";
 
@@ -79,9 +80,10 @@ export function dump(db: Connection, after: string | null, limit: number): Dump 
 
 /** What is written of a job, by column. */
 function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInputValue>> {
+  const { state, gate, passed } = standing(job.gates, job.state);
   return {
     id: job.id,
-    state: job.state,
+    state,
     queue: job.queue,
     task: job.task,
     rank: -job.priority,
@@ -116,6 +118,8 @@ function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInput
     result: job.result,
     waits: isFinal(job.state) ? null : job.waits,
     gates: gatesText(job),
+    gate,
+    passed,
   };
 }
 
@@ -145,7 +149,8 @@ export function load(db: Connection, effects: Effects, jobs: readonly StoredJob[
     }
     for (const { name, text } of job.records) setRecord(db, seq, name, text);
     if (isFinal(job.state)) effects.ended.push(seq);
-    else rest(effects, job.state as RestingState, job.dueAt, now);
+    else rest(effects, { seq, gates: job.gates, dueAt: job.dueAt }, job.state as RestingState, now);
   }
+  openGates(db, effects, now);
   return landed.length;
 }
