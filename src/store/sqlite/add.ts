@@ -4,18 +4,17 @@ import type { Arrival } from "../arrival.ts";
 import { arrivals, takenId } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added, Store } from "../store.ts";
-import { gatesText } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { openGates } from "./gates.ts";
 import { setRecord, storesOwn, tellWritten, textOf } from "./record.ts";
-import { rest, standing } from "./rest.ts";
+import { gatesText, rest, standing } from "./rest.ts";
 import { longArguments } from "./schema.ts";
 import { isTakenId } from "./trouble.ts";
 
 // Jobs added together are mostly alike: what differs comes first, what they share is bound once for all rows of a statement.
 const ownColumns = "id, args, submitted_at, due_at, expires_at".split(", ");
-const gatedColumns = [...ownColumns, "gates", "gate", "passed"];
+const gatedColumns = [...ownColumns, "gates", "gate", "ahead"];
 const sharedColumns = (
   "state, queue, task, rank, crash_limit, dependencies, pending, unique_held, keep_ms, ready_at, " +
   "ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy"
@@ -80,8 +79,8 @@ function isGated({ gates }: NewJob): boolean {
 function ownValues({ job, state }: Arrival): readonly SQLInputValue[] {
   const values = [job.id, isLong(job) ? null : job.args, job.submittedAt, job.dueAt, job.expiresAt];
   if (!isGated(job)) return values;
-  const { gate, passed } = standing(job.gates, state);
-  return [...values, gatesText(job), gate, passed];
+  const { gate, ahead } = standing(job.gates, state);
+  return [...values, gatesText(job), gate, ahead];
 }
 
 /** True when `sharedValues` gives the same for both. */
@@ -123,10 +122,27 @@ function statementFor(arrived: readonly Arrival[]): string {
   return arrived.length === 1 ? insertOne : insertMany;
 }
 
+const seqAfterAges = `
+  SELECT CAST(age AS INTEGER) + 1 AS seq FROM tally WHERE age >= 1 + (SELECT coalesce(max(seq), 0) FROM job)`;
+
+/** The seq that the next job must have to be later than all ages given to others; undefined when it will be: those of deleted jobs are used again. */
+export function laterSeq(db: Connection, effects: Effects): number | undefined {
+  if (effects.seqsAreLater) return undefined;
+  effects.seqsAreLater = true;
+  return db.get<{ seq: number }>(seqAfterAges)?.seq;
+}
+
+/** Gives the job added last this seq, if one is given; returns its seq. */
+export function moveTo(db: Connection, seq: number, later: number | undefined): number {
+  if (later === undefined) return seq;
+  db.run("UPDATE job SET seq = ? WHERE seq = ?", later, seq);
+  return later;
+}
+
 /** Writes the rows of these jobs; returns the seq of the first, the others follow. */
-function write(db: Connection, arrived: readonly Arrival[], now: number): number {
+function write(db: Connection, arrived: readonly Arrival[], now: number, later: number | undefined): number {
   const last = insert(db, statementFor(arrived), arrived, now);
-  const first = last - arrived.length + 1;
+  const first = moveTo(db, last - arrived.length + 1, later);
   for (const [index, { job }] of arrived.entries()) {
     if (isLong(job)) db.run("INSERT INTO long_args (seq, text) VALUES (?, ?)", first + index, job.args);
   }
@@ -177,8 +193,9 @@ export function add(db: Connection, effects: Effects, jobs: readonly NewJob[], n
   }
   const seqs = new Map<string, number>();
   for (let at = 0; at < added.length;) {
-    const piece = nextPiece(added, at);
-    const first = write(db, piece, now);
+    const later = laterSeq(db, effects);
+    const piece = later === undefined ? nextPiece(added, at) : added.slice(at, at + 1);
+    const first = write(db, piece, now, later);
     for (const [index, each] of piece.entries()) finish(db, effects, each, first + index, seqs, now);
     at += piece.length;
   }

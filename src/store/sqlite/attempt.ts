@@ -32,12 +32,12 @@ export interface Held extends RunningJob {
   readonly keepMs: number;
   readonly uniqueHeld: number;
   readonly gates: string | null;
-  readonly passed: number | null;
+  readonly ahead: number | null;
 }
 
 const heldColumns = `seq, id, task, worker, fence, attempt, crashes, crash_limit AS crashLimit, cancel_at AS cancelAt, error, due_at AS dueAt,
   expires_at AS expiresAt, ready_at AS readyAt, started_at AS startedAt, cancel_reason AS cancelReason, keep_ms AS keepMs,
-  unique_held AS uniqueHeld, gates, passed`;
+  unique_held AS uniqueHeld, gates, ahead`;
 const findHeld = `SELECT ${heldColumns} FROM job WHERE ${isHeldBy}`;
 const findAllHeld = `SELECT ${heldColumns} FROM job WHERE worker = ? AND prune_at IS NULL ORDER BY seq`;
 
@@ -48,7 +48,7 @@ export function held(db: Connection, seq: number, worker: string, { id, fence }:
 
 const writeBack = `
   UPDATE job SET state = ?, attempt = ?, crashes = ?, due_at = ?, expires_at = ?, waits = ?, result = ?, error = ?, worker = ?,
-    ready_at = ?, ended_at = ?, prune_at = ?, unique_held = ?, gate = ?, passed = ? WHERE seq = ?`;
+    ready_at = ?, ended_at = ?, prune_at = ?, unique_held = ?, gate = ?, ahead = ? WHERE seq = ?`;
 
 /** Ends the attempt of a job that has been read; returns what the job is now. */
 export function stop(db: Connection, effects: Effects, job: Held, end: AttemptEnd, now: number): AfterAttempt {
@@ -58,16 +58,16 @@ export function stop(db: Connection, effects: Effects, job: Held, end: AttemptEn
   const gates = gatesIn(job.gates);
   // Who comes back has passed its gates already.
   const back = !isFinal(state) && keepsPlaces(end.kind);
-  if (!back) giveBackAll(effects, gates, job.passed);
+  if (!back) giveBackAll(effects, gates, job.ahead);
   if (isFinal(state)) {
     db.run(writeBack, state, ...changed, job.worker, job.readyAt, now, now + job.keepMs, 0, null, null, job.seq);
     effects.ended.push(job.seq);
     return after;
   }
   recordAttempt(db, job, end, now);
-  const { gate, passed, ...at } = back ? { state, gate: null, passed: job.passed } : standing(gates, state);
+  const { gate, ahead, ...at } = back ? { state, gate: null, ahead: job.ahead } : standing(gates, state);
   const readyAt = at.state === "ready" ? now : job.readyAt;
-  db.run(writeBack, at.state, ...changed, null, readyAt, null, null, job.uniqueHeld, gate, passed, job.seq);
+  db.run(writeBack, at.state, ...changed, null, readyAt, null, null, job.uniqueHeld, gate, ahead, job.seq);
   rest(effects, { seq: job.seq, gates: back ? [] : gates, dueAt }, state, now);
   return after;
 }

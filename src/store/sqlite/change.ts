@@ -78,7 +78,7 @@ const revive = `
   UPDATE job SET state = ?, pending = ?, due_at = ?, expires_at = ? + expires_at - submitted_at, attempt = 0, crashes = 0,
     unique_held = unique_key IS NOT NULL, worker = NULL, ready_at = ?, started_at = NULL, ended_at = NULL, prune_at = NULL,
     result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL,
-    gate = ?, passed = ? WHERE seq = ?`;
+    gate = ?, ahead = ? WHERE seq = ?`;
 // What tolerated its end, and waits for others still, waits for it again.
 const waitAgain = `
   UPDATE job SET pending = pending + (SELECT count(*) FROM edge WHERE edge.dep = ?1 AND edge.job = job.seq)
@@ -108,7 +108,7 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     const state = restingState(pending, dueAt, now);
     const gates = gatesIn(row.gates);
     const at = standing(gates, state);
-    db.run(revive, at.state, pending, dueAt, now, at.state === "ready" ? now : null, at.gate, at.passed, row.seq);
+    db.run(revive, at.state, pending, dueAt, now, at.state === "ready" ? now : null, at.gate, at.ahead, row.seq);
     rest(effects, { seq: row.seq, gates, dueAt }, state, now);
     db.run(waitAgain, row.seq);
   }
@@ -116,7 +116,7 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
 }
 
 const changeable: readonly JobState[] = ["blocked", "scheduled", "ready"];
-const changeOne = "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ?, gate = ?, passed = ? WHERE seq = ?";
+const changeOne = "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ?, gate = ?, ahead = ? WHERE seq = ?";
 
 interface ChangeableRow {
   readonly seq: number;
@@ -127,11 +127,11 @@ interface ChangeableRow {
   readonly dueAt: number | null;
   readonly readyAt: number | null;
   readonly gates: string | null;
-  readonly passed: number | null;
+  readonly ahead: number | null;
 }
 
 const changeableColumns = `job.seq, job.id, job.pending, job.rank, job.queue, job.due_at AS dueAt, job.ready_at AS readyAt, job.gates,
-  job.passed`;
+  job.ahead`;
 
 /** See `Store.change`. */
 export function change(db: Connection, effects: Effects, filter: JobFilter, changes: Changes, now: number): string[] {
@@ -142,10 +142,10 @@ export function change(db: Connection, effects: Effects, filter: JobFilter, chan
     const dueAt = changes.dueAt === undefined ? row.dueAt : changes.dueAt;
     const state = restingState(row.pending, dueAt, now);
     const gates = gatesIn(row.gates);
-    giveBackAll(effects, gates, row.passed);
+    giveBackAll(effects, gates, row.ahead);
     const at = standing(gates, state);
     const readyAt = at.state === "ready" ? now : row.readyAt;
-    db.run(changeOne, at.state, readyAt, rank, changes.queue ?? row.queue, dueAt, at.gate, at.passed, row.seq);
+    db.run(changeOne, at.state, readyAt, rank, changes.queue ?? row.queue, dueAt, at.gate, at.ahead, row.seq);
     rest(effects, { seq: row.seq, gates, dueAt }, state, now);
   }
   return chosen.map(({ id }) => id);
@@ -155,7 +155,8 @@ const edgesOf = "DELETE FROM edge WHERE job = ?";
 const edgesTo = "DELETE FROM edge WHERE dep = ?";
 
 /** Deletes a row that no live job needs. Its edges go with it, and its records have to, since its seq may be used again. */
-export function erase(db: Connection, seq: number, dependencies: number): void {
+export function erase(db: Connection, effects: Effects, seq: number, dependencies: number): void {
+  effects.seqsAreLater = false;
   if (dependencies > 0) db.run(edgesOf, seq);
   db.run(edgesTo, seq);
   db.run("DELETE FROM long_args WHERE seq = ?", seq);
@@ -163,14 +164,14 @@ export function erase(db: Connection, seq: number, dependencies: number): void {
 }
 
 /** Deletes ended jobs no live one needs; returns how many. */
-export function remove(db: Connection, filter: JobFilter): number {
+export function remove(db: Connection, effects: Effects, filter: JobFilter): number {
   const { from, sql, params } = whereAlso(filter, finalStates);
   const chosen = db.all<{ seq: number; dependencies: number }>(
     `SELECT job.seq, job.dependencies FROM ${from} WHERE ${sql}`,
     ...params,
   );
   const free = chosen.filter(({ seq }) => !isNeeded(db, seq));
-  for (const { seq, dependencies } of free) erase(db, seq, dependencies);
+  for (const { seq, dependencies } of free) erase(db, effects, seq, dependencies);
   forgetRecords(
     db,
     free.map(({ seq }) => seq),

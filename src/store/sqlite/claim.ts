@@ -10,7 +10,6 @@ import { claimColumns, place, toClaimed } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { giveBackAtStart } from "./gates.ts";
-import { gatesIn } from "./rest.ts";
 import { rowLimit } from "./where.ts";
 
 /** What is known of a job without reading it. */
@@ -102,8 +101,9 @@ function page(from: string): string {
     ORDER BY rank, ${place} LIMIT ?`;
 }
 
-// The page after a row is read in two, since only so is each a range of the index.
+// What comes after a row is read in pieces, since only so is each a range of the index.
 const firstPage = page("");
+const samePlace = page(`AND rank = ? AND ${place} = ? AND seq > ?`);
 const sameRank = page(`AND rank = ? AND ${place} > ?`);
 const lowerRanks = page("AND rank > ?");
 
@@ -138,8 +138,11 @@ class Backlog {
     this.#at += 1;
     if (!passed || this.#at < this.#page.length || this.#isOver) return;
     this.#pageRows *= 2;
-    const same = this.#read(sameRank, this.#pageRows, passed[1], passed[18]);
-    this.#show([...same, ...this.#read(lowerRanks, this.#pageRows - same.length, passed[1])]);
+    const [seq, rank, at] = [passed[0], passed[1], passed[18]];
+    const page = passed[19] === null ? [] : this.#read(samePlace, this.#pageRows, rank, at, seq);
+    for (const row of this.#read(sameRank, this.#pageRows - page.length, rank, at)) page.push(row);
+    for (const row of this.#read(lowerRanks, this.#pageRows - page.length, rank)) page.push(row);
+    this.#show(page);
   }
 
   #read(sql: string, rows: number, ...after: readonly number[]): ClaimRow[] {
@@ -155,7 +158,7 @@ class Backlog {
 }
 
 function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
-  return b === undefined || a[1] < b[1] || (a[1] === b[1] && a[18] < b[18]);
+  return b === undefined || (a[1] - b[1] || a[18] - b[18] || a[0] - b[0]) < 0;
 }
 
 /** Ready jobs of one queue, best first. */
@@ -175,7 +178,7 @@ function choose(claim: Claim, queue: string, tasks: readonly string[], limit: nu
 
 const start = `
   UPDATE job SET state = 'running', worker = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?,
-    passed = iif(passed IS NULL, NULL, -1)
+    ahead = iif(ahead IS NULL, NULL, -1)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 const letGo = "UPDATE job SET unique_held = 0 WHERE seq = ?";
 
@@ -210,9 +213,9 @@ export function claim(tools: ClaimTools, worker: string, wants: readonly Want[],
 
 function handOver({ db, effects, given }: ClaimTools, row: ClaimRow): ClaimedJob {
   const [seq, , uniqueHeld, uniqueUntil, id] = row;
-  const [gates, passed] = [row[19], row[20]];
+  const [gates, ahead] = [row[19], row[20]];
   if (uniqueHeld === 1 && uniqueUntil === "started") db.run(letGo, seq);
-  if (passed !== null && passed >= 0) giveBackAtStart(effects, gatesIn(gates));
+  if (gates !== null && ahead === 0) giveBackAtStart(effects, gates);
   given.remember(id, { seq, gates });
   return toClaimed(row);
 }

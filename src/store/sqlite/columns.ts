@@ -24,18 +24,13 @@ export function toJob<Row extends JobRow>(row: Row): Omit<Row, "gates"> & Pick<J
   return { ...row, gates: gatesIn(row.gates) };
 }
 
-/** What is stored of a job's gates. */
-export function gatesText({ gates }: Pick<Job, "gates">): string | null {
-  return gates.length === 0 ? null : JSON.stringify(gates);
-}
-
 /** Where a ready job stands in its line: see the index job_ready. */
 export const place = "coalesce(age, seq)";
 
 /** Columns of a job that is given out; its attempt and fence as they were before. */
 export const claimColumns: string = `job.seq, job.rank, job.unique_held, job.unique_until, job.id, job.task, job.queue, ${argsColumn},
   job.policy, job.attempt, job.crashes, job.fence, coalesce(job.root, job.id), job.parent, job.trace, job.dependencies, job.submitted_at, job.crash_limit,
-  ${place}, job.gates, job.passed`;
+  ${place}, job.gates, job.ahead`;
 
 /** A row read with {@link claimColumns}, as a list: making objects of rows takes longer than reading them. */
 export type ClaimRow = readonly [
@@ -59,7 +54,7 @@ export type ClaimRow = readonly [
   crashLimit: number,
   place: number,
   gates: string | null,
-  passed: number | null,
+  ahead: number | null,
 ];
 
 /** The job as its worker gets it, with the attempt that now starts. */

@@ -26,6 +26,8 @@ export interface Effects {
   readonly walkers: Walker[];
   /** Gates that are to be opened in those rounds, with how many places were given back. */
   readonly returned: Map<string, number>;
+  /** It is known that the next job's seq is later than all ages. */
+  seqsAreLater: boolean;
   /** The jobs that ended and are not recorded yet, by seq. */
   readonly ended: number[];
   /** Some were recorded. */
@@ -66,6 +68,7 @@ export function noEffects(waitedMs: number = 0): Effects {
     written: false,
     walkers: [],
     returned: new Map(),
+    seqsAreLater: false,
     ended: [],
     anyEnded: false,
     waitedMs,

@@ -13,7 +13,7 @@ import { gatesIn, rest, walkUp } from "./rest.ts";
 
 const endWaiting = `
   UPDATE job SET state = ?, cause = ?, cancel_reason = ?, ended_at = ?, prune_at = ? + keep_ms, unique_held = 0, waits = NULL,
-    gate = NULL WHERE seq = ? RETURNING gates, passed`;
+    gate = NULL WHERE seq = ? RETURNING gates, ahead`;
 
 /** Why a job that nobody holds ends. */
 export interface WaitingEnd {
@@ -24,7 +24,7 @@ export interface WaitingEnd {
 
 /** Ends a live job that nobody holds. */
 export function end(db: Connection, effects: Effects, seq: number, { state, cause, reason }: WaitingEnd, now: number): void {
-  const row = db.get<{ gates: string | null; passed: number | null }>(
+  const row = db.get<{ gates: string | null; ahead: number | null }>(
     endWaiting,
     state,
     cause ?? null,
@@ -35,7 +35,7 @@ export function end(db: Connection, effects: Effects, seq: number, { state, caus
   );
   effects.ended.push(seq);
   if (!row || row.gates === null) return;
-  giveBackAll(effects, gatesIn(row.gates), row.passed);
+  giveBackAll(effects, gatesIn(row.gates), row.ahead);
   const walks = effects.walkers.findIndex((walker) => walker.seq === seq);
   if (walks >= 0) effects.walkers.splice(walks, 1);
 }

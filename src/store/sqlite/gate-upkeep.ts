@@ -3,8 +3,7 @@ import { forgetAt } from "../gate.ts";
 import type { StoredGate } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
-import type { GateRow } from "./gates.ts";
-import { gateColumns, gateRows } from "./gates.ts";
+import { gateColumns, gateOf, gateRows, gatesBy } from "./gates.ts";
 
 /** Gates to be looked at. */
 export const dueGates = "SELECT name FROM gate WHERE look_at IS NOT NULL AND look_at <= ? ORDER BY look_at, name LIMIT ?";
@@ -27,26 +26,40 @@ export function lookAtDue(db: Connection, effects: Effects, now: number, limit: 
   const { returned, walkers } = effects;
   const touched = gateRows(db, returned.keys());
   for (const { name } of db.all<{ name: string }>(dueGates, now, limit)) returned.set(name, returned.get(name) ?? 0);
-  const old = new Map([...touched, ...db.all<GateRow>(oldGates, now, -1)].map((gate) => [gate.name, gate]));
+  const old = new Map([...touched, ...gatesBy(db, oldGates, now, -1)].map((gate) => [gate.name, gate]));
   for (const gate of old.values()) {
     if (gate.held !== (returned.get(gate.name) ?? 0) || forgetAt(gate) > now) continue;
     // Those that have just walked up to it are not there yet.
-    const joining = walkers.filter(({ gates, passed }) => gates[passed]?.name === gate.name).length;
+    const joining = walkers.filter((walker) => gateOf(walker).name === gate.name).length;
     if (countWaiting(db, gate.name) > joining) continue;
     db.run("DELETE FROM gate WHERE name = ?", gate.name);
     returned.delete(gate.name);
   }
 }
 
-// Those that have a place: ready, in a worker's hands, or standing before a later gate.
+// A job has a place of a gate that it has passed; once started, only of those it keeps until it stops.
+const hasPlace = `EXISTS (
+  SELECT 1 FROM json_each(gates) AS own WHERE own.value ->> 0 = ?1
+    AND iif(ahead < 0, own.value ->> 3 = 'stopped', own.key < json_array_length(gates) - ahead))`;
+// No index holds those that have places, which would cost each of them more than a look here and there is worth: so only so many of the
+// ready ones, and of those before a later gate, are looked at.
+const mostLookedAt = 10_000;
 const holders = `
-  SELECT id, gates, passed FROM job INDEXED BY job_placed WHERE passed <> 0 AND prune_at IS NULL AND gates IS NOT NULL ORDER BY seq`;
+  SELECT id FROM (
+    SELECT seq, id FROM job INDEXED BY job_held
+      WHERE worker IS NOT NULL AND prune_at IS NULL AND gates IS NOT NULL AND ${hasPlace}
+    UNION ALL SELECT seq, id FROM job
+      WHERE seq IN (SELECT seq FROM job INDEXED BY job_ready WHERE state = 'ready' LIMIT ${mostLookedAt}) AND gates IS NOT NULL AND ${hasPlace}
+    UNION ALL SELECT seq, id FROM job
+      WHERE seq IN (SELECT seq FROM job INDEXED BY job_line WHERE gate IS NOT NULL LIMIT ${mostLookedAt}) AND ${hasPlace}
+  ) ORDER BY seq LIMIT 10`;
 
 /** See `Store.gates`. */
 export function gates(db: Connection, names: readonly string[]): StoredGate[] {
   return gateRows(db, new Set(names)).flatMap(({ name, room, everyMs, held, lookAt: nextAt }) => {
     const waits = countWaiting(db, name);
     if (held === 0 && waits === 0) return [];
-    return { name, room, everyMs, held, waiting: waits, nextAt, holders: [] };
+    const ids = held === 0 ? [] : db.all<{ id: string }>(holders, name).map(({ id }) => id);
+    return { name, room, everyMs, held, waiting: waits, nextAt, holders: ids };
   });
 }

@@ -1,6 +1,7 @@
 // The rounds at the end of each verb in which jobs pass their gates; see `../gate.ts` for what they mean. A gate is a row; who stands before
 // it is found by the index job_line, and who has a place there is told by how many gates a job has passed, so that
 // a place costs no row of its own. A gate whose job leaves and whose next one comes in the same step is not written at all.
+import type { SQLInputValue } from "node:sqlite";
 import type { Bucket } from "../gate.ts";
 import { forgetAt, lookAt, pass, refill } from "../gate.ts";
 import type { Gate } from "../job.ts";
@@ -13,8 +14,13 @@ import { gatesIn } from "./rest.ts";
 export interface Walker {
   readonly seq: number;
   readonly gates: readonly Gate[];
-  /** How many of them it has passed. */
-  readonly passed: number;
+  /** How many of them it has still to pass. */
+  readonly ahead: number;
+}
+
+/** The gate a job stands before. */
+export function gateOf({ gates, ahead }: Walker): Gate {
+  return gates[gates.length - ahead] as Gate;
 }
 
 function giveBack(effects: Effects, { name }: Gate): void {
@@ -22,18 +28,22 @@ function giveBack(effects: Effects, { name }: Gate): void {
 }
 
 /** Gives back the places that a job keeps until it starts, when it does so for the first time since it passed. */
-export function giveBackAtStart(effects: Effects, gates: readonly Gate[]): void {
-  for (const gate of gates) if (gate.until === "started") giveBack(effects, gate);
+export function giveBackAtStart(effects: Effects, gates: string): void {
+  // Most have no such place, and need not be taken apart.
+  if (!gates.includes('"started"')) return;
+  for (const gate of gatesIn(gates)) if (gate.until === "started") giveBack(effects, gate);
 }
 
-/** How many of its gates a job has passed that has started since: all. */
-export const started = -1;
+/** Gives back the places that a job has which has started. */
+export function giveBackAtStop(effects: Effects, gates: readonly Gate[]): void {
+  for (const gate of gates) if (gate.until === "stopped") giveBack(effects, gate);
+}
 
-/** Gives back all places that a job has which has passed so many of its gates; see the column. */
-export function giveBackAll(effects: Effects, gates: readonly Gate[], passed: number | null): void {
-  if (gates.length === 0 || passed === null) return;
-  const kept = passed === started ? gates.filter(({ until }) => until === "stopped") : gates.slice(0, passed);
-  for (const gate of kept) giveBack(effects, gate);
+/** Gives back all places that a job has, by how many of its gates are ahead of it; see the column. */
+export function giveBackAll(effects: Effects, gates: readonly Gate[], ahead: number | null): void {
+  if (ahead === null) return;
+  if (ahead < 0) giveBackAtStop(effects, gates);
+  else for (const gate of gates.slice(0, gates.length - ahead)) giveBack(effects, gate);
 }
 
 /** A gate as it is stored. */
@@ -43,25 +53,54 @@ export interface GateRow extends Bucket {
   forgetAt: number | null;
 }
 
-/** Columns of a gate. */
-export const gateColumns =
-  "gate.name, gate.room, gate.every_ms AS everyMs, gate.held, gate.tokens, gate.at, gate.look_at AS lookAt, gate.forget_at AS forgetAt";
+/** Columns of a gate, for {@link gatesBy}. */
+export const gateColumns = "gate.name, gate.room, gate.every_ms, gate.held, gate.tokens, gate.at, gate.look_at, gate.forget_at";
 
+// Most gates that are opened have one place: the one that was given back.
+const withHead = `
+  SELECT ${gateColumns}, job.seq, job.gates, job.ahead FROM json_each(?) AS asked CROSS JOIN gate ON gate.name = asked.value
+  LEFT JOIN job ON job.seq = (SELECT one.seq FROM job AS one WHERE one.gate = gate.name ORDER BY one.rank, one.seq LIMIT 1)`;
 const named = `SELECT ${gateColumns} FROM json_each(?) AS asked CROSS JOIN gate ON gate.name = asked.value`;
+
+type GateColumns = [
+  name: string,
+  room: number,
+  everyMs: number | null,
+  held: number,
+  tokens: number,
+  at: number,
+  lookAt: number | null,
+  forgetAt: number | null,
+];
+
+function toGate([name, room, everyMs, held, tokens, at, look, forget]: readonly [...GateColumns, ...unknown[]]): GateRow {
+  return { name, room, everyMs, held, tokens, at, lookAt: look, forgetAt: forget };
+}
+
+/** The gates that this SQL gives. */
+export function gatesBy(db: Connection, sql: string, ...params: SQLInputValue[]): GateRow[] {
+  return db.lists<GateColumns>(sql, ...params).map(toGate);
+}
 
 /** Those of these gates that are stored. */
 export function gateRows(db: Connection, names: Iterable<string>): GateRow[] {
-  return db.all<GateRow>(named, JSON.stringify([...names])).map((row) => ({ ...row }));
+  return gatesBy(db, named, JSON.stringify([...names]));
 }
 
+// Between the seqs of two jobs there is room for a million rounds. Jobs of one round have one age, and stand in the order of their seqs.
+const ageStep = 2 ** -20;
+
 const heads = `
-  SELECT asked.value, job.seq, job.gates, job.passed FROM json_each(?) AS asked CROSS JOIN job ON job.seq IN (
+  SELECT asked.value, job.seq, job.gates, job.ahead FROM json_each(?) AS asked CROSS JOIN job ON job.seq IN (
     SELECT one.seq FROM job AS one WHERE one.gate = asked.value ORDER BY one.rank, one.seq LIMIT ?
   ) ORDER BY asked.key, job.rank, job.seq`;
-type Head = readonly [gate: string, seq: number, gates: string, passed: number];
+type Head = readonly [gate: string, seq: number, gates: string, ahead: number];
+type NoHead = readonly [seq: null, gates: null, ahead: null];
+type GateAndHead = readonly [...GateColumns, ...([seq: number, gates: string, ahead: number] | NoHead)];
 
-const walkOn = "UPDATE job SET gate = ?, passed = ? WHERE seq = ?";
-const goThrough = "UPDATE job SET state = 'ready', gate = NULL, passed = ?, ready_at = ?, age = ? WHERE seq = ?";
+const walkOn = "UPDATE job SET gate = ?, ahead = ? WHERE seq = ?";
+const goThrough = `
+  UPDATE job SET state = 'ready', gate = NULL, ahead = 0, ready_at = ?, age = ? WHERE seq IN (SELECT value FROM json_each(?))`;
 const store = `
   INSERT INTO gate (name, room, every_ms, held, tokens, at, look_at, forget_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
     SET room = excluded.room, every_ms = excluded.every_ms, held = excluded.held, tokens = excluded.tokens, at = excluded.at,
@@ -81,6 +120,8 @@ class Rounds {
   readonly #gates = new Map<string, GateRow>();
   /** As they are stored. */
   readonly #before = new Map<string, GateRow>();
+  /** Who stands first before the gates that have just been read. */
+  readonly #heads = new Map<string, Head | null>();
 
   constructor(db: Connection, effects: Effects, now: number) {
     this.#db = db;
@@ -93,9 +134,9 @@ class Rounds {
     while (walkers.length > 0 || returned.size > 0) {
       const joining = walkers.splice(0).sort((a, b) => a.seq - b.seq);
       const moved = new Set(returned.keys());
-      for (const { gates, passed } of joining) moved.add((gates[passed] as Gate).name);
+      for (const walker of joining) moved.add(gateOf(walker).name);
       this.#load(moved);
-      for (const { gates, passed } of joining) this.#join(gates[passed] as Gate);
+      for (const walker of joining) this.#join(gateOf(walker));
       for (const [name, count] of returned) {
         const gate = this.#gates.get(name);
         if (gate) gate.held -= count;
@@ -109,9 +150,11 @@ class Rounds {
   #load(names: ReadonlySet<string>): void {
     const missing = [...names].filter((name) => !this.#gates.has(name));
     if (missing.length === 0) return;
-    for (const row of gateRows(this.#db, missing)) {
-      this.#gates.set(row.name, row);
-      this.#before.set(row.name, { ...row });
+    for (const row of this.#db.lists<GateAndHead>(withHead, JSON.stringify(missing))) {
+      const [name] = row;
+      this.#gates.set(name, toGate(row));
+      this.#before.set(name, toGate(row));
+      this.#heads.set(name, row[8] === null ? null : [name, row[8], row[9], row[10]]);
     }
   }
 
@@ -132,32 +175,41 @@ class Rounds {
       else byReach.set(most, [gate]);
     }
     byReach.delete(0);
-    const through: { readonly seq: number; readonly passed: number }[] = [];
+    const through: number[] = [];
     for (const [most, alike] of byReach) {
-      const names = JSON.stringify(alike.map(({ name }) => name));
-      for (const [name, seq, text, passed] of this.#db.lists<Head>(heads, names, most)) {
+      for (const [name, seq, gates, ahead] of this.#headsOf(alike, most)) {
         const gate = this.#gates.get(name) as GateRow;
         if (!pass(gate)) gate.lookAt = lookAt(gate, this.#now);
-        else {
-          const walker = { seq, gates: gatesIn(text), passed: passed + 1 };
-          if (walker.passed === walker.gates.length) through.push(walker);
-          else this.#walkOn(walker);
-        }
+        else if (ahead === 1) through.push(seq);
+        else this.#walkOn({ seq, gates: gatesIn(gates), ahead: ahead - 1 });
       }
     }
-    if (through.length > 0) this.#makeReady(through.sort((a, b) => a.seq - b.seq));
+    this.#heads.clear();
+    if (through.length > 0) this.#makeReady(through);
+  }
+
+  /** Those that stand before these gates, at most so many of each, first those that are first. */
+  #headsOf(gates: readonly GateRow[], most: number): readonly Head[] {
+    const read: Head[] = [];
+    const unread: string[] = [];
+    for (const { name } of gates) {
+      const head = most === 1 ? this.#heads.get(name) : undefined;
+      if (head) read.push(head);
+      else if (head === undefined) unread.push(name);
+    }
+    return unread.length === 0 ? read : [...read, ...this.#db.lists<Head>(heads, JSON.stringify(unread), most)];
   }
 
   #walkOn(walker: Walker): void {
-    this.#db.run(walkOn, (walker.gates[walker.passed] as Gate).name, walker.passed, walker.seq);
+    this.#db.run(walkOn, gateOf(walker).name, walker.ahead, walker.seq);
     this.#effects.walkers.push(walker);
   }
 
-  #makeReady(through: readonly { readonly seq: number; readonly passed: number }[]): void {
-    let age = nextAge(this.#db);
-    for (const { seq, passed } of through) this.#db.run(goThrough, passed, this.#now, (age += ageStep), seq);
+  #makeReady(through: readonly number[]): void {
+    const age = lastAge(this.#db) + ageStep;
+    this.#db.run(goThrough, this.#now, age, JSON.stringify(through));
     this.#db.run("UPDATE tally SET age = ?", age);
-    this.#effects.ready = true;
+    Object.assign(this.#effects, { ready: true, seqsAreLater: false });
   }
 
   #save(): void {
@@ -189,11 +241,8 @@ function areEqual(a: GateRow, b: GateRow): boolean {
   );
 }
 
-// Between the seqs of two jobs there is room for a million ages.
-const ageStep = 2 ** -20;
-
 /** The last age given to a job, or the seq of the job added last, whichever is later. */
-function nextAge(db: Connection): number {
+function lastAge(db: Connection): number {
   return db.get<{ age: number }>("SELECT max(age, (SELECT max(seq) FROM job)) AS age FROM tally")?.age ?? 0;
 }
 

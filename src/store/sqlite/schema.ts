@@ -96,8 +96,8 @@ const recordsAndWaits = `
   ALTER TABLE job ADD COLUMN waits TEXT;
   ALTER TABLE job ADD COLUMN gates TEXT;                               -- JSON; null when it has none
   ALTER TABLE job ADD COLUMN gate TEXT;                                -- the one it stands before
-  ALTER TABLE job ADD COLUMN passed INTEGER;                           -- how many of its gates it has passed; -1: all, and started since
-  ALTER TABLE job ADD COLUMN age REAL;                                 -- where it stands among seqs since it passed the last; null: at its own
+  ALTER TABLE job ADD COLUMN ahead INTEGER;                            -- how many of its gates it has still to pass; -1: none, and it started since
+  ALTER TABLE job ADD COLUMN age REAL;                                 -- since it passed the last one: where it stands among seqs
   ALTER TABLE edge ADD COLUMN tolerated INTEGER NOT NULL DEFAULT 0;    -- 1: however dep ends, it is done to job
   CREATE TABLE record (                                                -- named texts; those of the store itself have job 0
     job INTEGER NOT NULL,

@@ -12,7 +12,7 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import type { Fallen } from "./ends.ts";
 import { failAbove, releaseAbove } from "./ends.ts";
-import { giveBackAll, openGates, started } from "./gates.ts";
+import { giveBackAtStop, openGates } from "./gates.ts";
 import { countRecords } from "./record.ts";
 import { gatesIn } from "./rest.ts";
 
@@ -45,7 +45,7 @@ function record(
   const { id, fence } = outcome;
   if (outcome.kind === "done") {
     if (db.run(finish, outcome.result, now, now, seq, id, worker, fence) === 0) return false;
-    if (gates !== null) giveBackAll(effects, gatesIn(gates), started);
+    if (gates !== null) giveBackAtStop(effects, gatesIn(gates));
     effects.ended.push(seq);
     batch.done.push(seq);
     return true;

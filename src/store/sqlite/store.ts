@@ -226,7 +226,7 @@ class SqliteStore implements Store {
   }
 
   remove(filter: JobFilter): Promise<number> {
-    return this.#write(1, () => remove(this.#db, filter));
+    return this.#write(1, (effects) => remove(this.#db, effects, filter));
   }
 
   tend(now: number, limit: number): Promise<Tended> {

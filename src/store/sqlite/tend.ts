@@ -66,7 +66,7 @@ function promote(db: Connection, effects: Effects, now: number, limit: number): 
   return rows.length;
 }
 
-function prune(db: Connection, now: number, limit: number): number {
+function prune(db: Connection, effects: Effects, now: number, limit: number): number {
   const pruned: number[] = [];
   for (const { seq, dependencies, keepMs } of db.all<{ seq: number; dependencies: number; keepMs: number }>(
     overkept,
@@ -78,7 +78,7 @@ function prune(db: Connection, now: number, limit: number): number {
       db.run("UPDATE job SET prune_at = ? WHERE seq = ?", now + reprieveMs(keepMs), seq);
       continue;
     }
-    erase(db, seq, dependencies);
+    erase(db, effects, seq, dependencies);
     pruned.push(seq);
   }
   forgetRecords(db, pruned);
@@ -94,7 +94,7 @@ export function tend(db: Connection, effects: Effects, now: number, most: number
   const promoted = promote(db, effects, now, limit);
   lookAtDue(db, effects, now, limit);
   openGates(db, effects, now);
-  const pruned = prune(db, now, limit);
+  const pruned = prune(db, effects, now, limit);
   return { promoted, recovered, pruned, ended, lost, nextDueAt: nextDueAt(db) };
 }
 
