@@ -3,10 +3,17 @@ export { task } from "./task/task.ts";
 export type { Task } from "./task/task.ts";
 export { call } from "./task/call.ts";
 export type { Arg, Call, CallArgs } from "./task/call.ts";
-export { context } from "./task/context.ts";
-export type { Context } from "./task/context.ts";
+export { chain, chord, chunks, collect, group, skip } from "./task/flow.ts";
+export type { GroupOptions, OutcomesOf, ResultsOf } from "./task/flow.ts";
+export type { FailedPolicy } from "./task/gather.ts";
+export type { GraphOptions } from "./task/inherit.ts";
+export { context } from "./pool/context.ts";
+export type { TaskContext as Context } from "./pool/context.ts";
+export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { StreamOptions } from "./task/generator.ts";
+export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";
 export type { StandardSchema } from "./task/schema.ts";
 export type { FinalState, JobState, LiveState } from "./task/state.ts";
 
@@ -17,11 +24,20 @@ export type { Results } from "./pool/results.ts";
 
 export { connect } from "./fleet/connect.ts";
 export type { ConnectOptions } from "./fleet/connect.ts";
-export type { Hands, JobQuery } from "./fleet/hands.ts";
+export type { CancelOptions, JobChanges } from "./fleet/control.ts";
+export type { JobLines, LogLine } from "./fleet/job-reader.ts";
+export type { CallFailure, Callbacks } from "./fleet/callbacks.ts";
+export type { Hands, JobQuery, QueueInfo, SubmitOptions } from "./fleet/hands.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
+export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
+export type { Schedule, ScheduleInfo } from "./fleet/schedules/schedule.ts";
+export type { ApplyOptions, ScheduleChanges } from "./fleet/schedules/schedules.ts";
+export type { Every, Once, StoredWhen, When } from "./fleet/schedules/when.ts";
 export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
+export type { QueueChoice } from "./fleet/queue-choice.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
+export type { Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";
@@ -34,10 +50,12 @@ export {
   DuplicateJobError,
   ExpiredError,
   ManyhandsError,
+  RestartedError,
   StoreError,
   StoreLostError,
   StoreUnavailable,
   TimeoutError,
+  UndoError,
   UsageError,
   WorkerDiedError,
 } from "./core/errors.ts";

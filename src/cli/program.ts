@@ -7,14 +7,17 @@ import { systemRuntime } from "../core/runtime.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Run } from "./command.ts";
 import { addCancel } from "./commands/cancel.ts";
+import { addChange } from "./commands/change.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
+import { addLogs } from "./commands/logs.ts";
 import { addMap } from "./commands/map.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addMove } from "./commands/move.ts";
 import { addPause } from "./commands/pause.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addRetry } from "./commands/retry.ts";
+import { addSchedules } from "./commands/schedules.ts";
 import { addShow } from "./commands/show.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
@@ -48,10 +51,13 @@ function makeProgram(run: Run, output: Output): Command {
     addSubmit,
     addJobs,
     addShow,
+    addLogs,
     addRetry,
     addCancel,
+    addChange,
     addQueues,
     addPause,
+    addSchedules,
     addWorkers,
     addMigrate,
     addMove,

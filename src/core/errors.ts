@@ -39,13 +39,35 @@ export class CancelledError extends ManyhandsError {
   }
 }
 
-/** An attempt ran longer than its `timeout`. `afterMs` is that timeout. */
+/** An attempt ran longer than its `timeout`, or a job than its `deadline`. `afterMs` is that limit. */
 export class TimeoutError extends ManyhandsError {
   readonly afterMs: number;
 
-  constructor(message: string, afterMs: number) {
-    super("TIMEOUT", message);
+  constructor(message: string, afterMs: number, options?: ErrorOptions) {
+    super("TIMEOUT", message, options);
     this.afterMs = afterMs;
+  }
+}
+
+/** A job failed or was cancelled (`cause`), and steps it had done could not be undone: they are still done, and recorded as such. */
+export class UndoError extends ManyhandsError {
+  readonly steps: readonly string[];
+
+  constructor(failed: readonly { readonly step: string; readonly error: unknown }[], cause: unknown) {
+    const each = failed.map(({ step, error }) => `"${step}": ${error instanceof Error ? error.message : String(error)}`);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super("UNDO", `Undoing failed for ${each.join("; ")}. Undo these by hand. Why they were to be undone: ${why}`, { cause });
+    this.steps = failed.map(({ step }) => step);
+  }
+}
+
+/** How an attempt that is suspended comes out of a thread or process. Internal: nobody gets to see it. */
+export class SuspendedError extends ManyhandsError {
+  readonly suspension: { readonly dueAt: number | null; readonly seen: number; readonly waits: string };
+
+  constructor(suspension: SuspendedError["suspension"]) {
+    super("SUSPENDED", "The attempt is suspended and goes on later.");
+    this.suspension = suspension;
   }
 }
 
@@ -72,10 +94,33 @@ export class WorkerDiedError extends ManyhandsError {
   }
 }
 
-/** A call could not run because one it depends on did not succeed; `cause` is that one's error. */
+/** A call could not run because one it depends on, directly or not, did not succeed; `cause` is that one's error. */
 export class DependencyFailedError extends ManyhandsError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The names of the tasks from this call down to the one that did not succeed: `["report", "total", "countWords"]`. */
+  readonly path: readonly string[];
+  /** The id of the one that did not succeed. */
+  readonly jobId: string;
+
+  constructor(message: string, path: readonly string[], jobId: string, options?: ErrorOptions) {
     super("DEPENDENCY_FAILED", message, options);
+    this.path = path;
+    this.jobId = jobId;
+  }
+}
+
+/**
+ * Parts of a call's output were read from an attempt that failed or was given back, and another has begun: what was read is void. Give
+ * `stream({ restarted })` to be told of it and to read on, from the first part.
+ */
+export class RestartedError extends ManyhandsError {
+  readonly id: string;
+
+  constructor(id: string) {
+    super(
+      "RESTARTED",
+      `The attempt of ${id} whose parts were being read is void, and another has begun. Read again, or pass { restarted } to stream().`,
+    );
+    this.id = id;
   }
 }
 

@@ -1,15 +1,25 @@
 // The jobs a worker holds: those claimed and not started, in slots, and the attempts that run. It starts what there is room for,
 // a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
-import { CancelledError } from "../core/errors.ts";
+import { CancelledError, TimeoutError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
+import { chunkOf } from "../task/chunk.ts";
 import { decode, encode } from "../task/codec.ts";
+import { groupTask } from "../task/flow.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { definitionOf } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
-import { outcomeOf } from "./outcome.ts";
+import type { Awaited, Children } from "./children.ts";
+import { overdueRecord } from "./control.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Given } from "./given.ts";
+import { isUncalledFor, resultsOf } from "./given.ts";
+import type { JobOutput } from "./job-output.ts";
+import type { Journal } from "./journal.ts";
+import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
 import type { Held } from "./slots.ts";
@@ -23,24 +33,41 @@ interface Running {
   readonly job: ClaimedJob;
   readonly slots: Slots;
   readonly policy: AttemptPolicy;
+  readonly deadline: Deadline | undefined;
   readonly definition: Definition;
   /** When it was started here, on the monotonic clock. */
   readonly since: number;
   attempt: Attempt | undefined;
   isCancelled: boolean;
+  children: Children | undefined;
+  /** How many promises of children it awaits. */
+  awaited: number;
+  /** False while it waits: its slot is another's. */
+  hasSlot: boolean;
+  isOver: boolean;
 }
 
 /** What attempts need of their worker. */
 export interface AttemptsHost {
   readonly runtime: Runtime;
+  /** The store's clock. */
+  now(): number;
   readonly tasks: ReadonlyMap<string, Definition>;
   readonly pools: WorkerPools;
   /** How many tasks at a time run on the event loop. */
   readonly concurrency: number;
   readonly graceMs: number;
+  /** The store's clock. */
+  now(): number;
   /** An attempt has ended; its slot is free. */
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
+  readonly journal: Journal;
+  readonly output: JobOutput;
+  /** What a job may submit. */
+  children(job: ClaimedJob, awaited: Awaited): Children;
+  /** Slots have become free, or the state of these jobs has changed between running and waiting. */
+  waits(): void;
   /** The task with this number begins to run on the event loop; -1 when it has returned. */
   onLoop(task: number): void;
 }
@@ -53,6 +80,8 @@ export class Attempts {
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
   readonly #progress = new Map<string, readonly [id: string, fence: number, text: string]>();
+  /** What the store has not been told: jobs that wait for children, or do so no more. */
+  readonly #waits = new Map<string, readonly [id: string, fence: number, waits: string | null]>();
   #isTurnDeferred = false;
 
   constructor(host: AttemptsHost) {
@@ -60,10 +89,14 @@ export class Attempts {
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
-    for (const place of ["thread", "process", "loop"] as const) {
-      const names = definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name);
+    const places = (["thread", "process", "loop"] as const)
+      .map((place) => [place, definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name)] as const)
+      .filter(([, names]) => names.length > 0);
+    // Every worker serves groups, wherever it has slots: they take no time.
+    places.at(-1)?.[1].push(groupTask.name);
+    for (const [place, names] of places) {
       const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      if (names.length > 0) this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
+      this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
     }
     this.slots = [...this.#slotsOf.values()];
   }
@@ -83,10 +116,11 @@ export class Attempts {
     return [...this.#running.values()].map(({ job }): Claim => job).concat(this.slots.flatMap((slots) => slots.claims()));
   }
 
-  /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
-  hold(job: ClaimedJob, inputs: readonly string[]): void {
-    const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";
-    this.#slotsOf.get(place)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
+  /** Takes in a claimed job, with what it gets of its dependencies. */
+  hold(job: ClaimedJob, inputs: readonly Given[], deadline?: Deadline): void {
+    const place = this.#host.tasks.get(job.task)?.policy.on;
+    const slots = place ? this.#slotsOf.get(place) : this.slots.at(-1);
+    slots?.hold({ job, inputs, deadline, since: this.#host.runtime.elapsed() });
   }
 
   /** Starts held jobs, and gives the loop back every few ms: many short jobs hold up neither I/O nor the commit of their outcomes. */
@@ -106,17 +140,28 @@ export class Attempts {
     return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
   }
 
+  /** Jobs that have begun to wait, or to work again, since this was last asked. */
+  takeWaits(): (readonly [id: string, fence: number, waits: string | null])[] {
+    const waits = [...this.#waits.values()];
+    this.#waits.clear();
+    return waits;
+  }
+
   /** Takes back those that were given to a pool before `elapsed` and that it has not begun; they end as released. */
   retract(elapsed: number): void {
     for (const { since, attempt } of this.#running.values()) if (since < elapsed) attempt?.retract();
   }
 
-  /** Takes out those that run, and aborts them; how they end is of no interest any more. */
-  abandon(reason: Error): ClaimedJob[] {
-    const abandoned = [...this.#running.values()];
-    this.#running.clear();
-    this.#progress.clear();
-    for (const { attempt } of abandoned) attempt?.abort(reason);
+  /** Takes out those that run, or only those that wait, and aborts them; how they end is of no interest any more. */
+  abandon(reason: Error, which: "all" | "waiting" = "all"): ClaimedJob[] {
+    const abandoned = [...this.#running.values()].filter(({ hasSlot }) => which === "all" || !hasSlot);
+    for (const { job, attempt } of abandoned) {
+      this.#running.delete(job.id);
+      this.#progress.delete(job.id);
+      this.#host.output.end(job);
+      this.#waits.delete(job.id);
+      attempt?.abandon(reason);
+    }
     return abandoned.map(({ job }) => job);
   }
 
@@ -125,9 +170,17 @@ export class Attempts {
     for (const id of ids) {
       const running = this.#running.get(id);
       if (!running || running.isCancelled) continue;
-      running.isCancelled = true;
       running.attempt?.abort(new CancelledError(`Job ${id} of task "${running.job.task}" was cancelled.`));
+      this.#cancelled(running);
     }
+  }
+
+  #cancelled(running: Running): void {
+    running.isCancelled = true;
+    const { id } = running.job;
+    running.children?.cancel(`job ${id}, which had submitted it, was cancelled`).catch((error: unknown) => {
+      this.#host.report({ kind: "store-failed", error: error as Error });
+    });
   }
 
   /** The progress reported since it was last asked for. */
@@ -146,33 +199,49 @@ export class Attempts {
     });
   }
 
-  #begin({ job, inputs }: Held, slots: Slots): void {
-    const definition = this.#host.tasks.get(job.task) as Definition;
+  #begin({ job, inputs, deadline }: Held, slots: Slots): void {
+    const known = this.#host.tasks.get(job.task);
+    const definition = known ?? definitionOf(groupTask);
+    const policy = decodePolicy(job.policy);
     const running: Running = {
       job,
       slots,
-      definition,
-      policy: decodePolicy(job.policy),
+      definition: policy.isChunk ? chunkOf(definition) : definition,
+      policy,
+      deadline,
       since: this.#host.runtime.elapsed(),
       attempt: undefined,
-      isCancelled: false,
+      isCancelled: isUncalledFor(inputs, policy),
+      children: undefined,
+      awaited: 0,
+      hasSlot: true,
+      isOver: false,
     };
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const results = inputs.map((text) => decode(text));
-      // Threads and processes read the stored text themselves, unless results have to be filled in.
-      if (slots.place !== "loop" && results.length === 0) {
-        running.attempt = this.#host.pools.start(slots.place, definition, job.args, this.#optionsOf(running), end);
-        return;
-      }
-      const stored = decode(job.args, results) as readonly unknown[];
-      const args = results.length === 0 ? stored : checkInput(definition, stored);
-      if (slots.place === "loop") return this.#startOnLoop(running, args, end);
-      running.attempt = this.#host.pools.start(slots.place, definition, args, this.#optionsOf(running), end);
+      const isLate = deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at;
+      if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
+      this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
+      // A thread or process has a ms for it.
+      if (deadline?.undoes && slots.place === "loop")
+        running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
     } catch (error) {
       this.#end(running, { kind: "failed", error });
     }
+  }
+
+  #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
+    const { job, definition } = running;
+    // Threads and processes read the stored text themselves, unless results have to be filled in.
+    if (place !== "loop" && results.length === 0) {
+      running.attempt = this.#host.pools.start(place, definition, job.args, this.#optionsOf(running), end);
+      return;
+    }
+    const stored = decode(job.args, results) as readonly unknown[];
+    const args = results.length === 0 ? stored : checkInput(definition, stored);
+    if (place === "loop") return this.#startOnLoop(running, args, end);
+    running.attempt = this.#host.pools.start(place, definition, args, this.#optionsOf(running), end);
   }
 
   #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
@@ -183,29 +252,135 @@ export class Attempts {
     this.#host.onLoop(-1);
   }
 
-  #optionsOf({ job, policy }: Running): AttemptOptions {
-    const { runtime, graceMs } = this.#host;
+  /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
+  #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
+    if (!deadline) return timeoutMs;
+    return Math.min(Math.max(0, Math.ceil(deadline.at - this.#host.now())) + 1, timeoutMs ?? Infinity);
+  }
+
+  #childrenOf(running: Running): Children {
+    running.children ??= this.#host.children(running.job, (promise) => this.#awaited(running, promise));
+    return running.children;
+  }
+
+  /** A task awaits a child: meanwhile its slot is another's. */
+  async #awaited<T>(running: Running, promise: Promise<T>): Promise<T> {
+    running.awaited += 1;
+    if (running.awaited === 1 && running.hasSlot) {
+      running.hasSlot = false;
+      running.slots.leave();
+      this.#tellWaits(running, '"children"');
+    }
+    try {
+      return await promise;
+    } finally {
+      running.awaited -= 1;
+      if (running.awaited === 0 && !running.isOver) await this.#goOn(running);
+    }
+  }
+
+  async #goOn(running: Running): Promise<void> {
+    await running.slots.enter();
+    // Meanwhile it may have ended, or another part of it waits or goes on.
+    if (running.isOver || running.awaited > 0 || running.hasSlot) return this.#leave(running.slots);
+    running.hasSlot = true;
+    this.#tellWaits(running, null);
+    running.attempt?.resumed();
+  }
+
+  #leave(slots: Slots): void {
+    slots.leave();
+    if (slots.held > 0) this.#turnSoon();
+  }
+
+  #tellWaits({ job, slots }: Running, waits: string | null): void {
+    if (this.#running.has(job.id)) this.#waits.set(job.id, [job.id, job.fence, waits]);
+    if (slots.held > 0) this.#turnSoon();
+    this.#host.waits();
+  }
+
+  #durableOf(running: Running): AttemptOptions["durable"] {
+    const { job, policy, deadline, definition } = running;
+    const { journal, runtime } = this.#host;
     return {
       id: job.id,
-      attempt: job.attempt,
-      timeoutMs: policy.timeoutMs,
-      graceMs,
+      task: job.task,
       runtime,
-      progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
-      log: (message) => this.#host.report({ kind: "log", id: job.id, task: job.task, message }),
+      now: () => this.#host.now(),
+      // Nobody ran the job before its first claim: no step can be recorded.
+      read: (prefix) => (job.fence === 1 && prefix === "step/" ? Promise.resolve([]) : journal.read(job, prefix)),
+      write: (changes) => journal.write(job, changes),
+      isHeld: () => running.awaited > 0,
+      cancelled: () => this.#cancelled(running),
+      isLast: (error) => {
+        const { isCancelled } = running;
+        if (isOverdue(job, { policy, deadline, now: this.#host.now() })) return true;
+        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled });
+      },
+      changed: (gone, fresh) => this.#host.report({ kind: "steps-changed", id: job.id, task: job.task, gone, fresh }),
     };
   }
 
+  #optionsOf(running: Running): AttemptOptions {
+    const { job } = running;
+    const { runtime, graceMs } = this.#host;
+    const childrenOf = (): Children => this.#childrenOf(running);
+    const durableOf = (): AttemptOptions["durable"] => this.#durableOf(running);
+    return {
+      get durable() {
+        return durableOf();
+      },
+      get children() {
+        return childrenOf();
+      },
+      id: job.id,
+      attempt: job.attempt,
+      timeoutMs: this.#timeoutOf(running),
+      graceMs,
+      runtime,
+      progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
+      log: (message) => this.#log(running, message),
+      part: (text) => this.#part(running, text),
+    };
+  }
+
+  #log(running: Running, message: string): void {
+    const { job } = running;
+    this.#host.report({ kind: "log", id: job.id, task: job.task, message });
+    if (this.#running.get(job.id) === running) this.#host.output.log(job, message);
+  }
+
+  #part(running: Running, text: string): Promise<void> | undefined {
+    return this.#running.get(running.job.id) === running ? this.#host.output.part(running.job, text) : undefined;
+  }
+
+  /** The attempt is over when all it gave is written: a reader who sees its end must find every part. */
   #end(running: Running, ended: AttemptEnd): void {
-    const { job, slots, definition, policy, isCancelled } = running;
-    const { runtime } = this.#host;
-    slots.free(job.task, ended.kind !== "retracted");
+    const { output } = this.#host;
+    const isDone = ended.kind === "done" || ended.kind === "encoded";
+    if (!isDone || !output.hasParts(running.job)) return this.#over(running, ended);
+    output.written(running.job).then(
+      () => this.#over(running, ended),
+      (error: unknown) => this.#over(running, { kind: "failed", error }),
+    );
+  }
+
+  #over(running: Running, ended: AttemptEnd): void {
+    const { job, slots, definition, policy, deadline, isCancelled } = running;
+    running.isOver = true;
+    if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
     // Abandoned: the job is someone else's, or nobody's, by now.
     if (this.#running.get(job.id) !== running) return;
     this.#running.delete(job.id);
     this.#progress.delete(job.id);
-    const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: runtime.now(), random: runtime.random() };
+    const { output } = this.#host;
+    if (ended.kind === "failed" && ended.overdue && isCancelled) output.note(job, [overdueRecord(job.fence), ended.overdue]);
+    output.end(job);
+    this.#waits.delete(job.id);
+    const { retryIf } = definition.options;
+    const random = this.#host.runtime.random();
+    const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }
 }

@@ -8,29 +8,49 @@ import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
 import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
-import type { Ended } from "../store/job.ts";
-import type { Added, JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
+import type { ClaimedJob, Ended } from "../store/job.ts";
+import type { Added, JobFilter, QueueStats, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
+import { encode } from "../task/codec.ts";
 import { currentContext } from "../task/context.ts";
+import { signalRecord } from "../task/durable.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
+import type { GraphOptions } from "../task/inherit.ts";
+import { checkGraphOptions } from "../task/inherit.ts";
 import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
-import { errorOf } from "./ending.ts";
+import type { Callbacks } from "./callbacks.ts";
+import { callbackId } from "./callbacks.ts";
+import { errorsOf } from "./causes.ts";
+import type { Awaited, Children } from "./children.ts";
+import { awaitedFuture, ChildNames, ChildSubmitter } from "./children.ts";
+import type { CancelOptions, JobChanges } from "./control.ts";
+import { cancelTerms, changesOf, confirm } from "./control.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
+import { readLog, readParts } from "./job-reader.ts";
+import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanOptions } from "./plan.ts";
 import { Queue } from "./queue.ts";
+import type { ScheduleDefinition, ScheduleOptions } from "./schedules/define.ts";
+import type { Schedule, ScheduleInfo } from "./schedules/schedule.ts";
+import type { ApplyOptions, ScheduleChanges } from "./schedules/schedules.ts";
+import { Schedules } from "./schedules/schedules.ts";
+import type { When } from "./schedules/when.ts";
+import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
+import type { Unmatched, WorkerInfo } from "./worker-info.ts";
+import { unmatched, workerInfo } from "./worker-info.ts";
 
 /** Which jobs to list, newest first. */
 export interface JobQuery extends JobFilter {
@@ -40,8 +60,8 @@ export interface JobQuery extends JobFilter {
   readonly before?: string;
 }
 
-/** How a call is submitted. */
-export interface SubmitOptions {
+/** How a call is submitted. `priority` and `deadline` go down to every call in it whose task does not say its own. */
+export interface SubmitOptions<Result = never> extends GraphOptions, Callbacks<Result> {
   /**
    * Your own open transaction on the store's database (a `DatabaseSync` of node:sqlite on the same file, a client of pg on the same database): the
    * job exists exactly if that is committed. `submitted` then resolves before the commit; await the result after it. While the
@@ -52,7 +72,7 @@ export interface SubmitOptions {
 
 function checkSubmitOptions(given: unknown): SubmitOptions {
   if (given === undefined) return {};
-  checkOptions(given, ["tx"], "submit()");
+  checkOptions(given, ["tx", "priority", "deadline", "onDone", "onFailed"], "submit()");
   const { tx } = given as SubmitOptions;
   if ("tx" in (given as object) && (typeof tx !== "object" || tx === null)) {
     throw new UsageError(
@@ -60,6 +80,26 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
     );
   }
   return given as SubmitOptions;
+}
+
+/** A queue with its numbers. */
+export interface QueueInfo extends QueueStats {
+  /** Ready jobs of this queue that no live worker may take; empty when all is well. */
+  readonly unmatched: readonly Unmatched[];
+}
+
+/** Of so many tasks in queues it is looked whether a worker takes them. */
+const mostLines = 10_000;
+
+/** Where the jobs of a submit or a map come from: this program, or a job that runs in it. */
+interface Source {
+  plan(call: Call<unknown>, options?: PlanOptions): Plan;
+  submit(plan: Plan): Submission;
+  readonly awaited?: Awaited;
+}
+
+function callOf(what: Call<unknown> | AnyTask, args: readonly unknown[]): Call<unknown> {
+  return isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
 }
 
 /** How many late or due rows are seen to along with a dismissed worker. */
@@ -89,9 +129,15 @@ export class Hands implements Executor {
   readonly #store: Store;
   readonly #runtime: Runtime;
   readonly #submitter: Submitter;
+  readonly #childSubmitter: ChildSubmitter;
   readonly #awaiter: Awaiter;
   readonly #workers = new Set<Worker>();
   readonly #access: JobAccess;
+  readonly #schedules: Schedules;
+  readonly #source: Source = {
+    plan: (call) => this.#plan(call),
+    submit: (planned) => this.#submitter.submit(planned),
+  };
   #closing: Promise<void> | undefined;
 
   /** Made by `connect()`. The store is closed with it. */
@@ -99,28 +145,45 @@ export class Hands implements Executor {
     this.#store = store;
     this.#runtime = runtime;
     this.#submitter = new Submitter(store, runtime);
+    this.#childSubmitter = new ChildSubmitter(store, runtime);
     this.#awaiter = new Awaiter(store, runtime);
     this.#access = {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
-      causeOf: (id) => this.#causeOf(id),
+      explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
+      parts: (id, restarted) => readParts(this.#store, this.#runtime, id, restarted),
       look: async (id) => (await this.#store.get([id]))[0],
     };
+    this.#schedules = new Schedules(
+      {
+        store,
+        mark: () => runtime.id(),
+        follow: (id, adding) => {
+          const submitted = adding.then((added) => added.existing ?? added.id);
+          return jobFuture(this.#access, { id, state: "ready", submitted, fresh: () => false });
+        },
+      },
+      runtime,
+    );
   }
 
-  submit<Result>(call: Call<Result>, options?: SubmitOptions): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: SubmitOptions<Result>): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
    * has it safe; the future itself with the result. Throws UsageError or CodecError at once when the call cannot be stored.
    */
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
-    const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
-    const planned = plan(asked, this.#runtime, this.#store.now());
-    const { tx } = isCall(what) ? checkSubmitOptions(args[0]) : {};
-    if (tx === undefined) return this.#submitPlan(planned);
-    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all.at(-1) as Added);
+    const options = isCall(what) ? checkSubmitOptions(args[0]) : {};
+    const planned = this.#plan(callOf(what, args), options);
+    const { tx } = options;
+    if (tx === undefined) return this.#send(planned, this.#source);
+    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all[planned.rootAt] as Added);
     return this.#follow(planned, added, () => false);
   }
 
@@ -154,6 +217,7 @@ export class Hands implements Executor {
       ended: (ended: readonly Ended[]): void => this.#awaiter.tell(ended),
       wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
       look: (): void => this.#awaiter.look(),
+      children: (job: ClaimedJob, awaited: Awaited): Children => this.#childrenOf(job, awaited),
     };
     const worker = new Worker(host, options);
     this.#workers.add(worker);
@@ -182,6 +246,14 @@ export class Hands implements Executor {
     return rows.map(jobInfo);
   }
 
+  /**
+   * What a job has logged with `context().log()`, kept with it: the last 1000 lines, or 64 kB, of all its attempts. A line is there
+   * a fifth of a second after it was logged. Empty where there is no such job.
+   */
+  logs(id: string): Promise<JobLines> {
+    return readLog(this.#store, id);
+  }
+
   /** How many jobs the filter selects. */
   count(filter: JobFilter = {}): Promise<number> {
     return this.#store.count(checkFilter(filter, "count()"));
@@ -189,21 +261,55 @@ export class Hands implements Executor {
 
   /**
    * Cancels a job, or all that the filter selects, with everything below that nothing else needs. The wish is stored: it outlives
-   * this program and reaches a running job on any machine within a second; `requested` counts those.
+   * this program and reaches a running job on any machine within a second; `requested` counts those, unless you wait for their end
+   * (`wait`). `{ root: id }` is the whole graph of a call.
    */
-  async cancel(which: string | JobFilter, reason?: string): Promise<CancelReceipt> {
+  async cancel(which: string | JobFilter, how?: string | CancelOptions): Promise<CancelReceipt> {
+    const { reason, waitMs } = cancelTerms(how);
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
     await this.#submitter.idle();
-    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#store.now());
+    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason, this.#store.now());
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
-    return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
+    const confirmed = await confirm(this.#store, this.#awaiter, this.#runtime, requested, waitMs);
+    return { waiting: cancelled.length, ...confirmed };
   }
 
-  /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
+  /**
+   * Sends a signal to a job, for `context().waitFor(name)` of its task; `payload` is what that gives. It is kept until it is asked for. Rejects
+   * with a UsageError when there is no such job or it has ended, and with a CodecError for what cannot be sent.
+   */
+  async signal(id: string, name: string, payload?: unknown): Promise<void> {
+    if (typeof name !== "string" || name === "") throw new UsageError(`signal() takes a name, found ${show(name)}.`);
+    const text = encode(payload, "payload");
+    await this.#submitter.idle();
+    const record = { job: id, name: signalRecord(name, this.#store.now(), this.#runtime.id()), text, claim: null, tell: false };
+    const [written] = await this.#store.write([record], this.#store.now());
+    if (written) return;
+    throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
+  }
+
+  /**
+   * Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed; what is done is not
+   * done again. By id, what was to be done after its success (`onDone`) comes with it. Gives the ids.
+   */
   async retry(which: string | JobFilter): Promise<readonly string[]> {
-    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "retry()");
+    const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : checkFilter(which, "retry()");
     return this.#store.retry(filter, this.#store.now());
+  }
+
+  /**
+   * Changes jobs that wait (`blocked`, `scheduled` or `ready`): their priority, their queue, or when they are due. Others are left
+   * alone. Gives the ids of those it changed. Rejects with UsageError when nothing is to be changed.
+   */
+  async change(which: string | JobFilter, changes: JobChanges): Promise<readonly string[]> {
+    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "change()");
+    const now = this.#store.now();
+    const wanted = changesOf(changes, now);
+    await this.#submitter.idle();
+    const changed = await this.#store.change(filter, wanted, now);
+    if (typeof wanted.dueAt === "number") this.#dueAt(wanted.dueAt);
+    return changed;
   }
 
   /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
@@ -218,14 +324,45 @@ export class Hands implements Executor {
     return new Queue(name, this.#store);
   }
 
+  schedule(name: string): Schedule;
+  schedule(name: string, when: When, call: Call<unknown>, options?: ScheduleOptions): Promise<Schedule>;
+  /**
+   * Defines a schedule, or replaces the one of this name: at each tick a worker of the fleet, whichever it is, makes the call a job,
+   * exactly once. What is stored already as it is defined is left alone, so a program may define its schedules whenever it
+   * starts. With a name alone: that schedule, to pause, trigger or look at. Rejects with UsageError or CodecError for what cannot be.
+   */
+  schedule(name: string, when?: When, call?: Call<unknown>, options?: ScheduleOptions): Schedule | Promise<Schedule> {
+    this.#checkOpen("schedule()");
+    if (when === undefined && call === undefined) return this.#schedules.one(name);
+    return this.#schedules.define({ ...options, name, when, call } as ScheduleDefinition);
+  }
+
+  schedules(): Promise<readonly ScheduleInfo[]>;
+  schedules(definitions: readonly ScheduleDefinition[], options?: ApplyOptions): Promise<ScheduleChanges>;
+  /** The stored schedules, by name. With a list of definitions: how it differs from what is stored, which it then becomes. */
+  schedules(
+    definitions?: readonly ScheduleDefinition[],
+    options?: ApplyOptions,
+  ): Promise<readonly ScheduleInfo[] | ScheduleChanges> {
+    this.#checkOpen("schedules()");
+    return definitions === undefined ? this.#schedules.list() : this.#schedules.declare(definitions, options);
+  }
+
   /** Asks a worker of the fleet, by its id, to take no more jobs, finish what it runs, and end. False when there is no such worker. */
   drain(worker: string): Promise<boolean> {
     return this.#store.drain(worker);
   }
 
-  /** The queues with their numbers of jobs by state. */
-  queues(): Promise<readonly QueueStats[]> {
-    return this.#store.queues();
+  /** The queues with their numbers of jobs by state, and what waits there that no live worker may take. */
+  async queues(): Promise<readonly QueueInfo[]> {
+    const [queues, waiting] = await Promise.all([this.#store.queues(), this.unmatched()]);
+    return queues.map((stats) => ({ ...stats, unmatched: waiting.filter(({ queue }) => queue === stats.queue) }));
+  }
+
+  /** What is ready and waits in vain: no live worker takes from the queue, knows the task, and has what it requires. */
+  async unmatched(): Promise<readonly Unmatched[]> {
+    const [lines, workers] = await Promise.all([this.#store.lines(mostLines), this.workers()]);
+    return unmatched(lines, workers, this.#store.now());
   }
 
   /**
@@ -245,8 +382,8 @@ export class Hands implements Executor {
   }
 
   /** The workers of the fleet whose lease holds. */
-  workers(): Promise<readonly StoredWorker[]> {
-    return this.#store.workers();
+  async workers(): Promise<readonly WorkerInfo[]> {
+    return (await this.#store.workers()).map(workerInfo);
   }
 
   /** The time by the store's clock, in ms since 1970: what leases and due times go by. */
@@ -285,37 +422,65 @@ export class Hands implements Executor {
     if (isWorker() && !currentContext()) throw unguardedEntry(what);
   }
 
+  #plan(call: Call<unknown>, options: PlanOptions = {}): Plan {
+    return plan(call, this.#runtime, this.#store.now(), options);
+  }
+
+  #childrenOf(job: ClaimedJob, awaited: Awaited): Children {
+    const names = new ChildNames(job);
+    const ids: string[] = [];
+    const source = {
+      awaited,
+      plan: (call: Call<unknown>, options: GraphOptions = {}): Plan => names.plan(this.#plan(call, options)),
+      submit: (planned: Plan): Submission => {
+        ids.push(planned.root.id);
+        return this.#childSubmitter.submit(planned, job.fence > 1);
+      },
+    };
+    const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {
+      this.#checkOpen("context().submit()");
+      const options = isCall(what) ? checkGraphOptions(args[0], "context().submit()") : {};
+      return awaitedFuture(this.#send(source.plan(callOf(what, args), options), source), awaited);
+    };
+    return {
+      submit: submit as Children["submit"],
+      map: (task, inputs, options) => this.#map("context().map()", task, inputs, false, options, source),
+      starmap: (task, inputs, options) => this.#map("context().starmap()", task, inputs, true, options, source),
+      cancel: (reason) => this.cancel({ ids }, reason),
+    };
+  }
+
   #map<Result>(
     what: string,
     task: AnyTask,
     inputs: Iterable<unknown> | AsyncIterable<unknown>,
     isTuple: boolean,
     options: MapOptions = {},
+    source: Source = this.#source,
   ): Results<Result> {
     this.#checkOpen(what);
     const { name } = definitionOf(task);
     checkOptions(options, ["window", "ordered"], what);
     const window = checkInteger(options.window ?? 1000, `${what} window`, 1);
-    const source = checkInputs(inputs, what);
     const host = {
-      runtime: this.#runtime,
-      now: () => this.#store.now(),
-      submitter: this.#submitter,
+      plan: (asked: Call<unknown>) => source.plan(asked),
+      submit: (planned: Plan) => source.submit(planned),
       access: this.#access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
       dueAt: (at: number): void => this.#dueAt(at),
     };
-    const terms = { task: task as Task<unknown[], unknown>, inputs: source, window, isTuple };
+    const terms = { task: task as Task<unknown[], unknown>, inputs: checkInputs(inputs, what), window, isTuple };
     return new Results<Result>({
       task: name,
       ordered: options.ordered ?? true,
       defer: (run) => this.#runtime.defer(run),
+      ...(source.awaited && { awaited: source.awaited }),
       produce: (sink) => new JobStream(host, terms, sink),
     });
   }
 
-  #submitPlan(planned: Plan): Future<unknown> {
-    const submission = this.#submitter.submit(planned);
+  #send(planned: Plan, source: Source): Future<unknown> {
+    const submission = source.submit(planned);
     // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
     return this.#follow(planned, submission.added, () => planned.root.unique === null && !submission.sent);
   }
@@ -341,10 +506,5 @@ export class Hands implements Executor {
 
   async #tellEnded(ids: readonly string[]): Promise<void> {
     this.#awaiter.tell(await this.#store.endings(ids));
-  }
-
-  async #causeOf(id: string): Promise<unknown> {
-    const [ended] = await this.#store.endings([id]);
-    return ended && errorOf(ended);
   }
 }

@@ -3,6 +3,8 @@
 // workers. What a task would get done within `horizonMs`, at the rate at which it has lately been done, is claimed ahead.
 import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Given } from "./given.ts";
 
 const horizonMs = 50;
 const mostAhead = 4000;
@@ -16,8 +18,9 @@ const leastRatePerMs = 1 / horizonMs;
 /** A job claimed but not started. */
 export interface Held {
   readonly job: ClaimedJob;
-  /** Encoded results of its dependencies. */
-  readonly inputs: readonly string[];
+  /** What it gets of its dependencies. */
+  readonly inputs: readonly Given[];
+  readonly deadline: Deadline | undefined;
   /** When it was claimed, on the monotonic clock. */
   readonly since: number;
 }
@@ -34,6 +37,8 @@ export class Slots {
   readonly capacity: number;
   readonly tasks: readonly string[];
   #running = 0;
+  /** Those that waited and want to go on. */
+  readonly #returning: (() => void)[] = [];
   /** Claims asked for and not answered. */
   #asked = 0;
   #held: Held[] = [];
@@ -58,14 +63,14 @@ export class Slots {
 
   /** True while no slot stands idle: there is no hurry to claim more. */
   get isFull(): boolean {
-    return this.#running + this.held >= this.capacity;
+    return this.#running + this.held + this.#returning.length >= this.capacity;
   }
 
   /** What there is room for now. */
   rooms(elapsed: number): Room[] {
     this.#measure(elapsed);
     const rooms: Room[] = [];
-    const idle = this.capacity - this.#running - this.held - this.#asked;
+    const idle = this.capacity - this.#running - this.held - this.#asked - this.#returning.length;
     if (idle > 0) rooms.push({ tasks: this.tasks, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
     const ahead = this.#ahead + Math.min(0, idle);
@@ -112,8 +117,24 @@ export class Slots {
 
   /** A job that was taken has ended, or was given back without having begun. */
   free(task: string, hasEnded: boolean): void {
-    this.#running -= 1;
+    this.leave();
     if (hasEnded) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
+  }
+
+  /** A running job begins to wait: its slot is another's. Those that come back go first. */
+  leave(): void {
+    const next = this.#returning.shift();
+    if (next) next();
+    else this.#running -= 1;
+  }
+
+  /** A job that waited goes on when there is a slot for it. */
+  enter(): Promise<void> {
+    if (this.#running < this.capacity) {
+      this.#running += 1;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => void this.#returning.push(resolve));
   }
 
   /** Takes out the held jobs that `which` selects. */

@@ -1,8 +1,10 @@
 // The pools of a worker, for tasks with `on: "thread"` and `on: "process"`. They are made when the first such task comes. A job's
 // arguments go to the thread or process as the text in which they are stored, and its result comes back as such: the worker's
 // own event loop neither reads nor writes them.
-import { ClosedError, WorkerDiedError } from "../core/errors.ts";
+import { ClosedError, SuspendedError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
+import type { Answerer } from "../pool/asked.ts";
+import type { Stopped } from "../pool/entry.ts";
 import { resolveSize } from "../pool/options.ts";
 import type { Pool } from "../pool/pool.ts";
 import { runAttempt } from "../pool/pool.ts";
@@ -17,9 +19,28 @@ type PoolPlace = "thread" | "process";
 
 const retracted = new ClosedError("The task had not begun and was taken back.");
 
-function endOf(error: unknown): AttemptEnd {
+function endOf(error: unknown, how: Stopped | undefined): AttemptEnd {
+  if (error instanceof SuspendedError) return { kind: "suspended", suspension: error.suspension };
   if (error === retracted) return { kind: "retracted" };
-  return { kind: error instanceof WorkerDiedError ? "crashed" : "failed", error };
+  if (error instanceof WorkerDiedError) return { kind: "crashed", error };
+  return { kind: "failed", error, overdue: how === "killed" ? how : undefined };
+}
+
+/** How a job's worker answers what its task asks from a thread or process. */
+function answererOf(options: AttemptOptions): Answerer {
+  const durable = (): AttemptOptions["durable"] => options.durable;
+  return {
+    isDurable: true,
+    now: () => durable().now(),
+    read: (prefix) => durable().read(prefix),
+    write: (changes) => durable().write(changes),
+    isLast: (error) => durable().isLast(error),
+    undoing: () => undefined,
+    changed: (gone, fresh) => durable().changed(gone, fresh),
+    cancelled: () => durable().cancelled(),
+    submit: (call) => options.children.submit(call),
+    part: (text) => options.part(text),
+  };
 }
 
 /** The threads and processes of one worker. */
@@ -53,13 +74,15 @@ export class WorkerPools {
     end: (end: AttemptEnd) => void,
   ): Attempt {
     const { id, attempt, timeoutMs, progress, log } = options;
-    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log };
+    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log, answerer: answererOf(options) };
     const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
+    let stopped: Stopped | undefined;
     running.result.then(
       (result) => end({ kind: "encoded", result: result as string }),
-      (error: unknown) => end(endOf(error)),
+      (error: unknown) => end(endOf(error, stopped)),
     );
-    return { abort: (reason) => running.stop(reason), retract: () => running.retract(retracted) };
+    const abort = (reason: Error): void => running.stop(reason, (how) => void (stopped = how));
+    return { abort, abandon: abort, resumed: () => undefined, retract: () => running.retract(retracted) };
   }
 
   /** Ends the threads and processes; attempts under way must have been aborted. */

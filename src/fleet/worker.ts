@@ -5,18 +5,30 @@
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
 import { CancelledError, StoreLostError, UsageError } from "../core/errors.ts";
-import type { Runtime } from "../core/runtime.ts";
+import type { Runtime, Timer } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store } from "../store/store.ts";
-import { checkQueueName } from "../task/options.ts";
+import type { Labels } from "../task/requires.ts";
+import { checkLabels, nameOf } from "../task/requires.ts";
 import { Attempts } from "./attempts.ts";
+import type { Awaited, Children } from "./children.ts";
+import { JobOutput } from "./job-output.ts";
+import { Journal } from "./journal.ts";
+import type { Deadline } from "./deadline.ts";
+import { deadlinesOf } from "./deadline.ts";
+import type { Given } from "./given.ts";
+import { givenTo } from "./given.ts";
 import { Membership } from "./membership.ts";
 import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
+import type { QueueChoice } from "./queue-choice.ts";
+import { queueEntries } from "./queue-choice.ts";
+import { Routes } from "./routes.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
+import { Firing } from "./schedules/firing.ts";
 import { Tending } from "./tending.ts";
 import { Watchdog } from "./watchdog.ts";
 import type { WorkerEvent } from "./worker-event.ts";
@@ -27,8 +39,14 @@ import { WorkerPools } from "./worker-pools.ts";
 export interface WorkOptions {
   /** Tasks, modules of tasks, or promises of modules. Default: every task this program has defined. */
   readonly tasks?: readonly TaskSource[];
-  /** The queues to take from. Default: those its tasks name. */
-  readonly queues?: readonly string[];
+  /**
+   * The queues to take from: names, and patterns such as `"mail-*"`; or the weight of each, `{ "mail-*": 3, default: 1 }`, by which room is
+   * divided among those that have work (queues of one pattern share its part). Queues that fit a pattern are found within half a second of their
+   * first job. Default: those its tasks name.
+   */
+  readonly queues?: QueueChoice;
+  /** What this worker has, for tasks with `requires`: `{ gpu: true, memory: "16GiB", zone: "a" }`. Default: nothing. */
+  readonly labels?: Labels;
   /** How many tasks at a time run on the event loop. Default 50. */
   readonly concurrency?: number;
   /** Threads for tasks with `on: "thread"`. Default: one a core. */
@@ -45,11 +63,18 @@ export interface WorkOptions {
   readonly report?: (event: WorkerEvent) => void;
 }
 
-const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
+const optionNames = ["tasks", "queues", "labels", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
+const tellWaitsMs = 100;
 /** How long jobs that are due soon wait for others, before it is asked when the first is due. */
 const gatherDueMs = 50;
+
+/** What jobs get with their claim: of their dependencies, and until when. */
+interface GivenBeside {
+  readonly inputs: ReadonlyMap<string, readonly Given[]>;
+  readonly deadlines: ReadonlyMap<string, Deadline>;
+}
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -60,6 +85,13 @@ export interface WorkerHost {
   wanted(id: string): boolean;
   /** Jobs may have ended here of which this worker cannot tell. */
   look(): void;
+  /** What a job may submit. */
+  children(job: ClaimedJob, awaited: Awaited): Children;
+}
+
+/** The job by its task's name, without what it required to come here. */
+function named(job: ClaimedJob): ClaimedJob {
+  return job.task.includes("\n") ? { ...job, task: nameOf(job.task) } : job;
 }
 
 /** Runs jobs until stopped. Made by `hands.work()`. */
@@ -74,13 +106,17 @@ export class Worker implements AsyncDisposable {
   readonly #leaseMs: number;
   readonly #graceMs: number;
   #tasks: readonly string[] = [];
-  #queues: readonly string[] = [];
+  readonly #labels: Labels;
+  #routes: Routes | undefined;
+  /** Work became ready, and no claim has given any since. */
+  #isUnexplained = false;
   #attempts: Attempts | undefined;
   #pump: Pump | undefined;
   readonly #pools: WorkerPools;
   readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
+  #firing: Firing | undefined;
   #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
@@ -88,6 +124,7 @@ export class Worker implements AsyncDisposable {
   #isHurried = false;
   #isPaused: boolean;
   #drained: (() => void) | undefined;
+  #telling: Timer | undefined;
 
   /** Made by `hands.work()`. */
   constructor(host: WorkerHost, options: WorkOptions) {
@@ -98,13 +135,11 @@ export class Worker implements AsyncDisposable {
     this.#graceMs = toMs(options.grace ?? "10s", "work() grace");
     checkInteger(options.concurrency ?? 50, "work() concurrency", 1);
     if (this.#leaseMs < 100) throw new UsageError(`work() lease must be at least 100 ms, found ${this.#leaseMs} ms.`);
-    if (options.queues?.length === 0) throw new UsageError("work() queues is empty: the worker would never get a job.");
-    for (const key of ["tasks", "queues"] as const) {
-      if (options[key] !== undefined && !Array.isArray(options[key])) {
-        throw new UsageError(`work() ${key} must be a list, found ${show(options[key])}.`);
-      }
+    if (options.tasks !== undefined && !Array.isArray(options.tasks)) {
+      throw new UsageError(`work() tasks must be a list, found ${show(options.tasks)}.`);
     }
-    options.queues?.forEach(checkQueueName);
+    if (options.queues !== undefined) queueEntries(options.queues);
+    this.#labels = checkLabels(options.labels, "work() labels");
     this.#isPaused = options.paused ?? false;
     if (typeof this.#isPaused !== "boolean")
       throw new UsageError(`work() paused is true or false, found ${show(this.#isPaused)}.`);
@@ -180,38 +215,61 @@ export class Worker implements AsyncDisposable {
     const { store, runtime } = this.#host;
     const tasks = await roster(this.#options.tasks);
     this.#tasks = [...tasks.keys()];
-    this.#queues = [...new Set(this.#options.queues ?? [...tasks.values()].map((definition) => definition.policy.queue))];
+    const entries = queueEntries(this.#options.queues ?? [...tasks.values()].map(({ policy }) => policy.queue));
+    const routes = new Routes({
+      store,
+      runtime,
+      entries,
+      labels: this.#labels,
+      tasks,
+      found: () => this.#pump?.wake(),
+      failed: (error) => this.#storeFailed(error),
+    });
+    this.#routes = routes;
     this.#attempts = new Attempts({
       runtime,
       tasks,
       pools: this.#pools,
       concurrency: this.#options.concurrency ?? 50,
       graceMs: abortGraceMs,
+      now: () => store.now(),
+      journal: new Journal(store, runtime, () => this.id),
+      output: new JobOutput({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
+      children: (job, awaited) => this.#host.children(job, awaited),
+      waits: () => this.#waitsChanged(),
       ended: (job, outcome) => this.#ended(job, outcome),
       report: (event) => this.#report(event),
       onLoop: (task) => this.#member?.running(task),
     });
-    this.#pump = this.#makePump(this.#attempts);
-    this.#watchdog = this.#makeWatchdog(this.#attempts);
+    this.#pump = this.#makePump(this.#attempts, routes);
+    this.#watchdog = this.#makeWatchdog(this.#attempts, routes);
     if (this.#state !== "starting") return;
-    this.#member = this.#membership();
-    await this.#member.join();
+    this.#member = this.#membership(entries.map(({ text }) => text));
+    await Promise.all([this.#member.join(), routes.look()]);
     if (this.#state !== "starting") return;
     this.#state = "working";
     this.#unwatch = store.watch((event) => {
-      if (event === "ready") this.#pump?.wake();
+      if (event === "ready") this.#workIsReady();
       if (event === "scheduled") this.#tending?.soon(gatherDueMs);
+      if (event === "written") this.#firing?.written();
+      if (event === "ended") this.#firing?.ended();
     });
+    this.#firing = this.#startFiring();
     this.#tending = this.#startTending();
     this.#pump.pump();
   }
 
-  #makePump(attempts: Attempts): Pump {
+  #workIsReady(): void {
+    this.#isUnexplained = true;
+    this.#pump?.wake();
+  }
+
+  #makePump(attempts: Attempts, routes: Routes): Pump {
     const { store, runtime } = this.#host;
     return new Pump({
       store,
       runtime,
-      queues: this.#queues,
+      routes,
       worker: () => this.id,
       mayPump: () => this.#state === "working" || this.#state === "stopping",
       mayClaim: () => this.#mayClaim,
@@ -219,17 +277,24 @@ export class Worker implements AsyncDisposable {
       claims: () => attempts.claims(),
       settled: (...what) => this.#tellEnded(...what),
       claimed: (jobs) => this.#take(attempts, jobs),
+      gaveNothing: () => {
+        if (this.#isUnexplained) routes.lookSoon();
+        this.#isUnexplained = false;
+      },
       failed: (error) => this.#storeFailed(error),
     });
   }
 
-  #makeWatchdog(attempts: Attempts): Watchdog {
+  #makeWatchdog(attempts: Attempts, routes: Routes): Watchdog {
     const { store, runtime } = this.#host;
     return new Watchdog({
       store,
       runtime,
-      queues: this.#queues,
-      tasks: () => (this.#mayClaim ? attempts.slots.filter(({ isFull }) => !isFull).flatMap(({ tasks }) => tasks) : []),
+      queues: () => routes.queues,
+      tasks: () => {
+        if (!this.#mayClaim) return [];
+        return attempts.slots.filter(({ isFull }) => !isFull).flatMap(({ tasks }) => routes.lines(tasks));
+      },
       stalled: (id, ms) => this.#report({ kind: "stalled", id, ms }),
     });
   }
@@ -238,9 +303,9 @@ export class Worker implements AsyncDisposable {
     return this.#state === "working" && !this.#isPaused && this.#member?.isMember === true;
   }
 
-  #membership(): Membership {
+  #membership(queues: readonly string[]): Membership {
     const { store, runtime } = this.#host;
-    const terms = { store, runtime, leaseMs: this.#leaseMs, queues: this.#queues, tasks: this.#tasks };
+    const terms = { store, runtime, leaseMs: this.#leaseMs, queues, tasks: this.#tasks, labels: this.#labels };
     return new Membership(terms, {
       cancels: (ids) => this.cancel(ids),
       drain: () => this.#drainAsked(),
@@ -287,6 +352,7 @@ export class Worker implements AsyncDisposable {
     this.#pump?.forget();
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     await this.#pools.close();
@@ -294,27 +360,29 @@ export class Worker implements AsyncDisposable {
   }
 
   /** Holds the jobs that were given to this worker. */
-  async #take(attempts: Attempts, claimed: readonly ClaimedJob[]): Promise<void> {
+  async #take(attempts: Attempts, lined: readonly ClaimedJob[]): Promise<void> {
+    const claimed = lined.map(named);
     this.#watchdog?.fed();
+    this.#isUnexplained = false;
     const worker = this.id;
-    const inputs = await this.#inputsOf(claimed);
+    const given = await this.#givenTo(claimed);
     if (worker !== this.id) return;
     for (const job of claimed) {
-      const results = job.dependencies === 0 ? [] : inputs?.get(job.id);
+      const inputs = job.dependencies === 0 ? [] : given?.inputs.get(job.id);
       // Meanwhile the worker may have been told to stop.
-      if (results && this.#state === "working") attempts.hold(job, results);
+      if (given && inputs && this.#state === "working") attempts.hold(job, inputs, given.deadlines.get(job.id));
       else this.#pump?.release([job]);
     }
     attempts.turn();
   }
 
-  /** The results that claimed jobs wait for, or undefined when the store could not give them: such jobs are given back. */
-  async #inputsOf(claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly string[]> | undefined> {
+  /** What claimed jobs get beside themselves, or undefined when the store could not give it: they are given back. */
+  async #givenTo(claimed: readonly ClaimedJob[]): Promise<GivenBeside | undefined> {
+    const { store } = this.#host;
     const waiting = claimed.filter((job) => job.dependencies > 0).map(({ id }) => id);
-    if (waiting.length === 0) return new Map();
     try {
-      const inputs = await this.#host.store.inputs(waiting);
-      return new Map(waiting.map((id, index) => [id, inputs[index] ?? []] as const));
+      const inputs = waiting.length === 0 ? new Map<string, readonly Given[]>() : await givenTo(store, waiting);
+      return { inputs, deadlines: await deadlinesOf(store, claimed) };
     } catch (error) {
       this.#report({ kind: "store-failed", error: error as Error });
       return undefined;
@@ -356,10 +424,33 @@ export class Worker implements AsyncDisposable {
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
+  #startFiring(): Firing {
+    const { store, runtime } = this.#host;
+    return new Firing({
+      store,
+      runtime,
+      cancel: (ids) => this.cancel(ids),
+      storeFailed: (error) => this.#storeFailed(error),
+      scheduleFailed: (schedule, error) => this.#report({ kind: "schedule-failed", schedule, error }),
+    });
+  }
+
+  /** Attempts wait or go on: there may be room for others, and the store is told, a little later, of those that still wait. */
+  #waitsChanged(): void {
+    this.#pump?.soon();
+    this.#telling ??= this.#host.runtime.after(tellWaitsMs, () => {
+      this.#telling = undefined;
+      const waits = this.#attempts?.takeWaits() ?? [];
+      if (waits.length > 0) this.#host.store.suspend(this.id, waits).catch((error: unknown) => this.#storeFailed(error as Error));
+    });
+  }
+
   #startTending(): Tending {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
         await this.#member?.refresh();
+        await this.#routes?.look();
+        this.#firing?.look();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.id, notes);
@@ -388,11 +479,15 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopping";
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
-    this.#pump?.release(this.#attempts?.drop(() => true) ?? []);
-    if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
+    this.#pump?.release(this.#attempts?.drop(() => true) ?? []);
+    // What waits for children goes on elsewhere, when they have ended; no need to wait for that here.
+    this.#pump?.release(this.#attempts?.abandon(stopped, "waiting") ?? []);
+    this.#telling?.cancel();
+    if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     this.#pump?.release(this.#attempts?.abandon(stopped) ?? []);
     try {
       await this.#pump?.finish();

@@ -12,10 +12,13 @@ import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
-import { decodeThrown } from "../task/thrown.ts";
+import { decodeThrown, encodeThrown } from "../task/thrown.ts";
+import { decode, encode } from "../task/codec.ts";
+import type { Answerer } from "./asked.ts";
+import { poolAnswerer, Questions } from "./asked.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Noun } from "./endings.ts";
-import { cancelled, died, expired, importsDie, importTimedOut, spent, startsDie, timedOut } from "./endings.ts";
+import { cancelled, died, expired, importsDie, importTimedOut, overdue, spent, startsDie, timedOut } from "./endings.ts";
 import type { Entry, Stopped, Wish } from "./entry.ts";
 import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
@@ -25,10 +28,11 @@ import { flatten, flattenOne, Flattener } from "./flat.ts";
 import type { Crossing, PayloadKind } from "./payload.ts";
 import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
+import { Parts } from "./parts.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
-import type { LogMessage, ProgressMessage } from "./wire.ts";
-import { log } from "./wire.ts";
+import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage } from "./wire.ts";
+import { answer, log } from "./wire.ts";
 
 /** How often in a row workers may die importing a module until every call of its tasks fails. */
 const mostImportDeaths = 3;
@@ -43,6 +47,11 @@ export interface Crew {
   open(idPrefix: string): OpenLink;
   /** What a task is that did not stop within the grace period: killed with its worker, or abandoned. */
   readonly overdue: "killed" | "abandoned";
+}
+
+function questionsOf(entry: Entry, answerer: Answerer): Questions {
+  const { extra } = entry;
+  return new Questions(entry.terms?.answerer ?? answerer, (text) => (extra.parts ??= new Parts()).add(entry.attempt, text));
 }
 
 /** A map, as the engine sees it. */
@@ -70,10 +79,13 @@ export class Engine implements LaneHost {
   #entryCount = 0;
   #live = 0;
   /** Running tasks of this very pool that have started calls in it, with how many: they wait, and must not take up the room. */
-  readonly #parents = new Map<Context, number>();
+  readonly #parents = new Map<Context | Entry, number>();
   #onIdle: (() => void) | undefined;
+  readonly #answerer: Answerer;
 
-  constructor(crew: Crew, runtime: Runtime, graceMs: number) {
+  /** `submit` is the pool's own, for the children of its tasks. */
+  constructor(crew: Crew, runtime: Runtime, graceMs: number, submit: Answerer["submit"]) {
+    this.#answerer = poolAnswerer(runtime, submit);
     this.crew = crew;
     this.runtime = runtime;
     this.graceMs = graceMs;
@@ -138,11 +150,14 @@ export class Engine implements LaneHost {
     this.#live += 1;
     if (parent) {
       entry.extra.parent = parent;
-      this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+      this.#join(parent);
     }
-    const { expiresMs } = entry.definition.policy;
+    const { expiresMs, deadlineMs } = entry.definition.policy;
     if (expiresMs === undefined || entry.terms) return;
     entry.extra.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
+    if (deadlineMs === undefined) return;
+    const timer = this.runtime.after(deadlineMs, () => this.#overrun(entry));
+    entry.extra.deadline = { at: this.runtime.elapsed() + deadlineMs, timer };
   }
 
   /** Nothing blocks the entry any more: it starts when it is due. */
@@ -160,9 +175,11 @@ export class Engine implements LaneHost {
     const { wish } = entry;
     this.#unschedule(entry);
     entry.expiry?.cancel();
+    entry.deadline?.timer.cancel();
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
+    entry.partList?.end(entry.attempt);
     this.#live -= 1;
     if (entry.parent) this.#leave(entry.parent);
     entry.ended(state, outcome);
@@ -232,7 +249,17 @@ export class Engine implements LaneHost {
     if (wish.kind === "expire") return this.end(entry, "expired", wish.error);
     wish.grace?.cancel();
     entry.wish = undefined;
-    this.#fail(entry, wish.error, true);
+    if (wish.kind === "timeout") return this.#fail(entry, wish.error, true);
+    // What never began has expired.
+    if (how === "waiting" && entry.attempt === 1) this.end(entry, "expired", expired(entry, this.idOf(entry)));
+    else this.end(entry, "failed", wish.error);
+  }
+
+  /** The deadline has come. */
+  #overrun(entry: Entry): void {
+    if (entry.wish?.kind === "cancel" || entry.wish?.kind === "drop") return;
+    const error = overdue(entry, this.idOf(entry), undefined);
+    this.#wish(entry, { kind: "deadline", error, told: [], grace: entry.wish?.grace });
   }
 
   #expire(entry: Entry): void {
@@ -251,7 +278,11 @@ export class Engine implements LaneHost {
     });
   }
 
-  #leave(parent: Context): void {
+  #join(parent: Context | Entry): void {
+    this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+  }
+
+  #leave(parent: Context | Entry): void {
     const left = (this.#parents.get(parent) ?? 1) - 1;
     if (left > 0) this.#parents.set(parent, left);
     else this.#parents.delete(parent);
@@ -271,8 +302,10 @@ export class Engine implements LaneHost {
     if (!wantsRetry(options.retryIf, error)) return this.end(entry, "failed", error);
     // Moved arguments are gone: this failure was the last one.
     if (entry.isSpent) return this.end(entry, "failed", error);
-    entry.attempt += 1;
     const wait = backoffMs(policy.backoff, failures, this.runtime.random());
+    const { at = Infinity } = entry.deadline ?? {};
+    if (this.runtime.elapsed() + wait >= at) return this.end(entry, "failed", overdue(entry, this.idOf(entry), error));
+    entry.attempt += 1;
     if (wait > 0) return this.#schedule(entry, wait);
     this.#queue.push(entry);
     this.#dispatcher.wake();
@@ -401,6 +434,25 @@ export class Engine implements LaneHost {
     const [, , , fraction, note] = message;
     entry.extra.progress = { fraction, note };
     entry.terms?.onProgress?.(fraction, note);
+  }
+
+  asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
+    const questions = (entry.extra.questions ??= questionsOf(entry, this.#answerer));
+    // What is being undone is not cut off half-way.
+    if (what === "undoing") entry.wish?.grace?.cancel();
+    const waits = what === "await" || what === "next";
+    if (waits) {
+      // Meanwhile it does not take up the room.
+      this.#join(entry);
+      this.#dispatcher.wake();
+    }
+    questions
+      .answer(what, decode(text) as unknown[])
+      .then((value) => tell([answer, no, true, encode(value, "answer")]))
+      .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
+      .finally(() => {
+        if (waits) this.#leave(entry);
+      });
   }
 
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void {

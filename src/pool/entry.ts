@@ -5,6 +5,7 @@
 //                                     ▲  (no wait: at once)          │     │
 //                                     └──── retry, after a wait ─────┘     └─ taken back, or the worker died: ready again
 //   from every state but the last ones ──► cancelled;  before the first start ──► expired
+import type { Answerer, Questions } from "./asked.ts";
 import type { Timer } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import type { FinalState, JobState } from "../task/state.ts";
@@ -12,6 +13,7 @@ import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { CancelReceipt, Progress } from "./future.ts";
 import type { Shape } from "./flat.ts";
+import { Parts } from "./parts.ts";
 import type { Packed, PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
@@ -22,7 +24,7 @@ export type Stopped = "waiting" | "stopped" | "killed" | "abandoned";
 /** Someone or something wants an entry to stop. It takes effect at the entry's next step, whatever that is. */
 export interface Wish {
   /** `expire` and `drop` are void when the entry has begun. */
-  readonly kind: "cancel" | "timeout" | "expire" | "drop";
+  readonly kind: "cancel" | "timeout" | "deadline" | "expire" | "drop";
   readonly error: Error;
   /** Told once, when the entry has ended in consequence. */
   readonly told: ((how: Stopped) => void)[];
@@ -38,6 +40,8 @@ export interface AttemptTerms {
   readonly asText: boolean;
   readonly onProgress: ((fraction: number, note: string | undefined) => void) | undefined;
   readonly onLog: ((message: string) => void) | undefined;
+  /** Answers what the task asks; else the pool does. */
+  readonly answerer: Answerer | undefined;
 }
 
 /** True for a wish that holds only as long as the entry has not begun. */
@@ -55,8 +59,12 @@ class Extra {
   /** The wait for a due time or the next attempt. */
   wait: Timer | undefined = undefined;
   expiry: Timer | undefined = undefined;
+  /** When it must have ended, on the monotonic clock. */
+  deadline: { readonly at: number; readonly timer: Timer } | undefined = undefined;
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
+  questions: Questions | undefined = undefined;
+  parts: Parts | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
@@ -119,12 +127,20 @@ export abstract class Entry {
     return this.#extra?.expiry;
   }
 
+  get deadline(): Extra["deadline"] {
+    return this.#extra?.deadline;
+  }
+
   get progress(): Progress | undefined {
     return this.#extra?.progress;
   }
 
   get terms(): AttemptTerms | undefined {
     return this.#extra?.terms;
+  }
+
+  get partList(): Parts | undefined {
+    return this.#extra?.parts;
   }
 
   get parent(): Context | undefined {
@@ -163,6 +179,13 @@ export abstract class Entry {
   get timeoutMs(): number | undefined {
     const { terms } = this;
     return terms ? terms.timeoutMs : this.definition.policy.timeoutMs;
+  }
+
+  /** What it yields, also from before it was asked for. */
+  readParts(id: string, restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    const parts = (this.extra.parts ??= new Parts());
+    if (this.hasEnded) parts.end(this.attempt);
+    return parts.read(id, restarted);
   }
 
   /** Called once, when it has ended; `outcome` is the result, or for every other state than `done` the error. */

@@ -1,6 +1,7 @@
 // What every executor offers: submit, map, starmap, close. Pools and the fleet implement this one interface, and one
 // conformance suite (`manyhands/testing`) holds them all to it.
 import type { Call, CallArgs } from "../task/call.ts";
+import type { GraphOptions } from "../task/inherit.ts";
 import type { Task } from "../task/task.ts";
 import type { Future } from "./future.ts";
 import type { Results } from "./results.ts";
@@ -15,10 +16,15 @@ export interface MapOptions {
 
 /** Runs calls. The same program gives the same results, errors, retries and time-outs on each executor. */
 export interface Executor extends AsyncDisposable {
-  /** Runs a call; nested calls run first, each once. */
-  submit<Result>(call: Call<Result>): Future<Result>;
+  /** Runs a call; nested calls run first, each once. What the options say goes down to them. */
+  submit<Result, Part>(call: Call<Result, Part>, options?: GraphOptions): Future<Result, Part>;
+  /** Runs a task that is an async generator: `future.stream()` gives what it yields. */
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
   /** Runs `task` with these arguments, which may hold calls. */
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /** Runs a task of one parameter over any iterable. Await the results for an array, or iterate them with bounded memory. */
   map<Input, Result>(
     task: Task<readonly [input: Input], Result>,

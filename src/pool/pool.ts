@@ -9,14 +9,17 @@ import type { Runtime } from "../core/runtime.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { Call, CallArgs } from "../task/call.ts";
-import { call, flatten, isCall } from "../task/call.ts";
+import { call, flatten, isCall, isGathering } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
+import type { GraphOptions } from "../task/inherit.ts";
+import { checkGraphOptions, inheriting } from "../task/inherit.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
+import type { Answerer } from "./asked.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
-import type { AttemptTerms } from "./entry.ts";
+import type { AttemptTerms, Stopped } from "./entry.ts";
 import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
@@ -53,7 +56,8 @@ export abstract class Pool implements Executor {
 
   constructor(kind: string, crew: Crew, options: PoolOptions) {
     this.#kind = kind;
-    this.#engine = new Engine(crew, options.runtime ?? systemRuntime, toMs(options.grace ?? "2s", `${kind} grace`));
+    const graceMs = toMs(options.grace ?? "2s", `${kind} grace`);
+    this.#engine = new Engine(crew, options.runtime ?? systemRuntime, graceMs, (asked) => this.submit(asked));
   }
 
   /** How many tasks it runs at a time, at most. */
@@ -61,8 +65,12 @@ export abstract class Pool implements Executor {
     return this.#engine.crew.size;
   }
 
-  submit<Result>(call: Call<Result>): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: GraphOptions): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Runs a call; calls nested in its arguments run first, each once. Throws at once: UsageError for what is not a task or cannot
    * be imported by workers, CodecError with the path of an argument that cannot be sent, ClosedError after `close()`.
@@ -75,16 +83,18 @@ export abstract class Pool implements Executor {
       const definition = definitionOf(what);
       const entry = new Submitted(engine, definition);
       if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
-    } else if (args.length > 0) throw argumentsBeside(what);
+    }
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
+    const heirOf = inheriting(isCall(what) ? optionsOf(what, args) : {}, "submit()");
     const nodes = flatten(asked);
-    if (nodes.length === 1) {
-      const definition = definitionOf(asked.task);
+    const [only] = nodes.length === 1 && !isGathering(asked) ? nodes : [];
+    if (only) {
+      const definition = heirOf(definitionOf(asked.task));
       const entry = new Submitted(engine, definition);
-      engine.setArgs(entry, checkInput(definition, asked.args));
+      engine.setArgs(entry, checkInput(definition, only.args));
       return submitted(engine, entry);
     }
-    const graph = new Graph(engine, nodes);
+    const graph = new Graph(engine, nodes, heirOf);
     graph.start();
     return graph.future;
   }
@@ -144,10 +154,15 @@ export abstract class Pool implements Executor {
   }
 }
 
-function argumentsBeside({ task }: Call<unknown>): UsageError {
-  return new UsageError(
-    `submit() was given a call of task "${task.name}" and more arguments, which nobody would get. Give them to call(), or submit the task itself.`,
-  );
+/** What is submitted with a call: options, and nothing else. */
+function optionsOf({ task }: Call<unknown>, args: readonly unknown[]): GraphOptions {
+  const [options = {}] = args;
+  if (args.length > 1 || typeof options !== "object") {
+    throw new UsageError(
+      `submit() was given a call of task "${task.name}" and more arguments, which nobody would get. Give them to call(), or submit the task itself.`,
+    );
+  }
+  return checkGraphOptions(options);
 }
 
 /** Sets an entry with its arguments on its way. */
@@ -171,14 +186,16 @@ export interface AttemptOptions {
   readonly onProgress?: (fraction: number, note: string | undefined) => void;
   /** Told each line of `context().log()`. Default: standard error. */
   readonly onLog?: (message: string) => void;
+  /** Answers what the task asks about its steps and children. Default: the pool. */
+  readonly answerer?: Answerer;
 }
 
 /** An attempt under way. */
 export interface RunningAttempt {
   /** Rejects with what the task threw, a TimeoutError, the reason of `stop` or `retract`, or, at the first death, a WorkerDiedError. */
   readonly result: Promise<unknown>;
-  /** Stops it as a future's `cancel` does. */
-  stop(reason: Error): void;
+  /** Stops it as a future's `cancel` does. `told` hears, when it has ended, how; before `result` rejects. */
+  stop(reason: Error, told?: (how: Stopped) => void): void;
   /** Ends it, but only if the task has not begun. */
   retract(reason: Error): void;
 }
@@ -194,8 +211,8 @@ export function runAttempt(
   options: AttemptOptions,
 ): RunningAttempt {
   const engine = engineOf(pool);
-  const { id, timeoutMs, asText = false, onProgress, onLog } = options;
-  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
+  const { id, timeoutMs, asText = false, onProgress, onLog, answerer } = options;
+  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog, answerer };
   const entry = new Submitted(engine, definitionOf(task));
   entry.extra.terms = terms;
   entry.attempt = options.attempt;
@@ -206,7 +223,7 @@ export function runAttempt(
   engine.start(entry);
   return {
     result,
-    stop: (reason) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, () => undefined)),
+    stop: (reason, told = () => undefined) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, told)),
     retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
   };
 }

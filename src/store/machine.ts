@@ -40,7 +40,13 @@ export function isDueSoon(dueAt: number | null, now: number): boolean {
 }
 
 /** What the machine needs to know of a running job. */
-export type RunningJob = Pick<Job, "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt" | "expiresAt">;
+export interface RunningJob extends Pick<
+  Job,
+  "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt" | "expiresAt"
+> {
+  /** It has records under `undoPrefix`. Asked only of jobs with a wish to cancel. */
+  readonly hasUndo: boolean;
+}
 
 /** How an attempt ended: as its worker says, or with the loss of the worker. */
 export type AttemptEnd =
@@ -53,24 +59,21 @@ export type AttemptEnd =
 
 /** The state the end of an attempt leads to at `now`. */
 export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): AfterAttempt["state"] {
-  switch (end.kind) {
-    case "done":
-    case "failed":
-    case "cancelled":
-      return end.kind;
-    case "retry":
-      if (job.cancelAt !== null) return "cancelled";
-      return end.dueAt > now ? "scheduled" : "ready";
-    case "waiting":
-      if (job.cancelAt !== null) return "cancelled";
-      return end.signalled || (end.dueAt !== null && end.dueAt <= now) ? "ready" : "waiting";
-    case "released":
-      return job.cancelAt === null ? "ready" : "cancelled";
-    case "crashed":
-    case "lost":
-      if (job.cancelAt !== null) return "cancelled";
-      return job.crashes + 1 > job.crashLimit ? "failed" : "ready";
-  }
+  if (end.kind === "done" || end.kind === "failed" || end.kind === "cancelled") return end.kind;
+  if (isPoison(job, end.kind)) return job.cancelAt === null ? "failed" : "cancelled";
+  if (job.cancelAt !== null) return job.hasUndo ? "ready" : "cancelled";
+  if (end.kind === "retry") return end.dueAt > now ? "scheduled" : "ready";
+  if (end.kind !== "waiting") return "ready";
+  return end.signalled || (end.dueAt !== null && end.dueAt <= now) ? "ready" : "waiting";
+}
+
+function isPoison({ crashes, crashLimit }: RunningJob, kind: AttemptEnd["kind"]): boolean {
+  return (kind === "crashed" || kind === "lost") && crashes + 1 > crashLimit;
+}
+
+/** True when a job is made ready by this end of its attempt so as to undo what it did: it gets the signal `cancelSignal`. */
+export function isToUndo({ cancelAt }: Pick<RunningJob, "cancelAt">, after: Pick<AfterAttempt, "state">): boolean {
+  return cancelAt !== null && after.state === "ready";
 }
 
 /** What the end of an attempt changes in a job. */
@@ -144,7 +147,7 @@ export const retryableStates: readonly JobState[] = ["failed", "cancelled", "exp
 /** Records of this kind are signals: written to a suspended job, they make it ready. */
 export const signalPrefix = "signal/";
 
-/** The signal by which a suspended job that has something to undo learns that it is cancelled; its text is the reason as JSON. */
+/** The signal by which a job with something to undo learns from its next worker that it is cancelled; its text is the reason as JSON. */
 export const cancelSignal = "signal/cancel";
 
 /** A job with such a record has something to undo when it is cancelled: while suspended it is not ended, but made ready to do so. */

@@ -35,7 +35,9 @@ export interface NewWorker {
   readonly id: string;
   readonly host: string;
   readonly pid: number;
+  /** For people and for who looks what waits in vain: names, and patterns in which * stands for any text. */
   readonly queues: readonly string[];
+  /** Names; after a line break without a name, its labels as JSON. */
   readonly tasks: readonly string[];
   readonly startedAt: number;
 }
@@ -215,7 +217,8 @@ export interface Store {
    *
    * An outcome counts only if the job is running with this worker
    * and this fence. Done jobs release those that wait for them; a job whose dependency ends otherwise fails at once, and so on up.
-   * A `retry`, `waiting`, `crashed` or `released` job with a recorded wish to cancel ends as `cancelled`; a `done` one is done. A job
+   * A `retry`, `waiting`, `crashed`, `released` or lost job with a recorded wish to cancel ends as `cancelled`, but one that has something to undo
+   * (a record under `undoPrefix`) and has not crashed too often is made ready without the wish and with the signal `cancelSignal`; a `done` one is done. A job
    * failed by several dependencies names the first. An outcome counts even when the lease has run out, while nobody took the job back.
    * Of an attempt that ends in `retry` or `crashed` a record is kept, as of one that is lost: see `attemptRecord`.
    */

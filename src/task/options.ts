@@ -5,6 +5,8 @@ import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { Requires } from "./requires.ts";
+import { writeRequires } from "./requires.ts";
 import type { StandardSchema } from "./schema.ts";
 
 /** Where a worker runs a task: on its own event loop, in one of its threads, or in one of its child processes. */
@@ -52,6 +54,8 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly timeout?: Duration;
   /** The job expires when it has not started within this time of its submission. Default: never. */
   readonly expires?: Duration;
+  /** The job ends within this time of its submission: one that waits expires by then, a running attempt is stopped as by a time-out, and no further one begins; it ends as failed with a TimeoutError. Default: no limit. */
+  readonly deadline?: Duration;
   /** Wait this long before the first attempt. */
   readonly delay?: Duration;
   /** Wait until this time (a Date or ms since 1970) before the first attempt. Not together with `delay`. */
@@ -60,6 +64,8 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly unique?: Unique<Args>;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
   readonly keep?: Duration;
+  /** What the worker that runs it must have, compared with its `labels`: `{ gpu: true, memory: ">=8GiB", zone: ["a", "b"] }`. Fleet only. */
+  readonly requires?: Requires;
   /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
   readonly input?: StandardSchema;
   /** A Standard Schema for the result; checked where the task ran. */
@@ -77,10 +83,14 @@ export interface Policy {
   readonly backoff: { readonly initialMs: number; readonly factor: number; readonly maxMs: number; readonly jitter: number };
   readonly crashes: number;
   readonly timeoutMs: number | undefined;
+  /** The shorter of `expires` and `deadline`. */
   readonly expiresMs: number | undefined;
+  readonly deadlineMs: number | undefined;
   readonly delayMs: number;
   readonly at: number | undefined;
   readonly keepMs: number;
+  /** As it is stored; "" for nothing. */
+  readonly requires: string;
 }
 
 const known = [
@@ -93,10 +103,12 @@ const known = [
   "crashes",
   "timeout",
   "expires",
+  "deadline",
   "delay",
   "at",
   "unique",
   "keep",
+  "requires",
   "input",
   "output",
   "module",
@@ -130,8 +142,13 @@ function checkMs(duration: Duration, what: string): number {
   return ms;
 }
 
-/** A limit of 0 would leave no time at all. */
-function checkLimit(duration: Duration | undefined, what: string): number | undefined {
+/** Checks a priority and returns it; throws {@link UsageError} otherwise. */
+export function checkPriority(priority: unknown, what: string): number {
+  return checkInteger(priority, what, -(2 ** 31), 2 ** 31);
+}
+
+/** The limit in ms, if there is one; throws {@link UsageError} for what is none. A limit of 0 would leave no time at all. */
+export function checkLimit(duration: Duration | undefined, what: string): number | undefined {
   if (duration === undefined) return undefined;
   const ms = checkMs(duration, what);
   if (ms > 0) return ms;
@@ -181,30 +198,38 @@ function checkKinds(options: TaskOptions<never>, where: string): void {
   }
 }
 
+/** Throws {@link UsageError} for a wait that is not over in time. */
+function checkWait(options: TaskOptions<never>, delayMs: number, limit: "expires" | "deadline", where: string): void {
+  if (options[limit] === undefined || delayMs < toMs(options[limit], limit)) return;
+  throw new UsageError(
+    `${where} can never start: its delay (${show(options.delay)}) is not shorter than its ${limit} (${show(options[limit])}), and both ` +
+      `count from the submit. Give it a longer ${limit}.`,
+  );
+}
+
 /** Validates `options` and fills in the defaults. Throws {@link UsageError} with "did you mean" for an unknown one. */
 export function resolveOptions(options: TaskOptions<never>, where: string): Policy {
   checkOptions(options, known, where);
   checkKinds(options, where);
   const expiresMs = checkLimit(options.expires, `${where} expires`);
   const delayMs = checkMs(options.delay ?? 0, `${where} delay`);
-  if (expiresMs !== undefined && delayMs >= expiresMs) {
-    throw new UsageError(
-      `${where} can never start: its delay (${show(options.delay)}) is not shorter than its expires (${show(options.expires)}), and both ` +
-        "count from the submit. Give it a longer expires.",
-    );
-  }
+  const deadlineMs = checkLimit(options.deadline, `${where} deadline`);
+  checkWait(options, delayMs, "expires", where);
+  checkWait(options, delayMs, "deadline", where);
   return {
     on: options.on ?? "loop",
     queue: options.queue === undefined ? "default" : checkQueueName(options.queue),
-    priority: checkInteger(options.priority ?? 0, `${where} priority`, -(2 ** 31), 2 ** 31),
+    priority: checkPriority(options.priority ?? 0, `${where} priority`),
     retries: checkInteger(options.retries ?? 0, `${where} retries`, 0),
     backoff: resolveBackoff(options.backoff, where),
     crashes: checkInteger(options.crashes ?? 3, `${where} crashes`, 0),
     timeoutMs: checkLimit(options.timeout, `${where} timeout`),
-    expiresMs,
+    expiresMs: deadlineMs === undefined ? expiresMs : Math.min(deadlineMs, expiresMs ?? Infinity),
+    deadlineMs,
     delayMs,
     at: resolveAt(options, where),
     keepMs: checkMs(options.keep ?? "7d", `${where} keep`),
+    requires: writeRequires(options.requires, where),
   };
 }
 

@@ -23,8 +23,28 @@ interface Story {
 function doneJob(id: string, task: string, made: Omit<Made, "id" | "attempt" | "fence" | "worker" | "token">, root = id): Job {
   const value: Made = { id, attempt: 1, fence: 1, worker: `w-${id}`, token: `t-${id}`, ...made };
   const dependencies = made.parts?.length ?? 0;
-  const given = { task, queue: "default", priority: 0, policy: null, crashLimit: 1000, dueAt: null, expiresAt: null, keepMs: 1 };
-  const none = { parent: null, trace: null, error: null, cause: null, cancelAt: null, cancelReason: null, progress: null };
+  const given = {
+    task,
+    queue: "default",
+    priority: 0,
+    policy: null,
+    crashLimit: 1000,
+    dueAt: null,
+    expiresAt: null,
+    keepMs: 1,
+    gates: [],
+  };
+  const none = {
+    parent: null,
+    trace: null,
+    error: null,
+    cause: null,
+    cancelAt: null,
+    cancelReason: null,
+    progress: null,
+    waits: null,
+    gate: null,
+  };
   const times = { submittedAt: 0, readyAt: 0, startedAt: 0, endedAt: 0 };
   const stands = { state: "done", pending: 0, attempt: 1, crashes: 0, fence: 1, worker: value.worker, uniqueKey: null } as const;
   return {

@@ -3,10 +3,11 @@
 // abandoned, which means that its runner is left alone and whatever it still sends is not heard.
 import type { Runtime } from "../../core/runtime.ts";
 import { claimBytes, Claims } from "../claims.ts";
+import type { Executor } from "../executor.ts";
 import type { Link, LinkEvents, OpenLink, Place } from "../link.ts";
 import { copy, structured } from "../payload.ts";
-import type { AbortMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
-import { at, log, progress } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
+import { ask, at, log, progress } from "../wire.ts";
 import type { RunnerPort } from "../worker/port.ts";
 import { Runner } from "../worker/runner.ts";
 import { Turn } from "../worker/turn.ts";
@@ -29,10 +30,14 @@ class InlineLink implements Link, RunnerPort {
   readonly #runner: Runner;
   #isDead = false;
 
-  constructor(runtime: Runtime, turn: Turn, idPrefix: string, events: LinkEvents) {
+  constructor(
+    parts: { readonly runtime: Runtime; readonly turn: Turn; readonly idPrefix: string; readonly executor: () => Executor },
+    events: LinkEvents,
+  ) {
+    const { runtime } = parts;
     this.#runtime = runtime;
     this.#events = events;
-    this.#runner = new Runner({ port: this, claims: this.#claims, runtime, turn, crossing: "thread", idPrefix });
+    this.#runner = new Runner({ ...parts, port: this, claims: this.#claims, crossing: "thread" });
     queueMicrotask(() => this.#tell(() => events.ready()));
   }
 
@@ -56,6 +61,10 @@ class InlineLink implements Link, RunnerPort {
 
   abort(message: AbortMessage): void {
     this.#runner.receive(message);
+  }
+
+  answer(message: AnswerMessage): void {
+    queueMicrotask(() => this.#runner.receive(message));
   }
 
   end(): void {
@@ -85,7 +94,7 @@ class InlineLink implements Link, RunnerPort {
   }
 
   report(message: FromWorker): void {
-    if (message[0] === log || message[0] === progress) this.#tell(() => this.#events.report(message));
+    if (message[0] === log || message[0] === progress || message[0] === ask) this.#tell(() => this.#events.report(message));
   }
 
   #tell(event: () => void): void {
@@ -94,7 +103,7 @@ class InlineLink implements Link, RunnerPort {
 }
 
 /** Makes workers of this event loop; all of them together give it its turn. */
-export function openInline(runtime: Runtime, idPrefix: string): OpenLink {
-  const turn = new Turn(runtime);
-  return (events) => new InlineLink(runtime, turn, idPrefix, events);
+export function openInline(runtime: Runtime, idPrefix: string, executor: () => Executor): OpenLink {
+  const parts = { runtime, turn: new Turn(runtime), idPrefix, executor };
+  return (events) => new InlineLink(parts, events);
 }

@@ -1,9 +1,18 @@
 // The context of one running element: what `context()` gives inside a task. It is made for every element, so it holds as
 // little as it can; the AbortController is made when the signal is first read, which most tasks never do.
-import type { Context } from "../../task/context.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import type { TaskContext } from "../context.ts";
+import type { Executor } from "../executor.ts";
+import type { Call } from "../../task/call.ts";
+import type { AnyTask } from "../../task/task.ts";
+import type { Future } from "../future.ts";
+import { drive } from "../../task/generator.ts";
 import { checkFraction } from "../../task/context.ts";
-import type { GiveMessage } from "../wire.ts";
+import { tickOf } from "../../task/scheduled.ts";
+import type { GiveMessage, Question } from "../wire.ts";
 import { at } from "../wire.ts";
+import { Asking } from "./asking.ts";
+import { PartFlow } from "./part-flow.ts";
 
 /** What a running element needs from its runner. */
 export interface Host {
@@ -11,15 +20,23 @@ export interface Host {
   readonly idPrefix: string;
   log(running: Running, message: string): void;
   progress(running: Running, fraction: number, note: string | undefined): void;
+  readonly runtime: Runtime;
+  /** The executor that children are submitted to; undefined where it is out of reach. */
+  readonly executor: Executor | undefined;
+  ask(running: Running, what: Question, args: readonly unknown[]): Promise<unknown>;
+  /** Ends the element with an error, whatever its task does. */
+  end(running: Running, error: Error): void;
 }
 
-export class Running implements Context {
+export class Running implements TaskContext {
   readonly task: string;
   readonly index: number;
   readonly #host: Host;
   readonly #batch: GiveMessage;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
+  #asking: Asking | undefined;
+  #flow: PartFlow | undefined;
 
   constructor(host: Host, batch: GiveMessage, index: number, task: string) {
     this.#host = host;
@@ -46,6 +63,10 @@ export class Running implements Context {
     return at(this.#batch[8], this.index);
   }
 
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#aborted && !this.#controller.signal.aborted) this.#controller.abort(this.#aborted.reason);
@@ -54,12 +75,79 @@ export class Running implements Context {
 
   // What a task takes out of its context must work by itself. The functions are made when they are asked for, as most never are.
 
-  get log(): Context["log"] {
+  get log(): TaskContext["log"] {
     return (message) => this.#host.log(this, String(message));
   }
 
-  get progress(): Context["progress"] {
+  get progress(): TaskContext["progress"] {
     return (fraction, note) => this.#report(fraction, note);
+  }
+
+  get step(): TaskContext["step"] {
+    const { durable } = this.asking;
+    return (...args) => durable.step(...args);
+  }
+
+  get sleep(): TaskContext["sleep"] {
+    const { durable } = this.asking;
+    return (...args) => durable.sleep(...args);
+  }
+
+  get waitFor(): TaskContext["waitFor"] {
+    const { durable } = this.asking;
+    return (...args) => durable.waitFor(...args);
+  }
+
+  get submit(): TaskContext["submit"] {
+    const { executor } = this.#host;
+    const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => this.asking.submit(what, args);
+    return executor ? executor.submit.bind(executor) : (submit as TaskContext["submit"]);
+  }
+
+  get map(): TaskContext["map"] {
+    const { executor } = this.#host;
+    return executor ? executor.map.bind(executor) : (...args) => this.asking.map("context().map()", false, ...args);
+  }
+
+  get starmap(): TaskContext["starmap"] {
+    const { executor } = this.#host;
+    return executor ? executor.starmap.bind(executor) : (...args) => this.asking.map("context().starmap()", true, ...args);
+  }
+
+  /** The steps and children of the task, made when the first is asked for. */
+  get asking(): Asking {
+    if (this.#asking) return this.#asking;
+    const host = this.#host;
+    this.#asking = new Asking({
+      id: this.id,
+      task: this.task,
+      runtime: host.runtime,
+      ask: (what, ...args) => host.ask(this, what, args),
+      abort: (error) => this.abort(error),
+      end: (error) => host.end(this, error),
+    });
+    if (this.#aborted) this.#asking.durable.abort(this.#aborted.reason);
+    return this.#asking;
+  }
+
+  /** Runs the generator that the task has made. */
+  drive(generator: AsyncGenerator): Promise<unknown> {
+    const flow = new PartFlow((text) => this.#host.ask(this, "part", [text]));
+    this.#flow = flow;
+    return drive(
+      generator,
+      (part) => flow.emit(part),
+      () => this.#aborted?.reason,
+    );
+  }
+
+  /** The end of the attempt with a result, and with an error: what its steps have to undo is undone if it is the last. */
+  finished(): void {
+    this.#asking?.durable.finish();
+  }
+
+  failed(error: unknown): Promise<unknown> | undefined {
+    return this.#asking?.fail(this.#aborted ? this.#aborted.reason : error);
   }
 
   #report(fraction: number, note: string | undefined): void {
@@ -71,5 +159,7 @@ export class Running implements Context {
   abort(reason: unknown): void {
     this.#aborted ??= { reason };
     this.#controller?.abort(this.#aborted.reason);
+    this.#asking?.durable.abort(this.#aborted.reason);
+    this.#flow?.resume();
   }
 }

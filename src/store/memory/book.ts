@@ -10,12 +10,15 @@ import {
   afterAttempt,
   attemptRecord,
   attemptsKept,
+  cancelSignal,
   isDueSoon,
   isHeld,
   isRecorded,
+  isToUndo,
   keepsPlaces,
   restingState,
   signalPrefix,
+  undoPrefix,
   waitingStates,
 } from "../machine.ts";
 import type { Changes, NewWorker, ReadyLine, StoreEvent } from "../store.ts";
@@ -177,8 +180,10 @@ export class Book {
   /** Ends the attempt of a job in its worker's hands; returns the state the job is now in. */
   stop(row: Row, end: AttemptEnd, now: number): AfterAttempt["state"] {
     const { job } = row;
-    const { state, ...facts } = afterAttempt(job, end, now);
+    const hasUndo = job.cancelAt !== null && this.hasUndo(job.id);
+    const { state, ...facts } = afterAttempt({ ...job, hasUndo }, end, now);
     if (!isFinal(state)) this.#record(row, end, now);
+    if (isToUndo(job, { state })) this.#askToUndo(row, job.cancelReason);
     this.members.get(job.worker ?? "")?.running.delete(row);
     Object.assign(job, facts);
     if (isFinal(state)) {
@@ -192,6 +197,22 @@ export class Book {
       this.#place(row, state, now);
     }
     return state;
+  }
+
+  /** True when a job has something to undo. */
+  hasUndo(id: string): boolean {
+    return this.records.list(id, undoPrefix).length > 0;
+  }
+
+  /** Wakes a suspended job to undo what it did. */
+  wakeToUndo(row: Row, reason: string | null, now: number): void {
+    this.#askToUndo(row, reason);
+    this.promote(row, now);
+  }
+
+  #askToUndo({ job }: Row, reason: string | null): void {
+    this.records.set(job.id, cancelSignal, JSON.stringify(reason));
+    Object.assign(job, { cancelAt: null, cancelReason: null });
   }
 
   #record({ job }: Row, end: AttemptEnd, now: number): void {

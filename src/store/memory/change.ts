@@ -1,7 +1,7 @@
 // What people do to jobs: cancel, retry, remove.
 import { isFinal } from "../../task/state.ts";
 import { cancelJobs } from "../cancellation.ts";
-import { cancelSignal, isHeld, retryableStates, undoPrefix } from "../machine.ts";
+import { isHeld, retryableStates } from "../machine.ts";
 import { revivals } from "../revival.ts";
 import type { Cancelled, Changes, JobFilter } from "../store.ts";
 import type { Book } from "./book.ts";
@@ -28,13 +28,10 @@ export function cancel(book: Book, filter: JobFilter, reason: string | null, now
       row.job.cancelReason = reason;
       book.end(row, "cancelled", now);
     },
-    isAsked: ({ row }) =>
-      isHeld(row.job) || (row.job.state === "waiting" && book.records.list(row.job.id, undoPrefix).length > 0),
+    isAsked: ({ row }) => isHeld(row.job) || (row.job.state === "waiting" && book.hasUndo(row.job.id)),
     request: ({ row }) => {
-      if (!isHeld(row.job)) {
-        book.records.set(row.job.id, cancelSignal, JSON.stringify(reason));
-        book.promote(row, now);
-      } else if (row.job.cancelAt === null) Object.assign(row.job, { cancelAt: now, cancelReason: reason });
+      if (!isHeld(row.job)) book.wakeToUndo(row, reason, now);
+      else if (row.job.cancelAt === null) Object.assign(row.job, { cancelAt: now, cancelReason: reason });
     },
     failAbove: (ended) =>
       failAbove(

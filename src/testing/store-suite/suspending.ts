@@ -98,6 +98,43 @@ export const suspending: readonly Case[] = [
     },
   ],
   [
+    "a job with a wish and something to undo is given out again to undo it, however its attempt ends",
+    async (bench) => {
+      const ids = ["retried", "suspended", "released", "crashed", "lost", "poison"];
+      await bench.add(...ids.map((id) => ({ id, crashLimit: id === "poison" ? 0 : 5 })));
+      const jobs = new Map((await bench.claim()).map((job) => [job.id, job]));
+      const of = (id: string): ClaimedJob => jobs.get(id) as ClaimedJob;
+      await bench.store.write(
+        ids.map((id) => {
+          return { job: id, name: "undo/1", text: "1", claim: { worker: "w", fence: of(id).fence }, tell: false };
+        }),
+        bench.now,
+      );
+      assert.equal((await bench.store.cancel({}, "why", bench.now)).requested.length, 6);
+      const { ended } = await bench.settle(
+        { id: "retried", fence: 1, kind: "retry", error: "1", dueAt: start + 1000 },
+        suspended(of("suspended"), start + 1000),
+        { id: "released", fence: 1, kind: "released" },
+        { id: "crashed", fence: 1, kind: "crashed", error: "1" },
+        { id: "poison", fence: 1, kind: "crashed", error: "1" },
+      );
+      assert.deepEqual(
+        ended.map(({ id, state }) => [id, state]),
+        [["poison", "cancelled"]],
+      );
+      bench.now += leaseMs;
+      await bench.store.tend(bench.now, 10);
+      for (const id of ids.slice(0, 5)) {
+        const { state, cancelAt, cancelReason, waits } = await bench.job(id);
+        assert.deepEqual(
+          { id, state, cancelAt, cancelReason, waits },
+          { id, state: "ready", cancelAt: null, cancelReason: null, waits: null },
+        );
+        assert.deepEqual(await bench.store.records(id, cancelSignal, 10), [{ name: cancelSignal, text: '"why"' }]);
+      }
+    },
+  ],
+  [
     "an attempt that waits in its worker's memory is shown as waiting and stays the worker's",
     async (bench) => {
       await bench.add({ id: "a" }, { id: "b" });

@@ -2,8 +2,9 @@
 
 /** Adds any jobs. */
 export const add: string = String.raw`
--- Then for each call: now, number of jobs; for each job id, kind, text, dependencies joined by the separator.
-local at, callNo, refusals, others = 5, 0, {}, {}
+-- Then for each call: now, number of jobs; for each job id, kind, text, dependencies joined by the separator, each with '~' before it when it
+-- need not end as done, else '='.
+local at, callNo, refusals, others = firstJob, 0, {}, {}
 
 local function readCall()
   local now, count = ARGV[at], tonumber(ARGV[at + 1])
@@ -12,10 +13,11 @@ local function readCall()
   for i = 1, count do
     local id, name, text, deps = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     at = at + 4
-    local draft = { id = id, name = name, text = text, deps = {}, needed = 0, still = 0 }
+    local draft = { id = id, name = name, text = text, deps = {}, isTolerant = {}, needed = 0, still = 0 }
     if deps ~= '' then
-      for dep in gmatch(deps .. S, '([^\31]*)\31') do
+      for mark, dep in gmatch(deps .. S, '(.)([^\31]*)\31') do
         draft.deps[#draft.deps + 1] = dep
+        draft.isTolerant[#draft.deps] = mark == '~'
         ids[#ids + 1] = dep
       end
     end
@@ -55,7 +57,7 @@ local function arrive(draft, drafts, holders, now)
     draft.deps[i] = id
     local state, cause = known(drafts, id)
     if not state then return 'dependency ' .. draft.id .. S .. id end
-    if state ~= 'd' then
+    if state ~= 'd' and not (draft.isTolerant[i] and final[state]) then
       pending = pending + 1
       if final[state] and not draft.cause then draft.cause = cause or id end
     end
@@ -95,11 +97,27 @@ local function plan(jobs, now)
   end
 end
 
+-- A job that has one gate and nothing else that needs care: no record is written.
+local function insertBeforeGate(draft, hex, kind)
+  local s = draft.s
+  s.seq, s.kind = hex, kind
+  local row = newRow(draft.id, s)
+  row.fresh = '*' .. hex .. S .. kind .. S .. draft.text
+  row[STATUS], row[READYAT] = 'b', ''
+  rows[draft.id], statics[draft.id] = row, s
+  tally('b', kind, 1)
+  gates.walkers[#gates.walkers + 1] = { seq = hex, id = draft.id, rank = tonumber(s.rank), rankText = s.rank, suffix = gates.suffixOf(row),
+    gate = gates.of(row)[1] }
+  return refOf(row), row.fresh
+end
+
 local function insert(draft, seq, now)
   local s = draft.s
   local kind = kindOf(draft.name)
   local hex = format('%011x', seq)
-  local isPlain = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == ''
+  local isSimple = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == '' and s.root == '' and #draft.deps == 0
+  local isPlain = isSimple and s.till == ''
+  if isSimple and not isPlain and gateKind(s.till) ~= 'G' then return insertBeforeGate(draft, hex, kind) end
   s.seq, s.kind = hex, kind
   local row = newRow(draft.id, s)
   rows[draft.id], statics[draft.id] = row, s
@@ -118,7 +136,10 @@ local function insert(draft, seq, now)
       move(row, draft.state)
     end
     if s.expires ~= '' then call('ZADD', EXPIRING, s.expires, ref) end
-    if draft.state == 'r' then makeReady(row, now)
+    if draft.state == 'r' and isGated(row) then
+      row[READYAT] = ''
+      gates.walkUp(row)
+    elseif draft.state == 'r' then makeReady(row, now)
     elseif draft.state == 's' then await(row, now) end
   end
   if s.root ~= '' then call('SADD', ROOT .. s.root, ref) end
@@ -140,7 +161,7 @@ local function write(jobs, now)
     texts[i * 2 - 1], texts[i * 2] = draft.id, text
     if #draft.deps > 0 then
       local below = {}
-      for j, dep in ipairs(draft.deps) do below[j] = refOf(rows[dep]) end
+      for j, dep in ipairs(draft.deps) do below[j] = (draft.isTolerant[j] and '~' or '') .. refOf(rows[dep]) end
       edges[#edges + 1], edges[#edges + 2] = draft.id, concat(below, S)
     end
   end
@@ -149,14 +170,14 @@ local function write(jobs, now)
   enlist(refs, first)
   local above, order = {}, {}
   for i, draft in ipairs(added) do
-    for _, dep in ipairs(draft.deps) do
+    for j, dep in ipairs(draft.deps) do
       local list = above[dep]
       if not list then
         list = {}
         above[dep] = list
         order[#order + 1] = dep
       end
-      list[#list + 1] = refs[i]
+      list[#list + 1] = (draft.isTolerant[j] and '~' or '') .. refs[i]
     end
   end
   for _, dep in ipairs(order) do many('RPUSH', UP .. dep, above[dep]) end
@@ -170,7 +191,14 @@ while at <= #ARGV do
   local now, jobs = readCall()
   local refusal = plan(jobs, now)
   if refusal then refusals[#refusals + 1] = callNo .. ' ' .. refusal
-  else write(jobs, now) end
+  else
+    write(jobs, now)
+    openGates(now)
+    if firstJob > 5 then
+      setRecord('', ARGV[5], ARGV[7])
+      isWritten = true
+    end
+  end
   callNo = callNo + 1
 end
 flush()

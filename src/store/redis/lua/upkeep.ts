@@ -29,13 +29,12 @@ for _, row in ipairs(failAbove(late, now)) do ended[#ended + 1] = row end
 
 local due = rowsOf(dueIn(DUE))
 for _, row in ipairs(due) do
-  call('ZREM', DUE, refOf(row))
-  move(row, 'r')
-  makeReady(row, now)
+  promote(row, now)
 end
 
 local reported = report(ended)
-flush()
+lookAtDue(nowMs, dueIn(LOOK))
+flush(now)
 local over = takePruned(nowMs, limit)
 local isInGraph = graphOf(over)
 local gone, needed = splitNeeded(over, isInGraph)
@@ -47,8 +46,10 @@ deleteJobs(gone, isInGraph)
 flush()
 local names = usedNames()
 forgetKinds()
-local nextDue = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or ''
-return { #due, recovered, #gone, reported, lost, nextDue, names, tell(ARGV[1]), call('TIME') }
+local nextDue = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
+local nextLook = call('ZRANGE', LOOK, 0, 0, 'WITHSCORES')[2]
+if not nextDue or (nextLook and tonumber(nextLook) < tonumber(nextDue)) then nextDue = nextLook end
+return { #due, recovered, #gone, reported, lost, nextDue or '', names, tell(ARGV[1]), call('TIME') }
 `;
 
 /** What is known of workers. */
@@ -107,7 +108,7 @@ export const leave: string = String.raw`
 -- Arguments: origin, worker, now.
 despiteFullMemory()
 takeBack(runningWith(ARGV[2]), 'r', ARGV[3])
-flush()
+flush(ARGV[3])
 forgetWorker(ARGV[2])
 return tell(ARGV[1])
 `;
@@ -123,7 +124,7 @@ for _, row in ipairs(runningWith(ARGV[2])) do
   if not kept[row[FENCE] .. ' ' .. row.id] then others[#others + 1] = row end
 end
 takeBack(others, 'r', ARGV[3])
-flush()
+flush(ARGV[3])
 return { #others, tell(ARGV[1]) }
 `;
 
@@ -132,9 +133,22 @@ export const note: string = String.raw`
 -- Arguments: worker; for each job id, fence, text.
 for i = 2, #ARGV, 3 do
   local row = find(ARGV[i])
-  if row and row[STATUS] == 'u' and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
+  if row and isHeld(row) and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
     row[PROGRESS] = ARGV[i + 2]
     touch(row)
+  end
+end
+flush()
+`;
+
+/** Says which attempts wait. */
+export const suspend: string = String.raw`
+-- Arguments: worker; for each job id, fence, what it waits for or ''.
+for i = 2, #ARGV, 3 do
+  local row = find(ARGV[i])
+  if row and isHeld(row) and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
+    setWaits(row, ARGV[i + 2])
+    move(row, ARGV[i + 2] == '' and 'u' or 'w')
   end
 end
 flush()

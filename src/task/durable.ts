@@ -1,0 +1,355 @@
+// Durable steps: what a task does once and is remembered, over crashes, retries and sleeps of days. A task is run again from its
+// beginning; each step that a record is found of gives what it gave then. Steps are met by their names, not by their order, so that a
+// program may be changed while its jobs wait. A wait (a sleep, a signal) that takes long ends the attempt: nothing of it stays in memory,
+// and the job goes on as a new attempt that counts as the same one.
+//
+// Records of a job, by name: `step/<name>` what a step gave (a later one of the same name is `<name>#2`); `undo/<name>` a step that can be
+// undone; `step/!undoing` the error for which steps are being undone; `signal/<name>/…` a signal, in the order they were sent.
+//
+// An attempt of which nobody wants to hear any more (another worker has the job, or it was suspended) is never called back: the
+// promises it awaits stay open, and it is forgotten.
+import type { Duration } from "../core/durations.ts";
+import { toMs } from "../core/durations.ts";
+import { CancelledError, TimeoutError, UndoError, UsageError } from "../core/errors.ts";
+import type { Runtime, Timer } from "../core/runtime.ts";
+import { show } from "../core/show.ts";
+import { decode, encode } from "./codec.ts";
+import { decodeThrown, encodeThrown } from "./thrown.ts";
+
+/** A record of a job. */
+export interface JournalRecord {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A record to write, or, with null, to delete. */
+export type Change = readonly [name: string, text: string | null];
+
+/** Why and until when an attempt is suspended. */
+export interface Suspension {
+  /** When to go on at the latest; null when only a signal can end it. */
+  readonly dueAt: number | null;
+  /** How many signals of the job it has seen. */
+  readonly seen: number;
+  /** What it waits for, encoded, for people. */
+  readonly waits: string;
+}
+
+/** What durable steps need of those who run the attempt. */
+export interface DurableHost {
+  readonly id: string;
+  readonly task: string;
+  readonly runtime: Runtime;
+  /** The clock by which due times go; asked after the first `read`. */
+  now(): number;
+  read(prefix: string): Promise<readonly JournalRecord[]>;
+  /** Writes and deletes (null) records, all or none; false when the attempt is not the job's any more. */
+  write(records: readonly Change[]): Promise<boolean>;
+  /** Ends the attempt, to go on later. Where that cannot be (a pool), undefined: waits are spent in memory. Asked after the first `read`. */
+  readonly suspend: ((suspension: Suspension) => void) | undefined;
+  /** True while something else keeps the attempt in memory: it awaits a child. */
+  isHeld(): boolean;
+  /** The job was cancelled while it was suspended. */
+  cancelled(error: CancelledError): void;
+  /** True when an attempt that ends with this error is the job's last. */
+  isLast(error: unknown): boolean | Promise<boolean>;
+  /** Steps are undone: whoever stops attempts that take too long waits. */
+  undoing(): void;
+  /** A changed program: steps that are recorded and were not met, and those that were not recorded. */
+  changed(gone: readonly string[], fresh: readonly string[]): void;
+}
+
+/** How a step is done. */
+export interface StepOptions<T> {
+  /** Undoes the step when the job fails for good or is cancelled: the last step first. Called with what the step gave. */
+  readonly undo?: (result: T) => unknown;
+}
+
+/** How a task sleeps. */
+export interface SleepOptions {
+  /** By which the sleep is known when the task runs again. Default: its duration. */
+  readonly name?: string;
+}
+
+/** How a task waits for a signal. */
+export interface WaitOptions {
+  /** After this time the wait rejects with a TimeoutError. Default: it waits for ever. */
+  readonly timeout?: Duration;
+}
+
+const undoingRecord = "step/!undoing";
+/** Shorter waits are spent in memory: to suspend and to start again costs more. */
+const shortMs = 1000;
+const longestName = 200;
+
+const never: Promise<never> = new Promise(() => undefined);
+
+interface Wait {
+  readonly dueAt: number | null;
+  readonly about: readonly [kind: "sleep" | "signal", name: string, until: number | null];
+  go(): void;
+  timer: Timer | undefined;
+}
+
+function checkName(name: unknown, what: string): string {
+  if (typeof name === "string" && name !== "" && name.length <= longestName) return name;
+  throw new UsageError(`${what} takes a name of 1 to ${longestName} characters, found ${show(name)}.`);
+}
+
+function recordOf(kind: "step" | "undo", name: string): string {
+  return `${kind}/${encodeURIComponent(name)}`;
+}
+
+/** The name of the record of a signal sent now: signals of a job are in the order they were sent. */
+export function signalRecord(name: string, now: number, id: string): string {
+  return `signal/${encodeURIComponent(name)}/${String(Math.floor(now)).padStart(15, "0")}-${id}`;
+}
+
+/** The durable steps of one attempt. */
+export class Durable {
+  readonly #host: DurableHost;
+  #journal: Promise<Map<string, string>> | undefined;
+  /** The names of the steps that earlier attempts recorded. */
+  #past: readonly string[] = [];
+  readonly #met = new Set<string>();
+  readonly #fresh: string[] = [];
+  readonly #times = new Map<string, number>();
+  readonly #undos: { readonly name: string; readonly run: () => unknown }[] = [];
+  readonly #waits = new Set<Wait>();
+  #seen = 0;
+  /** Steps under way: the attempt cannot be suspended. */
+  #busy = 0;
+  #ended: { readonly error: unknown } | undefined;
+  /** An attempt before this one had begun to undo. */
+  #mustUndo = false;
+  #isOver = false;
+
+  constructor(host: DurableHost) {
+    this.#host = host;
+  }
+
+  /** Runs `run` once, whatever happens to the attempt after it, and gives a copy of what it gave. */
+  async step<T>(name: string, run: () => T | PromiseLike<T>, options: StepOptions<T> = {}): Promise<T> {
+    const own = this.#nameOf(checkName(name, "context().step()"));
+    const recorded = await this.#recall(own);
+    const value = recorded === undefined ? await this.#first(own, run, options) : (decode(recorded) as T);
+    const { undo } = options;
+    if (undo) this.#undos.push({ name: own, run: () => undo(value) });
+    return value;
+  }
+
+  /** Resolves after `duration`, or at a time; the job takes up nobody meanwhile. */
+  async sleep(duration: Duration | Date, options: SleepOptions = {}): Promise<void> {
+    const told = duration instanceof Date ? duration.toISOString() : String(duration);
+    const name = this.#nameOf(`sleep ${checkName(options.name ?? told, "context().sleep()")}`);
+    const recorded = await this.#recall(name);
+    const dueAt = recorded === undefined ? this.#dueAt(duration) : Number(decode(recorded));
+    if (recorded === undefined) await this.#record(name, encode(dueAt, "dueAt"));
+    if (dueAt > this.#host.now()) await this.#wait(dueAt, ["sleep", name, dueAt]);
+  }
+
+  /** Resolves with what was sent with a signal of this name; each call takes the next. */
+  async waitFor(signal: string, options: WaitOptions = {}): Promise<unknown> {
+    checkName(signal, "context().waitFor()");
+    const name = this.#nameOf(`wait ${signal}`);
+    const place = this.#times.get(`wait ${signal}`) ?? 1;
+    for (;;) {
+      const recorded = await this.#recall(name);
+      if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
+      const deadline = await this.#deadline(name, options);
+      const sent = await this.#sent(signal, place);
+      if (sent !== undefined) await this.#record(name, `["sent",${sent}]`);
+      else if (deadline !== null && deadline <= this.#host.now()) await this.#record(name, '["late"]');
+      else await this.#wait(deadline, ["signal", signal, deadline]);
+    }
+  }
+
+  /** What kept the attempt in memory may be over. */
+  reconsider(): void {
+    if (this.#waits.size > 0) this.#host.runtime.defer(() => this.#consider());
+  }
+
+  /** The attempt has come to its end with a result. */
+  finish(): void {
+    this.#isOver = true;
+    const gone = this.#past.filter((name) => !this.#met.has(name) && !name.startsWith("!"));
+    if (gone.length > 0) this.#host.changed(gone, this.#fresh);
+  }
+
+  /**
+   * The attempt has come to its end with an error: undoes its steps when it is the last. Gives the error to report, an
+   * UndoError when a step could not be undone, and whether no attempt may follow.
+   */
+  async fail(error: unknown): Promise<{ readonly error: unknown; readonly isLast: boolean }> {
+    if (this.#isOver) return never;
+    this.#isOver = true;
+    for (const { timer } of this.#waits) timer?.cancel();
+    const why = this.#ended ? this.#ended.error : error;
+    const isLast = this.#undos.length > 0 && (this.#mustUndo || (await this.#host.isLast(why)));
+    if (!isLast) return { error: why, isLast: this.#mustUndo };
+    this.#host.undoing();
+    // Whoever takes over after a crash must not go forward any more.
+    if (!(await this.#host.write([[undoingRecord, encodeThrown(why)]]))) return never;
+    const failed = await this.#undo();
+    if (!(await this.#host.write([[undoingRecord, null]]))) return never;
+    return { error: failed.length === 0 ? why : new UndoError(failed, why), isLast: true };
+  }
+
+  /** Somebody else has the job by now, or nobody: what the attempt still waits for never comes. */
+  forget(): void {
+    this.#isOver = true;
+    for (const { timer } of this.#waits) timer?.cancel();
+  }
+
+  /** The attempt is to end: what is recorded is still given, and then nothing begins any more. */
+  abort(error: unknown): void {
+    this.#ended ??= { error };
+    for (const wait of this.#waits) this.#over(wait);
+  }
+
+  async #undo(): Promise<{ readonly step: string; readonly error: unknown }[]> {
+    const failed: { readonly step: string; readonly error: unknown }[] = [];
+    for (const { name, run } of this.#undos.toReversed()) {
+      try {
+        await run();
+      } catch (error) {
+        failed.push({ step: name, error });
+      }
+      // A step that could not be undone is told of, once; it stays recorded.
+      const undone: Change[] = failed.at(-1)?.step === name ? [] : [[recordOf("step", name), null]];
+      if (!(await this.#host.write([...undone, [recordOf("undo", name), null]]))) return never;
+    }
+    return failed;
+  }
+
+  #first<T>(name: string, run: () => T | PromiseLike<T>, { undo }: StepOptions<T>): Promise<T> {
+    this.#refuseAfterEnd();
+    return this.#during(async () => {
+      const text = encode(await run(), `the result of step "${name}"`);
+      await this.#record(name, text, undo ? [[recordOf("undo", name), "null"]] : []);
+      return decode(text) as T;
+    });
+  }
+
+  /** What is recorded of a step, if anything is. */
+  async #recall(name: string): Promise<string | undefined> {
+    this.#met.add(name);
+    return (await this.#load()).get(name);
+  }
+
+  #load(): Promise<Map<string, string>> {
+    this.#journal ??= this.#read();
+    return this.#journal;
+  }
+
+  async #read(): Promise<Map<string, string>> {
+    const [steps, cancels] = await Promise.all([this.#host.read("step/"), this.#host.read("signal/cancel")]);
+    const cancel = cancels.find(({ name }) => name === "signal/cancel");
+    const journal = new Map(steps.map(({ name, text }) => [decodeURIComponent(name.slice("step/".length)), text] as const));
+    this.#past = [...journal.keys()];
+    const undoing = journal.get("!undoing");
+    if (undoing !== undefined) this.#goOnUndoing(decodeThrown(undoing));
+    else if (cancel) {
+      const reason = JSON.parse(cancel.text) as string | null;
+      const error = new CancelledError(`Job ${this.#host.id} of task "${this.#host.task}" was cancelled.`, reason ?? undefined);
+      this.#host.cancelled(error);
+      this.abort(error);
+    }
+    return journal;
+  }
+
+  #goOnUndoing(error: unknown): void {
+    this.#mustUndo = true;
+    if (error instanceof CancelledError) this.#host.cancelled(error);
+    this.abort(error);
+  }
+
+  async #record(name: string, text: string, more: readonly Change[] = []): Promise<void> {
+    if (!(await this.#host.write([[recordOf("step", name), text], ...more]))) await never;
+    this.#fresh.push(name);
+    (await this.#load()).set(name, text);
+  }
+
+  /** The `place`-th signal of this name. */
+  async #sent(signal: string, place: number): Promise<string | undefined> {
+    const sent = await this.#host.read("signal/");
+    this.#seen = sent.length;
+    const prefix = `signal/${encodeURIComponent(signal)}/`;
+    return sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text;
+  }
+
+  #signalled(signal: string, [how, payload]: readonly unknown[], { timeout }: WaitOptions): unknown {
+    if (how === "sent") return payload;
+    const ms = toMs(timeout ?? 0, "context().waitFor() timeout");
+    throw new TimeoutError(`Job ${this.#host.id} waited ${ms} ms for the signal "${signal}", which nobody sent.`, ms);
+  }
+
+  async #deadline(name: string, { timeout }: WaitOptions): Promise<number | null> {
+    if (timeout === undefined) return null;
+    const until = `until ${name}`;
+    const recorded = await this.#recall(until);
+    if (recorded !== undefined) return Number(decode(recorded));
+    const deadline = this.#host.now() + toMs(timeout, "context().waitFor() timeout");
+    await this.#record(until, encode(deadline, "deadline"));
+    return deadline;
+  }
+
+  #dueAt(duration: Duration | Date): number {
+    if (!(duration instanceof Date)) return this.#host.now() + toMs(duration, "context().sleep()");
+    const time = duration.getTime();
+    if (Number.isFinite(time)) return time;
+    throw new UsageError("context().sleep() takes a duration or a valid Date, found an invalid one.");
+  }
+
+  async #wait(dueAt: number | null, about: Wait["about"]): Promise<void> {
+    this.#refuseAfterEnd();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wait: Wait = { dueAt, about, go: resolve, timer: undefined };
+    this.#waits.add(wait);
+    const { runtime } = this.#host;
+    if (dueAt !== null) wait.timer = runtime.after(dueAt - this.#host.now(), () => this.#over(wait));
+    this.reconsider();
+    await promise;
+    this.#refuseAfterEnd();
+  }
+
+  #over(wait: Wait): void {
+    wait.timer?.cancel();
+    this.#waits.delete(wait);
+    wait.go();
+  }
+
+  async #during<T>(run: () => T | PromiseLike<T>): Promise<T> {
+    this.#busy += 1;
+    try {
+      return await run();
+    } finally {
+      this.#busy -= 1;
+      this.reconsider();
+    }
+  }
+
+  /** Suspends the attempt when all it does is wait, and for long. */
+  #consider(): void {
+    const { suspend } = this.#host;
+    if (!suspend || this.#isOver || this.#ended || this.#waits.size === 0) return;
+    if (this.#busy > 0 || this.#host.isHeld()) return;
+    const waits = [...this.#waits];
+    const dueAt = Math.min(...waits.map((wait) => wait.dueAt ?? Infinity));
+    if (dueAt - this.#host.now() <= shortMs) return;
+    this.#isOver = true;
+    for (const { timer } of waits) timer?.cancel();
+    const about = waits.map((wait) => wait.about);
+    suspend({ dueAt: dueAt === Infinity ? null : dueAt, seen: this.#seen, waits: encode(about, "waits") });
+  }
+
+  #refuseAfterEnd(): void {
+    if (this.#ended) throw this.#ended.error;
+  }
+
+  #nameOf(name: string): string {
+    const times = (this.#times.get(name) ?? 0) + 1;
+    this.#times.set(name, times);
+    return times === 1 ? name : `${name}#${times}`;
+  }
+}
