@@ -5,7 +5,7 @@ import { isFinal, jobStates } from "../../task/state.ts";
 import type { Ended, Input, Job } from "../job.ts";
 import type { JobFilter, Page, QueueStats } from "../store.ts";
 import type { JobRow } from "./columns.ts";
-import { endedColumns, jobColumns, toEnded, toJob } from "./columns.ts";
+import { endedColumns, jobColumns, place, toEnded, toJob } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { rowLimit, where } from "./where.ts";
 
@@ -78,7 +78,9 @@ function noJobs(): Record<JobState, number> {
 // Of each line the job that is next: the index of ready jobs is walked, and few rows are read.
 const nextSql = `
   SELECT queue, min(ready_at) AS at FROM job WHERE seq IN (
-    SELECT min(seq) FROM job INDEXED BY job_ready WHERE state = 'ready' GROUP BY queue, task, rank
+    SELECT seq FROM (
+      SELECT seq, min(${place}) FROM job INDEXED BY job_ready WHERE state = 'ready' GROUP BY queue, task, rank
+    )
   ) GROUP BY queue`;
 
 /** See `Store.queues`. */
