@@ -24,7 +24,7 @@ for i = 2, queueCount + 1 do
       elseif id and not state and call('HEXISTS', JOB, id) == 1 then return id end
       id = passed and match(passed, '[^\31]*$')
       state = id and call('HGET', STATE, id)
-      if state and sub(state, -1) == 'r' and match(state, '^\31[^\31]*\31[gh](%x+)') == sub(passed, 1, 11) then return id end
+      if state and sub(state, -1) == 'r' and sub(call('HGET', JOB, id), 1, 12) == '*' .. sub(passed, 12, 22) then return id end
     end
   end
 end

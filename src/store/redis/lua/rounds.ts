@@ -88,28 +88,29 @@ local function open(name, gate, now, through, joiners)
 end
 
 -- What those of one line that pass in this script have in common.
-local function lineOf(suffix)
+local function lineOf(suffix, now)
   local mark, kind, keep, rank = match(suffix, '^\31(.)\31([^\31]*)\31([^\31]*)\31(.*)$')
   local flag = mark == '\28' and 'h' or 'g'
-  local common = { kind = kind, rank = rank, flag = flag, mark = mark, entries = {}, count = 0, head = '\0310\031' .. flag,
-    tail = concat({ '', '', '', kind, keep, '', '' }, S), rest = concat({ '', '0', '0', '', '0' }, S) .. rep(S, 9) .. 'r' }
+  -- Seq and rank are left out, and of its place and age the record says nothing yet: those stand in the entry.
+  local record = concat({ '', '0', flag, '', '', kind, keep, '', now, '0', '0', '', '0' }, S) .. rep(S, 9) .. 'r'
+  local common = { kind = kind, rank = rank, place = flag .. mark, record = record, entries = {}, count = 0 }
   passed[suffix] = common
   return common
 end
 
-local function add(through, seq, id, suffix, name, row)
+local function add(through, now, seq, id, suffix, name, row)
   local n = through.count + 1
   through.count, through.seqs[n], through.ids[n], through.gates[n], through.rows[n] = n, seq, id, name, row or false
-  through.lines[n] = suffix and (passed[suffix] or lineOf(suffix)) or false
+  through.lines[n] = suffix and (passed[suffix] or lineOf(suffix, now)) or false
 end
 
-local function passRow(through, row)
+local function passRow(through, now, row)
   local names, places = gates.placesOf(row)
   local all = gates.of(row)
   local gate = all[#names + 1]
   gates.setPlaces(row, nil, places .. gate.mark .. gate.name)
   touch(row)
-  if #names + 1 == #all then return add(through, row[SEQ], row.id, nil, nil, row) end
+  if #names + 1 == #all then return add(through, now, row[SEQ], row.id, nil, nil, row) end
   row.walks = true
   gates.walkers[#gates.walkers + 1] = row
 end
@@ -146,12 +147,12 @@ local function arrive(through, now)
     local at = order and order[i] or i
     local itsAge, common = format('%011x', age + i - 1), through.lines[at]
     if common then
-      local id, place = through.ids[at], common.mark .. through.gates[at]
-      records[n + 1], records[n + 2] = id, common.head .. itsAge .. place .. common.tail .. now .. common.rest
+      local id = through.ids[at]
+      records[n + 1], records[n + 2] = id, common.record
       n = n + 2
       if common.count == 0 then lines[#lines + 1] = common end
       common.count = common.count + 1
-      common.entries[common.count] = itsAge .. through.seqs[at] .. common.flag .. place .. before .. id
+      common.entries[common.count] = itsAge .. through.seqs[at] .. common.place .. through.gates[at] .. before .. id
     else
       local row = through.rows[at]
       local _, places = gates.placesOf(row)
@@ -197,12 +198,12 @@ local function goRound(now)
   end
   for i, member in ipairs(through.members) do
     local at = search(member, S, 12, true)
-    if at then add(through, sub(member, 1, 11), sub(member, 12, at - 1), sub(member, at), through.names[i])
-    else passRow(through, find(sub(member, 12))) end
+    if at then add(through, now, sub(member, 1, 11), sub(member, 12, at - 1), sub(member, at), through.names[i])
+    else passRow(through, now, find(sub(member, 12))) end
   end
   for _, walker in ipairs(joiners) do
-    if walker.row then passRow(through, walker.row)
-    else add(through, walker.seq, walker.id, walker.suffix, walker.gate.name) end
+    if walker.row then passRow(through, now, walker.row)
+    else add(through, now, walker.seq, walker.id, walker.suffix, walker.gate.name) end
   end
   arrive(through, now)
 end
