@@ -168,11 +168,12 @@ local function firstPassed(key)
   for from = 0, mostPassed - page, page do
     local entries, ids = call('LRANGE', key, from, from + page - 1), {}
     if #entries == 0 then return nil end
-    for i = 1, #entries do ids[i] = match(entries[i], '[^\31]*$') end
+    local seqs = {}
+    for i = 1, #entries do seqs[i], ids[i] = match(entries[i], '^[^\31]*\31[^\31]*\31(...........)([^\31]*)') end
     local states, texts = hmget(STATE, ids), hmget(JOB, ids)
     for i = 1, #entries do
       local isReady = states[i] and sub(states[i], -1) == 'r' and byte(texts[i]) == 42
-      if isReady and sub(texts[i], 2, 12) == sub(entries[i], 12, 22) then
+      if isReady and sub(texts[i], 2, 12) == seqs[i] then
         return sub(entries[i], 1, 11), match(entries[i], '^[^\31]*\31([^\31]*)')
       end
     end

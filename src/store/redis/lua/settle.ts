@@ -29,13 +29,17 @@ local function gatedEndOf(record, base, ends)
   local flag, places, at = match(record, gatedPattern, #base + 1)
   if not flag or byte(record, at) ~= 31 then return false end
   if flag == 'G' then gates.giveAll('\29' .. places) elseif places ~= '' then gates.giveBack(places) end
+  local last = ends.last
+  if last and #record == at + #last.rest - 1 and search(record, last.rest, at, true) == at then return last end
   local rest = sub(record, at)
   local common = ends[rest]
   if not common then
     common = endOf(base .. rest, base .. S)
     common.text = base .. flag .. sub(common.text, #base + 1)
+    common.rest = rest
     ends[rest] = common
   end
+  ends.last = common
   return common
 end
 
@@ -81,6 +85,7 @@ local function settleRun(from, upto, how, states, needed)
       goesOn.count = goesOn.count + 1
     else settleOne(i - 1, id, kind, fence, text) end
   end
+  ends.last = nil
   for _, goesOn in pairs(ends) do
     if goesOn then
       leaveClaim(worker, goesOn.claim, goesOn.count)
