@@ -19,6 +19,7 @@ test("the names of manyhands", () => {
     "StoreLostError",
     "StoreUnavailable",
     "TimeoutError",
+    "UndoError",
     "UsageError",
     "WorkerDiedError",
     "call",
