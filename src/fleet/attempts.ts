@@ -1,6 +1,6 @@
 // The jobs a worker holds: those claimed and not started, in slots, and the attempts that run. It starts what there is room for,
 // a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
-import { CancelledError } from "../core/errors.ts";
+import { CancelledError, TimeoutError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
@@ -220,9 +220,12 @@ export class Attempts {
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const isLate = deadline !== undefined && this.#host.now() >= deadline.at;
+      const isLate = deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at;
       if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
       this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
+      // A thread or process has a ms for it.
+      if (deadline?.undoes && slots.place === "loop")
+        running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
     } catch (error) {
       this.#end(running, { kind: "failed", error });
     }
@@ -252,7 +255,7 @@ export class Attempts {
   /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
   #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
     if (!deadline) return timeoutMs;
-    return Math.min(Math.ceil(deadline.at - this.#host.now()) + 1, timeoutMs ?? Infinity);
+    return Math.min(Math.max(0, Math.ceil(deadline.at - this.#host.now())) + 1, timeoutMs ?? Infinity);
   }
 
   #childrenOf(running: Running): Children {
