@@ -5,7 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ManyhandsError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import type { StandardSchema } from "../../task/schema.ts";
+import { context as executorContext } from "../../pool/context.ts";
+import { call } from "../../task/call.ts";
 import { context } from "../../task/context.ts";
+import { chunks, group, skip } from "../../task/flow.ts";
 import { task } from "../../task/task.ts";
 import { transfer } from "../../task/transfer.ts";
 
@@ -51,6 +54,21 @@ export const about = task("suite.about", async () => {
 
 /** Its input, and the job it was in. */
 export const whoRan = task("suite.whoRan", (n: number) => ({ n, id: context().id }));
+
+/** Submits graphs of its own. */
+export const gathering = task("suite.gathering", async (file: string) => {
+  const { submit } = executorContext();
+  const members = [call(double, 1), call(throwing, "error"), call(double, 3)];
+  const outcomes = await submit(group(members, { failed: "collect" }));
+  const late = await submit(call(never.with({ retries: 3 }), file), { deadline: 50 }).catch((error: Error) => error.message);
+  return {
+    sum: await submit(call(sum, skip(members))),
+    statuses: outcomes.map(({ status }) => status),
+    chunks: await submit(sum, chunks(double, [1, 2, 3], 2)),
+    nested: await submit(group([group([call(double, 1)]), group([])])),
+    late,
+  };
+});
 
 export const reportProgress = task("suite.reportProgress", async (release: string) => {
   context().progress(0.25, "a quarter");
