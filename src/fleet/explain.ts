@@ -13,7 +13,6 @@ import { decodeThrown } from "../task/thrown.ts";
 import { errorsOf } from "./causes.ts";
 import type { JobInfo } from "./job-info.ts";
 import { jobInfo } from "./job-info.ts";
-import { decodePolicy } from "./policy.ts";
 import type { Unmatched, WorkerInfo } from "./worker-info.ts";
 import { unmatched, workerInfo } from "./worker-info.ts";
 
@@ -90,7 +89,7 @@ class Explaining {
     const { state, gate } = this.#job;
     if (isFinal(state)) return this.#ended();
     if (gate !== null) return this.#limit(gate);
-    if (state === "blocked") return this.#related("dependency", (each) => decodePolicy(each.policy).above === this.#job.id);
+    if (state === "blocked") return this.#dependencies();
     if (state === "scheduled") return this.#due();
     if (state === "ready") return this.#ready();
     return state === "waiting" ? this.#waiting() : this.#running();
@@ -140,7 +139,7 @@ class Explaining {
 
   async #waiting(): Promise<readonly Reason[]> {
     const { waits, worker } = this.#job;
-    if (worker !== null) return this.#related("child", (each) => each.parent === this.#job.id);
+    if (worker !== null) return this.#children();
     const about = (waits === null ? [] : decode(waits)) as readonly (readonly ["sleep" | "signal", string, number | null])[];
     return about.map(([kind, name, until]) => ({ kind, name, until, text: waitText(kind, name, until, this.#now) }));
   }
@@ -168,24 +167,19 @@ class Explaining {
     return reasons;
   }
 
-  /** The live jobs of its tree that it waits for. */
-  async #related(kind: "dependency" | "child", isMeant: (job: Job) => boolean): Promise<readonly Reason[]> {
-    const { root, pending, dependencies } = this.#job;
+  async #dependencies(): Promise<readonly Reason[]> {
+    const { id, pending, dependencies } = this.#job;
+    const found = await this.#store.get(await this.#store.awaited(id, mostShown));
+    if (found.length > 0) return found.map((job) => awaitedReason("dependency", job));
+    return [{ kind: "unknown", text: `It waited for ${pending} of ${dependencies} jobs a moment ago.` }];
+  }
+
+  async #children(): Promise<readonly Reason[]> {
+    const { id, root } = this.#job;
     const tree = await this.#store.list({ root, states: liveStates }, { limit: mostJobs });
-    const found = tree.filter(isMeant).slice(0, mostShown);
-    const what = kind === "child" ? "its child" : "job";
-    const reasons = found.map(({ id, task, state }): Reason => {
-      return {
-        kind,
-        id,
-        task: nameOf(task),
-        state,
-        text: `It waits for ${what} ${id} of task "${nameOf(task)}", which is ${state}.`,
-      };
-    });
-    if (reasons.length > 0) return reasons;
-    const text = kind === "child" ? "It waits for jobs it has submitted." : `It waits for ${pending} of ${dependencies} jobs.`;
-    return [{ kind: "unknown", text }];
+    const found = tree.filter(({ parent }) => parent === id).slice(0, mostShown);
+    if (found.length > 0) return found.map((job) => awaitedReason("child", job));
+    return [{ kind: "unknown", text: "It waits for jobs it has submitted." }];
   }
 
   async #ended(): Promise<readonly Reason[]> {
@@ -203,6 +197,12 @@ class Explaining {
   async #errorOf(ended: Ended): Promise<unknown> {
     return (await errorsOf(this.#store, [ended])).get(ended.id);
   }
+}
+
+function awaitedReason(kind: "dependency" | "child", { id, task, state }: Job): Reason {
+  const name = nameOf(task);
+  const what = kind === "child" ? "its child" : "job";
+  return { kind, id, task: name, state, text: `It waits for ${what} ${id} of task "${name}", which is ${state}.` };
 }
 
 function lackSentence({ queue, task, requires, lacks }: Unmatched): string {
