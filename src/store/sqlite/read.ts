@@ -57,6 +57,15 @@ function inputsOf(db: Connection, id: string): Input[] {
   });
 }
 
+const awaitedSql = `
+  SELECT job.id FROM edge CROSS JOIN job ON job.seq = edge.dep
+  WHERE edge.job = (SELECT seq FROM job WHERE id = ?) AND job.prune_at IS NULL GROUP BY job.seq ORDER BY min(edge.position) LIMIT ?`;
+
+/** See `Store.awaited`. */
+export function awaited(db: Connection, id: string, limit: number): string[] {
+  return db.all<{ id: string }>(awaitedSql, id, limit).map((job) => job.id);
+}
+
 /** See `Store.inputs`. */
 export function inputs(db: Connection, ids: readonly string[]): Input[][] {
   return ids.map((id) => inputsOf(db, id));

@@ -41,7 +41,7 @@ import { leaseUrlOf } from "./lease.ts";
 import { Log } from "./log.ts";
 import type { Durability, OpenFileOptions } from "./open.ts";
 import { openFile, presenceCheck } from "./open.ts";
-import { count, get, inputs, list, queues } from "./read.ts";
+import { awaited, count, get, inputs, list, queues } from "./read.ts";
 import { steps } from "./schema.ts";
 import { records, write } from "./record.ts";
 import { settle } from "./settle.ts";
@@ -167,6 +167,10 @@ class SqliteStore implements Store {
       run: (effects) => settle({ db: this.#db, effects, given: this.#given }, worker, outcomes, wants, now),
       idle: () => (outcomes.length > 0 || mayClaim(this.#db, wants) ? undefined : nothingSettled),
     });
+  }
+
+  awaited(id: string, limit: number): Promise<readonly string[]> {
+    return this.#commits.read(() => awaited(this.#db, id, limit));
   }
 
   inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
