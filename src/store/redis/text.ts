@@ -206,14 +206,16 @@ function changing(record: string, submitted: readonly string[]): Changing {
   };
 }
 
-/** A job that is ready for the first time has no record, nor has one that stands before its only gate for the first time: that is marked. */
+const unrecorded: Readonly<Record<string, JobState>> = { "*": "blocked", "~": "scheduled" };
+
+/** A job that is ready for the first time has no record, nor have those that are marked: before their only gate, or scheduled. */
 function withoutRecord(field: readonly string[]): Changing {
-  const isReady = field[0]?.startsWith("*") !== true;
+  const state = unrecorded[field[0]?.charAt(0) ?? ""] ?? "ready";
   return {
-    state: isReady ? "ready" : "blocked",
+    state,
     worker: null,
     fence: 0,
-    readyAt: isReady ? Number(field[4]) : null,
+    readyAt: state === "ready" ? Number(field[4]) : null,
     attempt: 0,
     crashes: 0,
     startedAt: null,
