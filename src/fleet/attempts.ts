@@ -10,7 +10,7 @@ import { groupTask } from "../task/flow.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
-import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
+import type { AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
 import type { Awaited, Children } from "./children.ts";
 import { overdueRecord } from "./control.ts";
@@ -20,32 +20,15 @@ import { isUncalledFor, resultsOf } from "./given.ts";
 import type { JobOutput } from "./job-output.ts";
 import type { Journal } from "./journal.ts";
 import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
-import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
+import type { Running, RunningNeeds } from "./running.ts";
+import { RunningOptions } from "./running.ts";
 import type { Held } from "./slots.ts";
 import { Slots } from "./slots.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 import type { WorkerPools } from "./worker-pools.ts";
 
 const turnMs = 5;
-
-interface Running {
-  readonly job: ClaimedJob;
-  readonly slots: Slots;
-  readonly policy: AttemptPolicy;
-  readonly deadline: Deadline | undefined;
-  readonly definition: Definition;
-  /** When it was started here, on the monotonic clock. */
-  readonly since: number;
-  attempt: Attempt | undefined;
-  isCancelled: boolean;
-  children: Children | undefined;
-  /** How many promises of children it awaits. */
-  awaited: number;
-  /** False while it waits: its slot is another's. */
-  hasSlot: boolean;
-  isOver: boolean;
-}
 
 /** What attempts need of their worker. */
 export interface AttemptsHost {
@@ -76,6 +59,7 @@ export interface AttemptsHost {
 export class Attempts {
   readonly slots: readonly Slots[];
   readonly #host: AttemptsHost;
+  readonly #needs: RunningNeeds;
   readonly #slotsOf = new Map<Place, Slots>();
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
@@ -86,6 +70,17 @@ export class Attempts {
 
   constructor(host: AttemptsHost) {
     this.#host = host;
+    this.#needs = {
+      runtime: host.runtime,
+      graceMs: host.graceMs,
+      progress: ({ job }, fraction, note) => {
+        this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]);
+      },
+      log: (running, message) => this.#log(running, message),
+      part: (running, text) => this.#part(running, text),
+      durable: (running) => this.#durableOf(running),
+      children: (running) => this.#childrenOf(running),
+    };
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
@@ -322,26 +317,7 @@ export class Attempts {
   }
 
   #optionsOf(running: Running): AttemptOptions {
-    const { job } = running;
-    const { runtime, graceMs } = this.#host;
-    const childrenOf = (): Children => this.#childrenOf(running);
-    const durableOf = (): AttemptOptions["durable"] => this.#durableOf(running);
-    return {
-      get durable() {
-        return durableOf();
-      },
-      get children() {
-        return childrenOf();
-      },
-      id: job.id,
-      attempt: job.attempt,
-      timeoutMs: this.#timeoutOf(running),
-      graceMs,
-      runtime,
-      progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
-      log: (message) => this.#log(running, message),
-      part: (text) => this.#part(running, text),
-    };
+    return new RunningOptions(running, this.#timeoutOf(running), this.#needs);
   }
 
   #log(running: Running, message: string): void {
