@@ -5,8 +5,12 @@ export { call } from "./task/call.ts";
 export type { Arg, Call, CallArgs } from "./task/call.ts";
 export { context } from "./task/context.ts";
 export type { Context } from "./task/context.ts";
+export { snooze } from "./task/snooze.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { Key } from "./task/key.ts";
+export type { Concurrency, Fair, OneOrMore, Rate } from "./task/limits.ts";
+export type { Throttle } from "./task/throttle.ts";
 export type { StandardSchema } from "./task/schema.ts";
 export type { FinalState, JobState, LiveState } from "./task/state.ts";
 
@@ -34,6 +38,7 @@ export {
   DuplicateJobError,
   ExpiredError,
   ManyhandsError,
+  SnoozeError,
   StoreError,
   StoreLostError,
   StoreUnavailable,

@@ -15,6 +15,7 @@ test("the names of manyhands", () => {
     "ExpiredError",
     "Future",
     "ManyhandsError",
+    "SnoozeError",
     "StoreError",
     "StoreLostError",
     "StoreUnavailable",
@@ -24,6 +25,7 @@ test("the names of manyhands", () => {
     "call",
     "connect",
     "context",
+    "snooze",
     "task",
     "transfer",
   ]);

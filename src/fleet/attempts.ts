@@ -62,9 +62,9 @@ export class Attempts {
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
     for (const place of ["thread", "process", "loop"] as const) {
-      const names = definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name);
+      const tasks = definitions.filter(({ policy }) => policy.on === place);
       const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      if (names.length > 0) this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
+      if (tasks.length > 0) this.#slotsOf.set(place, new Slots(place, tasks, capacity, host.runtime.elapsed()));
     }
     this.slots = [...this.#slotsOf.values()];
   }

@@ -120,6 +120,11 @@ export class Hands implements Executor {
     const planned = plan(asked, this.#runtime, this.#store.now());
     const { tx } = isCall(what) ? checkSubmitOptions(args[0]) : {};
     if (tx === undefined) return this.#submitPlan(planned);
+    if (planned.throttle) {
+      throw new UsageError(
+        `Task "${planned.root.task}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
+      );
+    }
     const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all.at(-1) as Added);
     return this.#follow(planned, added, () => false);
   }
@@ -316,8 +321,8 @@ export class Hands implements Executor {
 
   #submitPlan(planned: Plan): Future<unknown> {
     const submission = this.#submitter.submit(planned);
-    // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
-    return this.#follow(planned, submission.added, () => planned.root.unique === null && !submission.sent);
+    // It may turn out to be another submit's job; any other cannot end before it has been sent.
+    return this.#follow(planned, submission.added, () => !planned.isShared && !submission.sent);
   }
 
   #follow(planned: Plan, adding: Promise<Added>, fresh: () => boolean): Future<unknown> {

@@ -1,11 +1,15 @@
 // What becomes of a job when an attempt has ended: the retry policy, as one pure function.
 import type { ClaimedJob, Outcome } from "../store/job.ts";
+import { SnoozeError } from "../core/errors.ts";
 import { encode } from "../task/codec.ts";
 import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import { encodeThrown } from "../task/thrown.ts";
 import type { AttemptEnd } from "./attempt.ts";
 import type { AttemptPolicy } from "./policy.ts";
+
+/** More signals than any job has: none wakes a job that snoozes. */
+const unheard = 2 ** 31 - 1;
 
 /** What the decision depends on besides the end of the attempt. */
 export interface OutcomeFacts {
@@ -32,6 +36,9 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
   if (end.kind === "retracted") return { id, fence, kind: "released" };
   if (facts.isCancelled) return { id, fence, kind: "cancelled" };
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
+  if (end.error instanceof SnoozeError) {
+    return { id, fence, kind: "waiting", dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "snooze" };
+  }
   const failed = job.attempt - job.crashes;
   const again = failed <= facts.policy.retries && wantsRetry(facts.retryIf, end.error);
   if (again) {

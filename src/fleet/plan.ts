@@ -10,16 +10,24 @@ import { currentContext } from "../task/context.ts";
 import type { Call, Node } from "../task/call.ts";
 import { flatten } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
+import { keyOf } from "../task/key.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
+import { gatesOf } from "./gates.ts";
 import { encodePolicy } from "./policy.ts";
+import { readableArgs } from "./readable-args.ts";
+import type { ThrottleTerms } from "./throttle.ts";
+import { throttleRecord } from "./throttle.ts";
 
 /** The rows of one submit, root last, and what a conflict on the root's unique key means. */
 export interface Plan {
   readonly jobs: readonly NewJob[];
   readonly root: NewJob;
   readonly onConflict: "existing" | "reject";
+  readonly throttle: ThrottleTerms | undefined;
+  /** The job may turn out to be one that another submit made. */
+  readonly isShared: boolean;
 }
 
 /** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
@@ -36,6 +44,31 @@ function uniqueOf(definition: Definition, args: readonly unknown[], encoded: str
     throw new UsageError(`unique.key of task "${definition.name}" must give a text, found ${show(key)}.`);
   }
   return { key: `${definition.name}\n${key}`, until: unique.until ?? "ended" };
+}
+
+/** What a key may read of the arguments. */
+function readable({ name }: Definition, args: readonly unknown[], { dependsOn }: Node): readonly unknown[] {
+  return readableArgs(args, dependsOn.length, `A key of task "${name}"`);
+}
+
+/** A throttled submit asks the store by itself, so such a call can be no part of another. */
+function throttleOf(root: Node, nodes: readonly Node[]): ThrottleTerms | undefined {
+  const inner = nodes
+    .map(({ call }) => definitionOf(call.task))
+    .find(({ policy }, index) => policy.throttleMs > 0 && nodes[index] !== root);
+  if (inner) {
+    throw new UsageError(
+      `Task "${inner.name}" has a "throttle" and is called inside another call. Submit it by itself, or without: ` +
+        "task.with({ throttle: undefined }).",
+    );
+  }
+  const definition = definitionOf(root.call.task);
+  const { name, options, policy } = definition;
+  if (policy.throttleMs === 0) return undefined;
+  const key = options.throttle?.key;
+  const text =
+    key === undefined ? undefined : keyOf(key, readable(definition, root.args, root), `throttle.key of task "${name}"`);
+  return { record: throttleRecord(name, text), perMs: policy.throttleMs };
 }
 
 function dueAt(policy: Policy, now: number): number | null {
@@ -65,7 +98,7 @@ function planNode(node: Node, ids: readonly string[], id: string, root: string, 
     trace: null,
     dependsOn: node.dependsOn.map((position) => ids[position] as string),
     tolerates: [],
-    gates: [],
+    gates: policy.limits.length === 0 ? [] : gatesOf(definition, readable(definition, args, node)),
     unique: uniqueOf(definition, args, encoded),
     submittedAt: now,
   };
@@ -77,6 +110,9 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number): Plan {
   const ids = nodes.map(() => runtime.id());
   const root = ids[ids.length - 1] as string;
   const jobs = nodes.map((node, index) => planNode(node, ids, ids[index] as string, root, now));
+  const job = jobs[jobs.length - 1] as NewJob;
+  const throttle = throttleOf(nodes[nodes.length - 1] as Node, nodes);
   const unique = (definitionOf(call.task).options as TaskOptions).unique;
-  return { jobs, root: jobs[jobs.length - 1] as NewJob, onConflict: unique?.onConflict ?? "existing" };
+  const isShared = job.unique !== null || throttle !== undefined;
+  return { jobs, root: job, onConflict: unique?.onConflict ?? "existing", throttle, isShared };
 }

@@ -1,8 +1,10 @@
 // How many jobs a worker may hold for one place (loop, threads or processes). Jobs of tasks that have lately been short are
 // claimed ahead, so that a claim and its commit are shared by hundreds of them; others are not, so that they stay free for other
 // workers. What a task would get done within `horizonMs`, at the rate at which it has lately been done, is claimed ahead.
+// Jobs with limits never are: to the store a claimed job has started, and would take up its places while it waits here.
 import type { Claim, ClaimedJob, Input } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
+import type { Definition } from "../task/task.ts";
 
 const horizonMs = 50;
 const mostAhead = 4000;
@@ -33,6 +35,7 @@ export class Slots {
   readonly place: Place;
   readonly capacity: number;
   readonly tasks: readonly string[];
+  readonly #mayBeAhead: ReadonlySet<string>;
   #running = 0;
   /** Claims asked for and not answered. */
   #asked = 0;
@@ -44,9 +47,10 @@ export class Slots {
   #ahead = 0;
   #measuredAt: number;
 
-  constructor(place: Place, tasks: readonly string[], capacity: number, elapsed: number) {
+  constructor(place: Place, tasks: readonly Definition[], capacity: number, elapsed: number) {
     this.place = place;
-    this.tasks = tasks;
+    this.tasks = tasks.map(({ name }) => name);
+    this.#mayBeAhead = new Set(tasks.filter(({ policy }) => policy.limits.length === 0).map(({ name }) => name));
     this.capacity = capacity;
     this.#measuredAt = elapsed;
   }
@@ -113,7 +117,7 @@ export class Slots {
   /** A job that was taken has ended, or was given back without having begun. */
   free(task: string, hasEnded: boolean): void {
     this.#running -= 1;
-    if (hasEnded) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
+    if (hasEnded && this.#mayBeAhead.has(task)) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
   }
 
   /** Takes out the held jobs that `which` selects. */

@@ -4,6 +4,7 @@
 // that crosses an outcome, a death or an element taken back needs no case of its own.
 //
 // Invariant: every entry that was begun ends exactly once, and `#live` counts those that have not.
+import { SnoozeError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import { currentContext } from "../task/context.ts";
@@ -267,6 +268,7 @@ export class Engine implements LaneHost {
   #fail(entry: Entry, error: unknown, retryable: boolean): void {
     const { policy, options } = entry.definition;
     const failures = entry.attempt - entry.crashes;
+    if (error instanceof SnoozeError && !entry.terms && !entry.isSpent) return this.#snooze(entry, error.afterMs);
     if (!retryable || entry.terms || failures > policy.retries) return this.end(entry, "failed", error);
     if (!wantsRetry(options.retryIf, error)) return this.end(entry, "failed", error);
     // Moved arguments are gone: this failure was the last one.
@@ -276,6 +278,12 @@ export class Engine implements LaneHost {
     if (wait > 0) return this.#schedule(entry, wait);
     this.#queue.push(entry);
     this.#dispatcher.wake();
+  }
+
+  /** The same attempt, later. It was started, so it does not expire any more. */
+  #snooze(entry: Entry, afterMs: number): void {
+    entry.expiry?.cancel();
+    this.#schedule(entry, afterMs);
   }
 
   // Maps, and the end of the pool.

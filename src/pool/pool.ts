@@ -12,7 +12,7 @@ import type { Call, CallArgs } from "../task/call.ts";
 import { call, flatten, isCall } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
-import type { AnyTask, Task } from "../task/task.ts";
+import type { AnyTask, Definition, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
@@ -21,6 +21,7 @@ import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
 import { checkInput } from "./input.ts";
+import { refuseLimited } from "./limited.ts";
 import { packedText } from "./payload.ts";
 import { Results } from "./results.ts";
 import { Stream } from "./stream.ts";
@@ -72,18 +73,19 @@ export abstract class Pool implements Executor {
     const engine = this.#engine;
     engine.submitting();
     if (!isCall(what)) {
-      const definition = definitionOf(what);
+      const definition = this.#definitionOf(what);
       const entry = new Submitted(engine, definition);
       if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
     } else if (args.length > 0) throw argumentsBeside(what);
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
     const nodes = flatten(asked);
     if (nodes.length === 1) {
-      const definition = definitionOf(asked.task);
+      const definition = this.#definitionOf(asked.task);
       const entry = new Submitted(engine, definition);
       engine.setArgs(entry, checkInput(definition, asked.args));
       return submitted(engine, entry);
     }
+    for (const node of nodes) this.#definitionOf(node.call.task);
     const graph = new Graph(engine, nodes);
     graph.start();
     return graph.future;
@@ -127,7 +129,7 @@ export abstract class Pool implements Executor {
     const where = `${this.#kind} ${what}`;
     checkOptions(options, ["window", "ordered"], where);
     const window = checkInteger(options?.window ?? defaultWindow, `${where} window`, 1);
-    const definition = definitionOf(task);
+    const definition = this.#definitionOf(task);
     const source = checkInputs(inputs, where);
     const engine = this.#engine;
     return new Results<unknown>({
@@ -136,6 +138,12 @@ export abstract class Pool implements Executor {
       defer: (run) => engine.runtime.defer(run),
       produce: (sink) => new Stream(engine, { definition, inputs: source, window, isTuple }, sink),
     });
+  }
+
+  #definitionOf(task: AnyTask): Definition {
+    const definition = definitionOf(task);
+    refuseLimited(definition, this.#kind);
+    return definition;
   }
 
   #checkOpen(what: string): void {

@@ -5,7 +5,11 @@ import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { Concurrency, Fair, Limit, OneOrMore, Rate } from "./limits.ts";
+import { resolveLimits } from "./limits.ts";
 import type { StandardSchema } from "./schema.ts";
+import type { Throttle } from "./throttle.ts";
+import { checkThrottle } from "./throttle.ts";
 
 /** Where a worker runs a task: on its own event loop, in one of its threads, or in one of its child processes. */
 export type Place = "loop" | "thread" | "process";
@@ -58,6 +62,20 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly at?: Date | number;
   /** At most one live job for a key. Fleet only: a pool has no jobs that outlive a call. */
   readonly unique?: Unique<Args>;
+  /**
+   * How many may run at a time in the whole fleet, in all or for each key; FIFO for each key is `{ limit: 1, key }`. A job that waits for
+   * its retry lets the next go. Fleet only: a pool refuses the task. Each limit costs a write when the job passes it and one when it stops.
+   */
+  readonly concurrency?: OneOrMore<number | Concurrency<Args>> | undefined;
+  /** How many attempts may start in a time in the whole fleet, in all or for each key. Waiting costs no attempt. Fleet only: a pool refuses the task. */
+  readonly rate?: OneOrMore<Rate<Args>> | undefined;
+  /** Even shares of the workers between keys, however many jobs each has waiting. In a pool it has no effect. */
+  readonly fair?: Fair<Args> | undefined;
+  /**
+   * At most one job for a key in a time: further submits get the future of that job, ended or not. Not together with `unique`, and not for calls inside
+   * other calls. Costs a round trip more at each submit. Fleet only: a pool refuses the task.
+   */
+  readonly throttle?: Throttle<Args> | undefined;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
   readonly keep?: Duration;
   /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
@@ -81,6 +99,10 @@ export interface Policy {
   readonly delayMs: number;
   readonly at: number | undefined;
   readonly keepMs: number;
+  /** In the order in which they are passed. */
+  readonly limits: readonly Limit[];
+  /** 0: none. */
+  readonly throttleMs: number;
 }
 
 const known = [
@@ -96,6 +118,10 @@ const known = [
   "delay",
   "at",
   "unique",
+  "concurrency",
+  "rate",
+  "fair",
+  "throttle",
   "keep",
   "input",
   "output",
@@ -193,6 +219,12 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
         "count from the submit. Give it a longer expires.",
     );
   }
+  if (options.unique !== undefined && options.throttle !== undefined) {
+    throw new UsageError(
+      `${where} has both "unique" and "throttle", which both say what a further submit gets. Give one of them.`,
+    );
+  }
+  const keepMs = checkMs(options.keep ?? "7d", `${where} keep`);
   return {
     on: options.on ?? "loop",
     queue: options.queue === undefined ? "default" : checkQueueName(options.queue),
@@ -204,7 +236,9 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     expiresMs,
     delayMs,
     at: resolveAt(options, where),
-    keepMs: checkMs(options.keep ?? "7d", `${where} keep`),
+    keepMs,
+    limits: resolveLimits(options, where),
+    throttleMs: checkThrottle(options.throttle, keepMs, `${where} throttle`),
   };
 }
 

@@ -6,6 +6,7 @@ import { ManyhandsError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import type { StandardSchema } from "../../task/schema.ts";
 import { context } from "../../task/context.ts";
+import { snooze } from "../../task/snooze.ts";
 import { task } from "../../task/task.ts";
 import { transfer } from "../../task/transfer.ts";
 
@@ -201,3 +202,15 @@ export const checked = task("suite.checked", (n: number) => n * 10, {
     (value) => value + 0.5,
   ),
 });
+
+/** Puts itself off until a file has so many lines; each time it writes its attempt. */
+export const putOff = task(
+  "suite.putOff",
+  (file: string, times: number) => {
+    const { attempt } = context();
+    mark(file, String(attempt));
+    if (linesOf(file).length <= times) throw snooze(1);
+    return attempt;
+  },
+  { expires: "1m" },
+);
