@@ -3,8 +3,9 @@ export { task } from "./task/task.ts";
 export type { Task } from "./task/task.ts";
 export { call } from "./task/call.ts";
 export type { Arg, Call, CallArgs } from "./task/call.ts";
-export { context } from "./task/context.ts";
-export type { Context } from "./task/context.ts";
+export { context } from "./pool/context.ts";
+export type { TaskContext as Context } from "./pool/context.ts";
+export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
 export { snooze } from "./task/snooze.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
@@ -43,6 +44,7 @@ export {
   StoreLostError,
   StoreUnavailable,
   TimeoutError,
+  UndoError,
   UsageError,
   WorkerDiedError,
 } from "./core/errors.ts";

@@ -4,17 +4,23 @@
 import { TimeoutError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { isThenable } from "../core/thenable.ts";
-import type { Context } from "../task/context.ts";
+import type { TaskContext } from "../pool/context.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
+import type { DurableHost, Suspension } from "../task/durable.ts";
+import { Durable } from "../task/durable.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
+import type { Children } from "./children.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =
   | { readonly kind: "done"; readonly value: unknown }
   /** Done, with the result encoded where the task ran. */
   | { readonly kind: "encoded"; readonly result: string }
-  | { readonly kind: "failed"; readonly error: unknown }
+  /** `isLast`: no attempt may follow, since its steps have been undone. */
+  | { readonly kind: "failed"; readonly error: unknown; readonly isLast?: boolean }
+  /** It goes on later. */
+  | { readonly kind: "suspended"; readonly suspension: Suspension }
   /** The thread or process that ran it died. */
   | { readonly kind: "crashed"; readonly error: unknown }
   /** Taken back before the task had begun. */
@@ -24,6 +30,10 @@ export type AttemptEnd =
 export interface Attempt {
   /** Aborts the task's signal with `reason`; what follows ends the attempt within the grace period. */
   abort(reason: Error): void;
+  /** Somebody else has the job, or nobody: aborts the task's signal, and what it does from now on is of no interest. */
+  abandon(reason: Error): void;
+  /** The task goes on after it has awaited children. */
+  resumed(): void;
   /** Ends the attempt as retracted, but only if the task has not begun. */
   retract(): void;
 }
@@ -37,9 +47,12 @@ export interface AttemptOptions {
   readonly runtime: Runtime;
   readonly progress: (fraction: number, note: string | undefined) => unknown;
   readonly log: (message: string) => void;
+  /** What durable steps need, without what this file knows. */
+  readonly durable: Omit<DurableHost, "suspend" | "cancelled" | "undoing"> & { cancelled(): void };
+  readonly children: Children;
 }
 
-export class LoopAttempt implements Attempt, Context {
+export class LoopAttempt implements Attempt, TaskContext {
   readonly id: string;
   readonly task: string;
   readonly attempt: number;
@@ -48,6 +61,8 @@ export class LoopAttempt implements Attempt, Context {
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
   #timer: Timer | undefined;
+  #durable: Durable | undefined;
+  #isAbandoned = false;
   #ended = false;
 
   constructor(definition: Definition, options: AttemptOptions, end: (end: AttemptEnd) => void) {
@@ -67,15 +82,59 @@ export class LoopAttempt implements Attempt, Context {
 
   // What a task takes out of its context must work by itself. The functions are made when they are asked for, as most never are.
 
-  get log(): Context["log"] {
+  get log(): TaskContext["log"] {
     return (message) => this.#options.log(String(message));
   }
 
-  get progress(): Context["progress"] {
+  get progress(): TaskContext["progress"] {
     return (fraction, note) => {
       checkFraction(fraction);
       if (!this.#ended) this.#options.progress(fraction, note === undefined ? undefined : String(note));
     };
+  }
+
+  get step(): TaskContext["step"] {
+    const { durable } = this;
+    return (...args) => durable.step(...args);
+  }
+
+  get sleep(): TaskContext["sleep"] {
+    const { durable } = this;
+    return (...args) => durable.sleep(...args);
+  }
+
+  get waitFor(): TaskContext["waitFor"] {
+    const { durable } = this;
+    return (...args) => durable.waitFor(...args);
+  }
+
+  get submit(): TaskContext["submit"] {
+    return this.#options.children.submit;
+  }
+
+  get map(): TaskContext["map"] {
+    return this.#options.children.map;
+  }
+
+  get starmap(): TaskContext["starmap"] {
+    return this.#options.children.starmap;
+  }
+
+  /** Its durable steps, made when the first is asked for. */
+  get durable(): Durable {
+    if (this.#durable) return this.#durable;
+    const { durable } = this.#options;
+    this.#durable = new Durable({
+      ...durable,
+      suspend: (suspension) => this.#settle({ kind: "suspended", suspension }),
+      cancelled: (error) => {
+        durable.cancelled();
+        this.abort(error);
+      },
+      undoing: () => this.#timer?.cancel(),
+    });
+    if (this.#aborted) this.#durable.abort(this.#aborted);
+    return this.#durable;
   }
 
   /** Runs the task. A task that is not asynchronous has ended when this returns. */
@@ -97,8 +156,20 @@ export class LoopAttempt implements Attempt, Context {
     if (this.#ended || this.#aborted) return;
     this.#aborted = reason;
     this.#timer?.cancel();
-    this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#settle({ kind: "failed", error: reason }));
+    this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#fail(reason));
     this.#controller?.abort(reason);
+    this.#durable?.abort(reason);
+  }
+
+  abandon(reason: Error): void {
+    this.#isAbandoned = true;
+    this.#durable?.forget();
+    this.abort(reason);
+  }
+
+  /** It goes on after it has awaited children. */
+  resumed(): void {
+    this.#durable?.reconsider();
   }
 
   /** On the loop an attempt begins at once. */
@@ -117,12 +188,12 @@ export class LoopAttempt implements Attempt, Context {
 
   #finish(definition: Definition, value: unknown): void {
     const { output } = definition.options;
-    if (!output) return this.#settle({ kind: "done", value });
+    if (!output) return this.#done(value);
     try {
       const checked = validate(output, value, `The result of task "${this.task}"`);
-      if (!(checked instanceof Promise)) return this.#settle({ kind: "done", value: checked });
+      if (!(checked instanceof Promise)) return this.#done(checked);
       checked.then(
-        (settled) => this.#settle({ kind: "done", value: settled }),
+        (settled) => this.#done(settled),
         (error: unknown) => this.#fail(error),
       );
     } catch (error) {
@@ -130,9 +201,20 @@ export class LoopAttempt implements Attempt, Context {
     }
   }
 
+  #done(value: unknown): void {
+    this.#durable?.finish();
+    this.#settle({ kind: "done", value });
+  }
+
   // After an abort, the reason says more than whatever the task made of it.
-  #fail(error: unknown): void {
-    this.#settle({ kind: "failed", error: this.#aborted ?? error });
+  #fail(thrown: unknown): void {
+    const error = this.#aborted ?? thrown;
+    if (!this.#durable || this.#isAbandoned) return this.#settle({ kind: "failed", error });
+    this.#durable.fail(error).then(
+      (failed) => this.#settle({ kind: "failed", ...failed }),
+      // The store could not be told what is undone: another attempt will see to it.
+      () => this.#settle({ kind: "retracted" }),
+    );
   }
 
   #settle(end: AttemptEnd): void {

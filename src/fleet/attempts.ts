@@ -9,8 +9,10 @@ import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
+import type { Awaited, Children } from "./children.ts";
 import { errorOf } from "./ending.ts";
-import { outcomeOf } from "./outcome.ts";
+import type { Journal } from "./journal.ts";
+import { isLastAttempt, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
 import type { Held } from "./slots.ts";
@@ -29,11 +31,19 @@ interface Running {
   readonly since: number;
   attempt: Attempt | undefined;
   isCancelled: boolean;
+  children: Children | undefined;
+  /** How many promises of children it awaits. */
+  awaited: number;
+  /** False while it waits: its slot is another's. */
+  hasSlot: boolean;
+  isOver: boolean;
 }
 
 /** What attempts need of their worker. */
 export interface AttemptsHost {
   readonly runtime: Runtime;
+  /** The store's clock. */
+  now(): number;
   readonly tasks: ReadonlyMap<string, Definition>;
   readonly pools: WorkerPools;
   /** How many tasks at a time run on the event loop. */
@@ -42,6 +52,11 @@ export interface AttemptsHost {
   /** An attempt has ended; its slot is free. */
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
+  readonly journal: Journal;
+  /** What a job may submit. */
+  children(job: ClaimedJob, awaited: Awaited): Children;
+  /** Slots have become free, or the state of these jobs has changed between running and waiting. */
+  waits(): void;
   /** The task with this number begins to run on the event loop; -1 when it has returned. */
   onLoop(task: number): void;
 }
@@ -54,6 +69,8 @@ export class Attempts {
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
   readonly #progress = new Map<string, readonly [id: string, fence: number, text: string]>();
+  /** What the store has not been told: jobs that wait for children, or do so no more. */
+  readonly #waits = new Map<string, readonly [id: string, fence: number, waits: string | null]>();
   #isTurnDeferred = false;
 
   constructor(host: AttemptsHost) {
@@ -107,17 +124,27 @@ export class Attempts {
     return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
   }
 
+  /** Jobs that have begun to wait, or to work again, since this was last asked. */
+  takeWaits(): (readonly [id: string, fence: number, waits: string | null])[] {
+    const waits = [...this.#waits.values()];
+    this.#waits.clear();
+    return waits;
+  }
+
   /** Takes back those that were given to a pool before `elapsed` and that it has not begun; they end as released. */
   retract(elapsed: number): void {
     for (const { since, attempt } of this.#running.values()) if (since < elapsed) attempt?.retract();
   }
 
-  /** Takes out those that run, and aborts them; how they end is of no interest any more. */
-  abandon(reason: Error): ClaimedJob[] {
-    const abandoned = [...this.#running.values()];
-    this.#running.clear();
-    this.#progress.clear();
-    for (const { attempt } of abandoned) attempt?.abort(reason);
+  /** Takes out those that run, or only those that wait, and aborts them; how they end is of no interest any more. */
+  abandon(reason: Error, which: "all" | "waiting" = "all"): ClaimedJob[] {
+    const abandoned = [...this.#running.values()].filter(({ hasSlot }) => which === "all" || !hasSlot);
+    for (const { job, attempt } of abandoned) {
+      this.#running.delete(job.id);
+      this.#progress.delete(job.id);
+      this.#waits.delete(job.id);
+      attempt?.abandon(reason);
+    }
     return abandoned.map(({ job }) => job);
   }
 
@@ -126,9 +153,17 @@ export class Attempts {
     for (const id of ids) {
       const running = this.#running.get(id);
       if (!running || running.isCancelled) continue;
-      running.isCancelled = true;
       running.attempt?.abort(new CancelledError(`Job ${id} of task "${running.job.task}" was cancelled.`));
+      this.#cancelled(running);
     }
+  }
+
+  #cancelled(running: Running): void {
+    running.isCancelled = true;
+    const { id } = running.job;
+    running.children?.cancel(`job ${id}, which had submitted it, was cancelled`).catch((error: unknown) => {
+      this.#host.report({ kind: "store-failed", error: error as Error });
+    });
   }
 
   /** The progress reported since it was last asked for. */
@@ -157,6 +192,10 @@ export class Attempts {
       since: this.#host.runtime.elapsed(),
       attempt: undefined,
       isCancelled: false,
+      children: undefined,
+      awaited: 0,
+      hasSlot: true,
+      isOver: false,
     };
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
@@ -184,9 +223,79 @@ export class Attempts {
     this.#host.onLoop(-1);
   }
 
-  #optionsOf({ job, policy }: Running): AttemptOptions {
-    const { runtime, graceMs } = this.#host;
+  #childrenOf(running: Running): Children {
+    running.children ??= this.#host.children(running.job, (promise) => this.#awaited(running, promise));
+    return running.children;
+  }
+
+  /** A task awaits a child: meanwhile its slot is another's. */
+  async #awaited<T>(running: Running, promise: Promise<T>): Promise<T> {
+    running.awaited += 1;
+    if (running.awaited === 1 && running.hasSlot) {
+      running.hasSlot = false;
+      running.slots.leave();
+      this.#tellWaits(running, '"children"');
+    }
+    try {
+      return await promise;
+    } finally {
+      running.awaited -= 1;
+      if (running.awaited === 0 && !running.isOver) await this.#goOn(running);
+    }
+  }
+
+  async #goOn(running: Running): Promise<void> {
+    await running.slots.enter();
+    // Meanwhile it may have ended, or another part of it waits or goes on.
+    if (running.isOver || running.awaited > 0 || running.hasSlot) return this.#leave(running.slots);
+    running.hasSlot = true;
+    this.#tellWaits(running, null);
+    running.attempt?.resumed();
+  }
+
+  #leave(slots: Slots): void {
+    slots.leave();
+    if (slots.held > 0) this.#turnSoon();
+  }
+
+  #tellWaits({ job, slots }: Running, waits: string | null): void {
+    if (this.#running.has(job.id)) this.#waits.set(job.id, [job.id, job.fence, waits]);
+    if (slots.held > 0) this.#turnSoon();
+    this.#host.waits();
+  }
+
+  #durableOf(running: Running): AttemptOptions["durable"] {
+    const { job, policy, definition } = running;
+    const { journal, runtime } = this.#host;
     return {
+      id: job.id,
+      task: job.task,
+      runtime,
+      now: () => this.#host.now(),
+      hasPast: job.fence > 1,
+      read: (prefix) => journal.read(job, prefix),
+      write: (changes) => journal.write(job, changes),
+      isHeld: () => running.awaited > 0,
+      cancelled: () => this.#cancelled(running),
+      isLast: (error) => {
+        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled: running.isCancelled });
+      },
+      changed: (gone, fresh) => this.#host.report({ kind: "steps-changed", id: job.id, task: job.task, gone, fresh }),
+    };
+  }
+
+  #optionsOf(running: Running): AttemptOptions {
+    const { job, policy } = running;
+    const { runtime, graceMs } = this.#host;
+    const childrenOf = (): Children => this.#childrenOf(running);
+    const durableOf = (): AttemptOptions["durable"] => this.#durableOf(running);
+    return {
+      get durable() {
+        return durableOf();
+      },
+      get children() {
+        return childrenOf();
+      },
       id: job.id,
       attempt: job.attempt,
       timeoutMs: policy.timeoutMs,
@@ -199,14 +308,16 @@ export class Attempts {
 
   #end(running: Running, ended: AttemptEnd): void {
     const { job, slots, definition, policy, isCancelled } = running;
-    const { runtime } = this.#host;
-    slots.free(job.task, ended.kind !== "retracted");
+    running.isOver = true;
+    if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
     // Abandoned: the job is someone else's, or nobody's, by now.
     if (this.#running.get(job.id) !== running) return;
     this.#running.delete(job.id);
     this.#progress.delete(job.id);
-    const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: runtime.now(), random: runtime.random() };
+    this.#waits.delete(job.id);
+    const { runtime } = this.#host;
+    const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: this.#host.now(), random: runtime.random() };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }
 }

@@ -8,17 +8,21 @@ import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
 import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
-import type { Ended } from "../store/job.ts";
+import type { ClaimedJob, Ended } from "../store/job.ts";
 import type { Added, JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
+import { encode } from "../task/codec.ts";
 import { currentContext } from "../task/context.ts";
+import { signalRecord } from "../task/durable.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
+import type { Awaited, Children } from "./children.ts";
+import { awaitedFuture, ChildNames, ChildSubmitter } from "./children.ts";
 import { errorOf } from "./ending.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
@@ -28,6 +32,7 @@ import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { Queue } from "./queue.ts";
+import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
@@ -62,6 +67,17 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
   return given as SubmitOptions;
 }
 
+/** Where the jobs of a submit or a map come from: this program, or a job that runs in it. */
+interface Source {
+  plan(call: Call<unknown>): Plan;
+  submit(plan: Plan): Submission;
+  readonly awaited?: Awaited;
+}
+
+function callOf(what: Call<unknown> | AnyTask, args: readonly unknown[]): Call<unknown> {
+  return isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
+}
+
 /** How many late or due rows are seen to along with a dismissed worker. */
 const dismissRows = 5000;
 const dismissTries = 20;
@@ -89,9 +105,14 @@ export class Hands implements Executor {
   readonly #store: Store;
   readonly #runtime: Runtime;
   readonly #submitter: Submitter;
+  readonly #childSubmitter: ChildSubmitter;
   readonly #awaiter: Awaiter;
   readonly #workers = new Set<Worker>();
   readonly #access: JobAccess;
+  readonly #source: Source = {
+    plan: (call) => this.#plan(call),
+    submit: (planned) => this.#submitter.submit(planned),
+  };
   #closing: Promise<void> | undefined;
 
   /** Made by `connect()`. The store is closed with it. */
@@ -99,6 +120,7 @@ export class Hands implements Executor {
     this.#store = store;
     this.#runtime = runtime;
     this.#submitter = new Submitter(store, runtime);
+    this.#childSubmitter = new ChildSubmitter(store, runtime);
     this.#awaiter = new Awaiter(store, runtime);
     this.#access = {
       awaiter: this.#awaiter,
@@ -116,10 +138,9 @@ export class Hands implements Executor {
    */
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
-    const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
-    const planned = plan(asked, this.#runtime, this.#store.now());
+    const planned = this.#plan(callOf(what, args));
     const { tx } = isCall(what) ? checkSubmitOptions(args[0]) : {};
-    if (tx === undefined) return this.#submitPlan(planned);
+    if (tx === undefined) return this.#send(planned, this.#source);
     if (planned.throttle) {
       throw new UsageError(
         `Task "${planned.root.task}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
@@ -159,6 +180,7 @@ export class Hands implements Executor {
       ended: (ended: readonly Ended[]): void => this.#awaiter.tell(ended),
       wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
       look: (): void => this.#awaiter.look(),
+      children: (job: ClaimedJob, awaited: Awaited): Children => this.#childrenOf(job, awaited),
     };
     const worker = new Worker(host, options);
     this.#workers.add(worker);
@@ -203,6 +225,20 @@ export class Hands implements Executor {
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
     return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
+  }
+
+  /**
+   * Sends a signal to a job, for `context().waitFor(name)` of its task; `payload` is what that gives. It is kept until it is asked for. Rejects
+   * with a UsageError when there is no such job or it has ended, and with a CodecError for what cannot be sent.
+   */
+  async signal(id: string, name: string, payload?: unknown): Promise<void> {
+    if (typeof name !== "string" || name === "") throw new UsageError(`signal() takes a name, found ${show(name)}.`);
+    const text = encode(payload, "payload");
+    await this.#submitter.idle();
+    const record = { job: id, name: signalRecord(name, this.#store.now(), this.#runtime.id()), text, claim: null, tell: false };
+    const [written] = await this.#store.write([record], this.#store.now());
+    if (written) return;
+    throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
   }
 
   /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
@@ -290,37 +326,64 @@ export class Hands implements Executor {
     if (isWorker() && !currentContext()) throw unguardedEntry(what);
   }
 
+  #plan(call: Call<unknown>): Plan {
+    return plan(call, this.#runtime, this.#store.now());
+  }
+
+  #childrenOf(job: ClaimedJob, awaited: Awaited): Children {
+    const names = new ChildNames(job);
+    const ids: string[] = [];
+    const source = {
+      awaited,
+      plan: (call: Call<unknown>): Plan => names.plan(this.#plan(call)),
+      submit: (planned: Plan): Submission => {
+        ids.push(planned.root.id);
+        return this.#childSubmitter.submit(planned, job.fence > 1);
+      },
+    };
+    const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {
+      this.#checkOpen("context().submit()");
+      return awaitedFuture(this.#send(source.plan(callOf(what, args)), source), awaited);
+    };
+    return {
+      submit: submit as Children["submit"],
+      map: (task, inputs, options) => this.#map("context().map()", task, inputs, false, options, source),
+      starmap: (task, inputs, options) => this.#map("context().starmap()", task, inputs, true, options, source),
+      cancel: (reason) => this.cancel({ ids }, reason),
+    };
+  }
+
   #map<Result>(
     what: string,
     task: AnyTask,
     inputs: Iterable<unknown> | AsyncIterable<unknown>,
     isTuple: boolean,
     options: MapOptions = {},
+    source: Source = this.#source,
   ): Results<Result> {
     this.#checkOpen(what);
     const { name } = definitionOf(task);
     checkOptions(options, ["window", "ordered"], what);
     const window = checkInteger(options.window ?? 1000, `${what} window`, 1);
-    const source = checkInputs(inputs, what);
     const host = {
-      runtime: this.#runtime,
-      now: () => this.#store.now(),
-      submitter: this.#submitter,
+      plan: source.plan,
+      submit: source.submit,
       access: this.#access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
       dueAt: (at: number): void => this.#dueAt(at),
     };
-    const terms = { task: task as Task<unknown[], unknown>, inputs: source, window, isTuple };
+    const terms = { task: task as Task<unknown[], unknown>, inputs: checkInputs(inputs, what), window, isTuple };
     return new Results<Result>({
       task: name,
       ordered: options.ordered ?? true,
       defer: (run) => this.#runtime.defer(run),
+      ...(source.awaited && { awaited: source.awaited }),
       produce: (sink) => new JobStream(host, terms, sink),
     });
   }
 
-  #submitPlan(planned: Plan): Future<unknown> {
-    const submission = this.#submitter.submit(planned);
+  #send(planned: Plan, source: Source): Future<unknown> {
+    const submission = source.submit(planned);
     // It may turn out to be another submit's job; any other cannot end before it has been sent.
     return this.#follow(planned, submission.added, () => !planned.isShared && !submission.sent);
   }

@@ -2,25 +2,24 @@
 // The inputs taken in one turn of the event loop are one commit. An input costs a row and a waiter, no future.
 import { show } from "../core/show.ts";
 import { CodecError, UsageError } from "../core/errors.ts";
-import type { Runtime } from "../core/runtime.ts";
 import type { CancelReceipt } from "../pool/future.ts";
 import type { Production, Sink } from "../pool/results.ts";
 import type { JobFilter } from "../store/store.ts";
+import type { Call } from "../task/call.ts";
 import { call } from "../task/call.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Task } from "../task/task.ts";
 import { tellResult } from "./job-future.ts";
 import type { Waiter } from "./awaiter.ts";
 import type { JobAccess } from "./job-future.ts";
-import { acknowledgedId, plan } from "./plan.ts";
-import type { Submitter } from "./submitter.ts";
+import type { Plan } from "./plan.ts";
+import { acknowledgedId } from "./plan.ts";
+import type { Submission } from "./submitter.ts";
 
 /** What a map needs of its fleet. */
 export interface StreamHost {
-  readonly runtime: Runtime;
-  /** The store's clock. */
-  now(): number;
-  readonly submitter: Submitter;
+  plan(call: Call<unknown>): Plan;
+  submit(plan: Plan): Submission;
   readonly access: JobAccess;
   cancel(filter: JobFilter, reason: string | undefined): Promise<CancelReceipt>;
   /** A job is due at this time. */
@@ -141,7 +140,7 @@ export class JobStream implements Production {
       throw new UsageError(`starmap() takes lists of arguments for task "${task.name}", found ${show(input)}.`);
     }
     const args = isTuple ? (input as unknown[]) : [input];
-    const planned = plan(call(task, ...args), this.#host.runtime, this.#host.now());
+    const planned = this.#host.plan(call(task, ...args));
     if (planned.jobs.length > 1) {
       throw new CodecError(
         "args holds a call, which is not a value. Submit it, or pass it as an argument of call() or submit().",
@@ -151,7 +150,7 @@ export class JobStream implements Production {
     const { access } = this.#host;
     const { isShared } = planned;
     const { id, dueAt } = planned.root;
-    const submission = this.#host.submitter.submit(planned);
+    const submission = this.#host.submit(planned);
     let isStored = false;
     let isOver = false;
     const once = (state: FinalState, outcome: unknown): void => {

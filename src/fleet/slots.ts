@@ -37,6 +37,8 @@ export class Slots {
   readonly tasks: readonly string[];
   readonly #mayBeAhead: ReadonlySet<string>;
   #running = 0;
+  /** Those that waited and want to go on. */
+  readonly #returning: (() => void)[] = [];
   /** Claims asked for and not answered. */
   #asked = 0;
   #held: Held[] = [];
@@ -62,14 +64,14 @@ export class Slots {
 
   /** True while no slot stands idle: there is no hurry to claim more. */
   get isFull(): boolean {
-    return this.#running + this.held >= this.capacity;
+    return this.#running + this.held + this.#returning.length >= this.capacity;
   }
 
   /** What there is room for now. */
   rooms(elapsed: number): Room[] {
     this.#measure(elapsed);
     const rooms: Room[] = [];
-    const idle = this.capacity - this.#running - this.held - this.#asked;
+    const idle = this.capacity - this.#running - this.held - this.#asked - this.#returning.length;
     if (idle > 0) rooms.push({ tasks: this.tasks, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
     const ahead = this.#ahead + Math.min(0, idle);
@@ -116,8 +118,24 @@ export class Slots {
 
   /** A job that was taken has ended, or was given back without having begun. */
   free(task: string, hasEnded: boolean): void {
-    this.#running -= 1;
+    this.leave();
     if (hasEnded && this.#mayBeAhead.has(task)) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
+  }
+
+  /** A running job begins to wait: its slot is another's. Those that come back go first. */
+  leave(): void {
+    const next = this.#returning.shift();
+    if (next) next();
+    else this.#running -= 1;
+  }
+
+  /** A job that waited goes on when there is a slot for it. */
+  enter(): Promise<void> {
+    if (this.#running < this.capacity) {
+      this.#running += 1;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => void this.#returning.push(resolve));
   }
 
   /** Takes out the held jobs that `which` selects. */

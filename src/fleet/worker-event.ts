@@ -21,6 +21,14 @@ export type WorkerEvent =
   | { readonly kind: "store-lost"; readonly error: Error }
   /** `context().log()` */
   | { readonly kind: "log"; readonly id: string; readonly task: string; readonly message: string }
+  /** A job went on with another program: steps it had recorded were not met any more (`gone`); others were new (`fresh`). */
+  | {
+      readonly kind: "steps-changed";
+      readonly id: string;
+      readonly task: string;
+      readonly gone: readonly string[];
+      readonly fresh: readonly string[];
+    }
   /** An attempt ended here. */
   | {
       readonly kind: "ended";
@@ -28,6 +36,10 @@ export type WorkerEvent =
       readonly task: string;
       readonly outcome: "done" | "failed" | "retry" | "waiting" | "crashed" | "released" | "cancelled";
     };
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
+}
 
 /** Writes warnings and log lines to standard error; what went as it should is not worth a line. */
 export function printEvent(event: WorkerEvent): void {
@@ -44,6 +56,11 @@ export function printEvent(event: WorkerEvent): void {
   else if (event.kind === "stalled") {
     console.error(
       `manyhands: job ${event.id} has waited for ${showMs(event.ms)} and is not given to this worker, which has room. It connects anew.`,
+    );
+  } else if (event.kind === "steps-changed") {
+    console.error(
+      `manyhands: job ${event.id} of task "${event.task}" went on with a changed program: its recorded steps ${listed(event.gone)} were not met any more` +
+        (event.fresh.length > 0 ? `, and ${listed(event.fresh)} were new.` : "."),
     );
   } else if (event.kind === "store-back") console.error(`manyhands: the store works again, ${showMs(event.ms)} after it failed.`);
   else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);

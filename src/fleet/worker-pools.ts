@@ -59,7 +59,8 @@ export class WorkerPools {
       (result) => end({ kind: "encoded", result: result as string }),
       (error: unknown) => end(endOf(error)),
     );
-    return { abort: (reason) => running.stop(reason), retract: () => running.retract(retracted) };
+    const abort = (reason: Error): void => running.stop(reason);
+    return { abort, abandon: abort, resumed: () => undefined, retract: () => running.retract(retracted) };
   }
 
   /** Ends the threads and processes; attempts under way must have been aborted. */

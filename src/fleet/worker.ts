@@ -5,13 +5,15 @@
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
 import { CancelledError, StoreLostError, UsageError } from "../core/errors.ts";
-import type { Runtime } from "../core/runtime.ts";
+import type { Runtime, Timer } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Input, Outcome } from "../store/job.ts";
 import type { Settled, Store } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
+import type { Awaited, Children } from "./children.ts";
+import { Journal } from "./journal.ts";
 import { Membership } from "./membership.ts";
 import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
@@ -48,6 +50,7 @@ export interface WorkOptions {
 const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
+const tellWaitsMs = 100;
 /** How long jobs that are due soon wait for others, before it is asked when the first is due. */
 const gatherDueMs = 50;
 
@@ -60,6 +63,8 @@ export interface WorkerHost {
   wanted(id: string): boolean;
   /** Jobs may have ended here of which this worker cannot tell. */
   look(): void;
+  /** What a job may submit. */
+  children(job: ClaimedJob, awaited: Awaited): Children;
 }
 
 /** Runs jobs until stopped. Made by `hands.work()`. */
@@ -88,6 +93,7 @@ export class Worker implements AsyncDisposable {
   #isHurried = false;
   #isPaused: boolean;
   #drained: (() => void) | undefined;
+  #telling: Timer | undefined;
 
   /** Made by `hands.work()`. */
   constructor(host: WorkerHost, options: WorkOptions) {
@@ -187,6 +193,10 @@ export class Worker implements AsyncDisposable {
       pools: this.#pools,
       concurrency: this.#options.concurrency ?? 50,
       graceMs: abortGraceMs,
+      now: () => store.now(),
+      journal: new Journal(store, runtime, () => this.id),
+      children: (job, awaited) => this.#host.children(job, awaited),
+      waits: () => this.#waitsChanged(),
       ended: (job, outcome) => this.#ended(job, outcome),
       report: (event) => this.#report(event),
       onLoop: (task) => this.#member?.running(task),
@@ -357,6 +367,16 @@ export class Worker implements AsyncDisposable {
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
+  /** Attempts wait or go on: there may be room for others, and the store is told, a little later, of those that still wait. */
+  #waitsChanged(): void {
+    this.#pump?.soon();
+    this.#telling ??= this.#host.runtime.after(tellWaitsMs, () => {
+      this.#telling = undefined;
+      const waits = this.#attempts?.takeWaits() ?? [];
+      if (waits.length > 0) this.#host.store.suspend(this.id, waits).catch((error: unknown) => this.#storeFailed(error as Error));
+    });
+  }
+
   #startTending(): Tending {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
@@ -391,9 +411,12 @@ export class Worker implements AsyncDisposable {
     this.#unwatch();
     await this.#tending?.stop();
     await this.#member?.stay();
-    this.#pump?.release(this.#attempts?.drop(() => true) ?? []);
-    if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");
+    this.#pump?.release(this.#attempts?.drop(() => true) ?? []);
+    // What waits for children goes on elsewhere, when they have ended; no need to wait for that here.
+    this.#pump?.release(this.#attempts?.abandon(stopped, "waiting") ?? []);
+    this.#telling?.cancel();
+    if (this.running > 0 && graceMs > 0 && !this.#isHurried) await this.#drain(graceMs);
     this.#pump?.release(this.#attempts?.abandon(stopped) ?? []);
     try {
       await this.#pump?.finish();

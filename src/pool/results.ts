@@ -39,6 +39,8 @@ export interface ResultsTerms {
   readonly ordered: boolean;
   /** Calls back in the next turn of the event loop. */
   readonly defer: (run: () => void) => void;
+  /** Given each promise of this map that someone awaits. */
+  readonly awaited?: <T>(promise: Promise<T>) => Promise<T>;
   /** Begins. The sink must not be told anything before this has returned. */
   readonly produce: (sink: Sink) => Production;
 }
@@ -109,7 +111,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
     this.#settled ??= Promise.withResolvers();
     this.#choose("settled");
     this.#tellSettled();
-    return this.#settled.promise;
+    return this.#told(this.#settled.promise);
   }
 
   /**
@@ -128,7 +130,7 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
     this.#mode = "iterating";
     const arrivals = this.#openArrivals();
     return {
-      next: () => arrivals.next() as Promise<IteratorResult<Result, undefined>>,
+      next: () => this.#told(arrivals.next() as Promise<IteratorResult<Result, undefined>>),
       return: async () => {
         arrivals.end();
         await this.cancel("its results were not wanted any more");
@@ -142,7 +144,11 @@ export class Results<Result> implements PromiseLike<Result[]>, AsyncIterable<Res
     this.#array ??= Promise.withResolvers();
     this.#choose("array");
     this.#tellArray();
-    return this.#array.promise;
+    return this.#told(this.#array.promise);
+  }
+
+  #told<T>(promise: Promise<T>): Promise<T> {
+    return this.#terms.awaited?.(promise) ?? promise;
   }
 
   #usedTwice(how: string): UsageError {

@@ -75,7 +75,8 @@ export function landings(jobs: readonly StoredJob[], now: number, stored: Stored
     if (isHeld(given)) throw stillRuns(given.id);
     if (find(given.id)) continue;
     const stands = isFinal(given.state) || (given.dependsOn.length === 0 && given.state !== "blocked");
-    const job = { ...(stands ? given : arrive(given, now, find)), gate: null };
+    const arrived = stands ? given : arrive(given, now, find);
+    const job = { ...arrived, gate: null, waits: arrived.state === "waiting" ? arrived.waits : null };
     const holds = !isFinal(job.state) && holdsKey(job);
     if (holds && job.uniqueKey !== null) {
       const holder = holders.get(job.uniqueKey) ?? stored.holder(job.uniqueKey);

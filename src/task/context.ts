@@ -1,7 +1,9 @@
 // What a running task can ask: its id, its attempt, the signal that asks it to stop, and where to report progress.
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Duration } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
+import type { SleepOptions, StepOptions, WaitOptions } from "./durable.ts";
 
 /** What a running task may ask and tell. Its parts may be taken out of it: `const { signal, progress } = context()`. */
 export interface Context {
@@ -15,6 +17,20 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Writes a line with the task's name and id to the program's standard error, wherever the task runs. */
   readonly log: (message: string) => void;
+  /**
+   * Runs `run` once and remembers what it gave (a copy), by name: when the job runs again, after a crash, a retry or a sleep, the step gives
+   * that and does not run. With `undo` it is undone when the job fails for good or is cancelled, the last step first. Steps of
+   * one name are told apart by their order. A pool remembers nothing: there a step runs each time. Rejects with what `run` throws,
+   * CodecError for what cannot be stored, UsageError for a bad name. It costs a write to the store.
+   */
+  readonly step: <T>(name: string, run: () => T | PromiseLike<T>, options?: StepOptions<T>) => Promise<T>;
+  /** Sleeps for a duration or until a time, over restarts, and holds no slot. Code outside steps runs again when the job goes on. */
+  readonly sleep: (duration: Duration | Date, options?: SleepOptions) => Promise<void>;
+  /**
+   * Waits for `hands.signal(id, name, payload)` and gives the payload; the next call of the same name takes the next signal. Holds no
+   * slot. Rejects with a TimeoutError after `timeout`. Fleet only: a pool has no signals and rejects with a UsageError.
+   */
+  readonly waitFor: (signal: string, options?: WaitOptions) => Promise<unknown>;
   /** Reports how far the task is, 0 to 1, with an optional note; shown by `future.progress` and the command line. */
   readonly progress: (fraction: number, note?: string) => void;
 }

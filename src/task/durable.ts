@@ -49,6 +49,8 @@ export interface DurableHost {
   write(records: readonly Change[]): Promise<boolean>;
   /** Ends the attempt, to go on later. Where that cannot be (a pool), undefined: waits are spent in memory. */
   readonly suspend: ((suspension: Suspension) => void) | undefined;
+  /** True while something else keeps the attempt in memory: it awaits a child. */
+  isHeld(): boolean;
   /** The job was cancelled while it was suspended. */
   cancelled(error: CancelledError): void;
   /** True when an attempt that ends with this error is the job's last. */
@@ -100,19 +102,28 @@ function recordOf(kind: "step" | "undo", name: string): string {
   return `${kind}/${encodeURIComponent(name)}`;
 }
 
+/** The name of the record of a signal sent now: signals of a job are in the order they were sent. */
+export function signalRecord(name: string, now: number, id: string): string {
+  return `signal/${encodeURIComponent(name)}/${String(Math.floor(now)).padStart(15, "0")}-${id}`;
+}
+
 /** The durable steps of one attempt. */
 export class Durable {
   readonly #host: DurableHost;
   #journal: Promise<Map<string, string>> | undefined;
+  /** The names of the steps that earlier attempts recorded. */
+  #past: readonly string[] = [];
   readonly #met = new Set<string>();
   readonly #fresh: string[] = [];
   readonly #times = new Map<string, number>();
   readonly #undos: { readonly name: string; readonly run: () => unknown }[] = [];
   readonly #waits = new Set<Wait>();
   #seen = 0;
-  /** Steps and children under way: the attempt cannot be suspended. */
+  /** Steps under way: the attempt cannot be suspended. */
   #busy = 0;
   #ended: { readonly error: unknown } | undefined;
+  /** An attempt before this one had begun to undo. */
+  #mustUndo = false;
   #isOver = false;
 
   constructor(host: DurableHost) {
@@ -155,36 +166,40 @@ export class Durable {
     }
   }
 
-  /** A child of the job is awaited: the attempt has to stay in memory. */
-  async held<T>(promise: PromiseLike<T>): Promise<T> {
-    return this.#during(() => promise);
+  /** What kept the attempt in memory may be over. */
+  reconsider(): void {
+    if (this.#waits.size > 0) this.#host.runtime.defer(() => this.#consider());
   }
 
   /** The attempt has come to its end with a result. */
-  async finish(): Promise<void> {
+  finish(): void {
     this.#isOver = true;
-    if (!this.#journal || !this.#host.hasPast) return;
-    const recorded = [...(await this.#journal).keys()].filter((name) => !name.startsWith("!"));
-    const gone = recorded.filter((name) => !this.#met.has(name));
+    const gone = this.#past.filter((name) => !this.#met.has(name) && !name.startsWith("!"));
     if (gone.length > 0) this.#host.changed(gone, this.#fresh);
   }
 
   /**
-   * The attempt has come to its end with an error: undoes its steps when it is the last. Gives the error to report, which is an
-   * UndoError when a step could not be undone.
+   * The attempt has come to its end with an error: undoes its steps when it is the last. Gives the error to report, an
+   * UndoError when a step could not be undone, and whether no attempt may follow.
    */
-  async fail(error: unknown): Promise<unknown> {
-    if (this.#isOver) return error;
+  async fail(error: unknown): Promise<{ readonly error: unknown; readonly isLast: boolean }> {
+    if (this.#isOver) return never;
     this.#isOver = true;
     for (const { timer } of this.#waits) timer?.cancel();
     const why = this.#ended ? this.#ended.error : error;
-    if (this.#undos.length === 0 || !(this.#ended || this.#host.isLast(error))) return why;
+    if (this.#undos.length === 0 || !(this.#mustUndo || this.#host.isLast(why))) return { error: why, isLast: this.#mustUndo };
     this.#host.undoing();
     // Whoever takes over after a crash must not go forward any more.
     if (!(await this.#host.write([[undoingRecord, encodeThrown(why)]]))) return never;
     const failed = await this.#undo();
     if (!(await this.#host.write([[undoingRecord, null]]))) return never;
-    return failed.length === 0 ? why : new UndoError(failed, why);
+    return { error: failed.length === 0 ? why : new UndoError(failed, why), isLast: true };
+  }
+
+  /** Somebody else has the job by now, or nobody: what the attempt still waits for never comes. */
+  forget(): void {
+    this.#isOver = true;
+    for (const { timer } of this.#waits) timer?.cancel();
   }
 
   /** The attempt is to end: what is recorded is still given, and then nothing begins any more. */
@@ -233,8 +248,9 @@ export class Durable {
     const [steps, cancels] = await Promise.all([this.#host.read("step/"), this.#host.read("signal/cancel")]);
     const cancel = cancels.find(({ name }) => name === "signal/cancel");
     const journal = new Map(steps.map(({ name, text }) => [decodeURIComponent(name.slice("step/".length)), text] as const));
+    this.#past = [...journal.keys()];
     const undoing = journal.get("!undoing");
-    if (undoing !== undefined) this.abort(decodeThrown(undoing));
+    if (undoing !== undefined) this.#goOnUndoing(decodeThrown(undoing));
     else if (cancel) {
       const reason = JSON.parse(cancel.text) as string | null;
       const error = new CancelledError(`Job ${this.#host.id} of task "${this.#host.task}" was cancelled.`, reason ?? undefined);
@@ -242,6 +258,12 @@ export class Durable {
       this.abort(error);
     }
     return journal;
+  }
+
+  #goOnUndoing(error: unknown): void {
+    this.#mustUndo = true;
+    if (error instanceof CancelledError) this.#host.cancelled(error);
+    this.abort(error);
   }
 
   async #record(name: string, text: string, more: readonly Change[] = []): Promise<void> {
@@ -288,7 +310,7 @@ export class Durable {
     this.#waits.add(wait);
     const { runtime } = this.#host;
     if (dueAt !== null) wait.timer = runtime.after(dueAt - this.#host.now(), () => this.#over(wait));
-    this.#considerSoon();
+    this.reconsider();
     await promise;
     this.#refuseAfterEnd();
   }
@@ -305,18 +327,15 @@ export class Durable {
       return await run();
     } finally {
       this.#busy -= 1;
-      if (this.#waits.size > 0) this.#considerSoon();
+      this.reconsider();
     }
-  }
-
-  #considerSoon(): void {
-    this.#host.runtime.defer(() => this.#consider());
   }
 
   /** Suspends the attempt when all it does is wait, and for long. */
   #consider(): void {
     const { suspend } = this.#host;
-    if (!suspend || this.#isOver || this.#ended || this.#busy > 0 || this.#waits.size === 0) return;
+    if (!suspend || this.#isOver || this.#ended || this.#waits.size === 0) return;
+    if (this.#busy > 0 || this.#host.isHeld()) return;
     const waits = [...this.#waits];
     const dueAt = Math.min(...waits.map((wait) => wait.dueAt ?? Infinity));
     if (dueAt - this.#host.now() <= shortMs) return;

@@ -45,13 +45,19 @@ async function submit(store: Store): Promise<never> {
   }
 }
 
+function nameIn(input: Input): string | undefined {
+  if (typeof input !== "string") throw new Error(`${input.id} is ${input.state}`);
+  return (JSON.parse(input) as string[])[0];
+}
+
 /** The outcome depends on the job alone, but for the first attempts, some of which go wrong. */
 function outcomeOf({ id, fence }: ClaimedJob, inputs: readonly Input[]): Outcome {
   const draw = (fence * 7 + id.length + Number(id.split("-").at(-1))) % 11;
   if (fence < 3 && draw === 0) return { id, fence, kind: "retry", error: '"again"', dueAt: Date.now() + 5 };
   if (fence < 3 && draw === 1) return { id, fence, kind: "crashed", error: '"crashed"' };
   if (fence < 3 && draw === 2) return { id, fence, kind: "released" };
-  return { id, fence, kind: "done", result: JSON.stringify([id, ...inputs.map((input) => (JSON.parse(input) as string[])[0])]) };
+  if (fence < 3 && draw === 3) return { id, fence, kind: "waiting", dueAt: Date.now() + 5, seen: 0, waits: "time" };
+  return { id, fence, kind: "done", result: JSON.stringify([id, ...inputs.map(nameIn)]) };
 }
 
 async function work(store: Store): Promise<never> {

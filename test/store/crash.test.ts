@@ -11,7 +11,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { sqliteStore } from "../../src/store/index.ts";
-import { isFinal } from "../../src/task/state.ts";
+import { isFinal, liveStates } from "../../src/task/state.ts";
 import { seededRandom } from "../../src/testing/clock.ts";
 import { newPath } from "./files.ts";
 
@@ -61,7 +61,7 @@ async function drain(path: string, said: Said): Promise<void> {
   const child = new Child(path, "work", "last", said);
   const store = await sqliteStore(path);
   const deadline = performance.now() + 60_000;
-  while ((await store.count({ states: ["blocked", "scheduled", "ready", "running"] })) > 0) {
+  while ((await store.count({ states: liveStates })) > 0) {
     assert.ok(performance.now() < deadline, `jobs are left over: ${JSON.stringify(await store.queues())}`);
     await delay(20);
   }

@@ -16,6 +16,7 @@ import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { openLease, sqliteStore } from "../../src/store/index.ts";
 import { openSqliteLease } from "../../src/store/sqlite/lease.ts";
+import type { StoreEvent } from "../../src/store/store.ts";
 import { steps } from "../../src/store/sqlite/schema.ts";
 import { claim, done, leaseMs, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
@@ -114,6 +115,36 @@ test("a listener is told whether a change may have come from elsewhere", { timeo
   const other = next();
   await there.add([newJob({ id: "b" })], start);
   assert.equal(await other, true);
+});
+
+test("a listener hears of a record written elsewhere, if listeners are to be told of it", { timeout: 60_000 }, async (t) => {
+  const path = newPath();
+  const [here, there] = await Promise.all([sqliteStore(path), sqliteStore(path)]);
+  t.after(() => Promise.all([here.close(), there.close()]));
+  const told: string[] = [];
+  const hears = (awaited: StoreEvent): Promise<void> =>
+    new Promise((resolve) => {
+      const stop = here.watch((event, elsewhere) => {
+        told.push(`${event} ${elsewhere}`);
+        if (event !== awaited) return;
+        stop();
+        resolve();
+      });
+    });
+  const record = { job: "", name: "quiet", text: "1", claim: null };
+  const ready = hears("ready");
+  await there.write([{ ...record, tell: false }], start);
+  await there.add([newJob({ id: "a" })], start);
+  await ready;
+  assert.deepEqual(new Set(told), new Set(["ready true"]));
+  const written = hears("written");
+  await there.write([{ ...record, name: "loud", tell: true }], start);
+  await written;
+  assert.equal(told.at(-1), "written true");
+  assert.deepEqual(await here.records("", "", 10), [
+    { name: "loud", text: "1" },
+    { name: "quiet", text: "1" },
+  ]);
 });
 
 test("a listener keeps no process alive", { timeout: 60_000 }, async (t) => {

@@ -3,6 +3,7 @@
 // abandoned, which means that its runner is left alone and whatever it still sends is not heard.
 import type { Runtime } from "../../core/runtime.ts";
 import { claimBytes, Claims } from "../claims.ts";
+import type { Executor } from "../executor.ts";
 import type { Link, LinkEvents, OpenLink, Place } from "../link.ts";
 import { copy, structured } from "../payload.ts";
 import type { AbortMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
@@ -29,10 +30,14 @@ class InlineLink implements Link, RunnerPort {
   readonly #runner: Runner;
   #isDead = false;
 
-  constructor(runtime: Runtime, turn: Turn, idPrefix: string, events: LinkEvents) {
+  constructor(
+    parts: { readonly runtime: Runtime; readonly turn: Turn; readonly idPrefix: string; readonly executor: () => Executor },
+    events: LinkEvents,
+  ) {
+    const { runtime } = parts;
     this.#runtime = runtime;
     this.#events = events;
-    this.#runner = new Runner({ port: this, claims: this.#claims, runtime, turn, crossing: "thread", idPrefix });
+    this.#runner = new Runner({ ...parts, port: this, claims: this.#claims, crossing: "thread" });
     queueMicrotask(() => this.#tell(() => events.ready()));
   }
 
@@ -94,7 +99,7 @@ class InlineLink implements Link, RunnerPort {
 }
 
 /** Makes workers of this event loop; all of them together give it its turn. */
-export function openInline(runtime: Runtime, idPrefix: string): OpenLink {
-  const turn = new Turn(runtime);
-  return (events) => new InlineLink(runtime, turn, idPrefix, events);
+export function openInline(runtime: Runtime, idPrefix: string, executor: () => Executor): OpenLink {
+  const parts = { runtime, turn: new Turn(runtime), idPrefix, executor };
+  return (events) => new InlineLink(parts, events);
 }

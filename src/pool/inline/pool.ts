@@ -25,7 +25,7 @@ export class InlinePool extends Pool {
       crossing: "thread",
       imports: false,
       size: checkInteger(options.concurrency ?? 64, "InlinePool concurrency", 1),
-      open: (idPrefix: string) => openInline(runtime, idPrefix),
+      open: (idPrefix: string) => openInline(runtime, idPrefix, () => this),
       overdue: "abandoned",
     } as const;
     super("InlinePool", crew, options);

@@ -15,6 +15,7 @@ import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import type { Claims } from "../claims.ts";
+import type { Executor } from "../executor.ts";
 import { argsFrom, valueFrom, widthOf } from "../flat.ts";
 import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
@@ -36,6 +37,8 @@ export interface RunnerParts {
   readonly crossing: Crossing;
   /** What ids that are numbers begin with. */
   readonly idPrefix: string;
+  /** The pool, where it can be reached by a call. */
+  readonly executor?: () => Executor;
 }
 
 /** Calls the task with the arguments of an element. */
@@ -77,6 +80,14 @@ export class Runner implements Host {
     this.idPrefix = parts.idPrefix;
     this.#outbox = new Outbox(parts.port, parts.crossing);
     this.#progress = new ProgressReports(parts.port, parts.runtime);
+  }
+
+  get runtime(): Runtime {
+    return this.#parts.runtime;
+  }
+
+  get executor(): Executor | undefined {
+    return this.#parts.executor?.();
   }
 
   receive(message: GiveMessage | AbortMessage): void {
@@ -232,7 +243,7 @@ export class Runner implements Host {
       }
       this.#prompt = undefined;
       this.#slow.add(definition);
-      this.#follow(definition, returned, kind === text);
+      this.#follow(definition, running, returned, kind === text);
       return false;
     } catch (error) {
       frame.current = undefined;
@@ -245,7 +256,7 @@ export class Runner implements Host {
     if (!this.#slow.has(definition)) this.#prompt = definition;
   }
 
-  #follow(definition: Definition, returned: unknown, asText: boolean): void {
+  #follow(definition: Definition, running: Running, returned: unknown, asText: boolean): void {
     this.#sendSoon();
     const { output } = definition.options;
     const what = `The result of task "${definition.name}"`;
@@ -256,10 +267,19 @@ export class Runner implements Host {
         this.#run();
       },
       (error: unknown) => {
-        this.#error(error);
-        this.#run();
+        this.#failed(running, error);
       },
     );
+  }
+
+  #failed(running: Running, error: unknown): void {
+    const end = (thrown: unknown): void => {
+      this.#error(thrown);
+      this.#run();
+    };
+    const undone = running.failed(error);
+    if (undone) undone.then(end, end);
+    else end(error);
   }
 
   // A task that waits must not keep back the outcomes of those before it.

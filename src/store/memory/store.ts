@@ -366,7 +366,7 @@ function inputsOf(book: Book, id: string): Input[] {
   return row.dependsOn.map((below, place) => {
     const { job } = below;
     if (job.state === "done" && job.result !== null) return job.result;
-    if (isFinal(job.state) && row.tolerant[place] === true) return toEnded(below);
+    if (isFinal(job.state) && row.tolerant[place] === true && !below.removed) return toEnded(below);
     throw new StoreError(`The inputs of job "${id}" cannot be read: "${job.id}", which it depends on, is not done.`);
   });
 }

@@ -26,7 +26,8 @@ function isByItself(jobs: readonly NewJob[]): boolean {
   return true;
 }
 
-function addedOf({ arrived }: Decided): Added[] {
+/** What `add` says of a batch. */
+export function addedOf({ arrived }: Decided): Added[] {
   return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
 }
 
@@ -98,7 +99,8 @@ function decideAll(around: Surroundings, batches: readonly Batch[]): (Decided | 
   });
 }
 
-function isDecided(each: Decided | Error): each is Decided {
+/** True for a batch that can be added. */
+export function isDecided(each: Decided | Error): each is Decided {
   return !(each instanceof Error);
 }
 
@@ -107,7 +109,7 @@ interface Outcome extends Written {
 }
 
 /** Adds batches that concern stored jobs. Needs the world to itself. */
-async function addAmongOthers(
+export async function addAmongOthers(
   ground: Ground,
   session: Session,
   batches: readonly Batch[],
@@ -124,7 +126,7 @@ async function addAmongOthers(
 }
 
 /** True when these batches have been committed: ids are never used twice, so if all are there, they were. */
-async function areCommitted(ground: Ground, session: Session, batches: readonly Decided[]): Promise<boolean> {
+export async function areCommitted(ground: Ground, session: Session, batches: readonly Decided[]): Promise<boolean> {
   const ids = namesOf(batches);
   const stored = await storedAmong(ground, session, ids);
   return ids.length > 0 && ids.every((id) => stored.has(id));
@@ -170,7 +172,12 @@ function addingAmongOthers(ground: Ground, batches: readonly Batch[]): Work<read
 }
 
 /** Says which id is taken when one is. */
-async function withTakenId<T>(ground: Ground, session: Session, jobs: readonly NewJob[], run: () => Promise<T>): Promise<T> {
+export async function withTakenId<T>(
+  ground: Ground,
+  session: Session,
+  jobs: readonly NewJob[],
+  run: () => Promise<T>,
+): Promise<T> {
   try {
     return await run();
   } catch (error) {

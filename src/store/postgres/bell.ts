@@ -2,7 +2,7 @@
 // once; but the server takes notifying commits one after another, so a program notifies ten times at once and then once in 5 ms. What
 // happened in between is told by the next commit, or by a statement of its own when there is none.
 import type { Runtime, Timer } from "../../core/runtime.ts";
-import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
+import { everyBit } from "./functions/codes.ts";
 
 const quietMs = 5;
 const atOnce = 10;
@@ -49,9 +49,7 @@ export class Bell {
     const elapsed = this.#options.runtime.elapsed();
     this.#credit = Math.min(atOnce, this.#credit + (elapsed - this.#creditAt) / quietMs);
     this.#creditAt = elapsed;
-    return this.#isClosing || this.#credit >= 1
-      ? { may: readyBit | endedBit | scheduledBit, must: this.#owed }
-      : { may: 0, must: 0 };
+    return this.#isClosing || this.#credit >= 1 ? { may: everyBit, must: this.#owed } : { may: 0, must: 0 };
   }
 
   /** What a commit should carry that is known to do this; null for nothing. */

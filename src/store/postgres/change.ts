@@ -1,70 +1,16 @@
-// What people do to jobs: cancel, retry, remove. What each reaches is decided in `cancellation.ts` and `revival.ts`, on a copy of
-// the part of the graph concerned.
-import { finalStates, liveStates } from "../../task/state.ts";
-import type { LiveJob } from "../cancellation.ts";
-import { cancelJobs } from "../cancellation.ts";
+// What people do to jobs, but for cancelling them: retry, change, remove. What a retry reaches is decided in `revival.ts`, on a copy of the
+// part of the graph concerned.
+import type { JobState } from "../../task/state.ts";
+import { finalStates } from "../../task/state.ts";
 import { restingState, retryableStates } from "../machine.ts";
 import { revivals } from "../revival.ts";
-import type { Cancelled, JobFilter } from "../store.ts";
+import type { Changes, JobFilter } from "../store.ts";
 import type { Session } from "./connection.ts";
-import { change, endWaiting } from "./effects.ts";
-import { loadAncestors, loadNeighbours } from "./graph.ts";
+import { change as changing } from "./effects.ts";
+import { loadAncestors } from "./graph.ts";
 import type { Ground } from "./ground.ts";
-import { numberArray, textArray, toStoredOrNull } from "./text.ts";
+import { fromStored, numberArray, textArray, toStored } from "./text.ts";
 import { whereAlso } from "./where.ts";
-
-/** Cancels jobs; see `Store.cancel`. */
-export function cancel(
-  ground: Ground,
-  session: Session,
-  filter: JobFilter,
-  reason: string | null,
-  now: number,
-): Promise<Cancelled> {
-  const { schema } = ground;
-  return change(ground, session, async (effects) => {
-    const { sql, params } = whereAlso(schema, filter, liveStates);
-    const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
-    const graph = await loadNeighbours(
-      ground,
-      session,
-      chosen.map(([seq]) => seq as string),
-    );
-    const ended: string[] = [];
-    const wished: string[] = [];
-    const failed: { readonly seq: string; readonly cause: string }[] = [];
-    const cancelled = cancelJobs<LiveJob & { readonly seq: string }>(graph.chosen, {
-      end: ({ seq }) => {
-        graph.end(seq);
-        ended.push(seq);
-      },
-      request: ({ seq }) => void wished.push(seq),
-      failAbove: (fallen) => {
-        const above = graph.failAbove(fallen.map(({ seq }) => seq));
-        for (const each of above) failed.push(each);
-        return above.map(({ id }) => id);
-      },
-      below: (rows) => graph.below(rows.map(({ seq }) => seq)),
-      isNeeded: ({ seq }) => graph.isNeeded(seq),
-    });
-    if (ended.length + failed.length > 0) effects.ended();
-    // A worker looks when it is told of work, and learns of the wish.
-    if (wished.length > 0) effects.ready();
-    const why = toStoredOrNull(reason);
-    if (ended.length > 0) await endWaiting(ground, session, numberArray(ended), "cancelled", null, why, now);
-    if (failed.length > 0) {
-      const causes = textArray(failed.map(({ cause }) => cause));
-      await endWaiting(ground, session, numberArray(failed.map(({ seq }) => seq)), "failed", causes, null, now);
-    }
-    if (wished.length > 0) {
-      await session.query(
-        `UPDATE ${schema}.running SET cancel_at = $1, cancel_reason = $2 WHERE seq = ANY ($3) AND cancel_at IS NULL`,
-        [now, why, numberArray(wished)],
-      );
-    }
-    return cancelled;
-  });
-}
 
 const reviveSql = (schema: string): string => `
   WITH given AS MATERIALIZED (
@@ -76,6 +22,12 @@ const reviveSql = (schema: string): string => `
   ), facts AS MATERIALIZED (
     SELECT given.*, job.queue, job.task, job.rank, job.unique_key, $5::double precision + (given.expires_at - job.submitted_at) AS expiry
     FROM given JOIN ${schema}.job ON job.seq = given.seq
+  ), blocked AS MATERIALIZED (
+    -- What tolerated the end of one, and waits for others still, waits for it again.
+    SELECT edge.job AS seq, count(*) AS count FROM given JOIN ${schema}.edge ON edge.dep = given.seq GROUP BY edge.job
+  ), again AS (
+    UPDATE ${schema}.parked SET pending = parked.pending + blocked.count FROM blocked
+    WHERE parked.seq = blocked.seq AND NOT parked.scheduled
   ), to_ready AS (
     INSERT INTO ${schema}.ready (queue, task, rank, seq, fence, due_at, expires_at, ready_at)
     SELECT queue, task, rank, seq, fence, due_at, expiry, $5 FROM facts WHERE state = 'ready'
@@ -88,7 +40,7 @@ const reviveSql = (schema: string): string => `
 /** Makes ended jobs live again; see `Store.retry`. */
 export function retry(ground: Ground, session: Session, filter: JobFilter, now: number): Promise<string[]> {
   const { schema } = ground;
-  return change(ground, session, async (effects) => {
+  return changing(ground, session, async (effects) => {
     const { sql, params } = whereAlso(schema, filter, retryableStates);
     const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
     const graph = await loadAncestors(
@@ -117,14 +69,44 @@ export function retry(ground: Ground, session: Session, filter: JobFilter, now: 
   });
 }
 
+const changeable: readonly JobState[] = ["blocked", "scheduled", "ready"];
+
+/** Changes jobs that wait; see `Store.change`. */
+export function change(
+  ground: Ground,
+  session: Session,
+  filter: JobFilter,
+  { queue, priority, dueAt }: Changes,
+  now: number,
+): Promise<readonly string[]> {
+  const { schema } = ground;
+  return changing(ground, session, async (effects) => {
+    const { sql, params } = whereAlso(schema, filter, changeable);
+    const chosen = await session.query(`SELECT jobs.seq, jobs.id FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
+    if (chosen.length === 0) return [];
+    const [row] = await session.query(`SELECT readied, next_due FROM ${schema}.rest_anew($1, $2, $3, $4, $5, $6)`, [
+      numberArray(chosen.map(([seq]) => seq as string)),
+      queue === undefined ? null : toStored(queue),
+      priority === undefined ? null : 0 - priority,
+      dueAt !== undefined,
+      dueAt ?? null,
+      now,
+    ]);
+    if (row?.[0] === true) effects.ready();
+    effects.scheduled((row?.[1] ?? null) as number | null, now);
+    return chosen.map(([, id]) => fromStored(id as string));
+  });
+}
+
 const eraseAtOnce = 10_000;
 
-/** Deletes ended jobs, with their edges. */
+/** Deletes ended jobs, with their edges and records. */
 export async function erase({ schema }: Ground, session: Session, seqs: readonly string[]): Promise<void> {
   for (let at = 0; at < seqs.length; at += eraseAtOnce) {
     const values = [numberArray(seqs.slice(at, at + eraseAtOnce))];
     await session.query(`DELETE FROM ${schema}.edge WHERE job = ANY ($1)`, values);
     await session.query(`DELETE FROM ${schema}.edge WHERE dep = ANY ($1)`, values);
+    await session.query(`DELETE FROM ${schema}.record WHERE seq = ANY ($1)`, values);
     await session.query(
       `WITH gone AS (DELETE FROM ${schema}.ended WHERE seq = ANY ($1)) DELETE FROM ${schema}.job WHERE seq = ANY ($1)`,
       values,
@@ -141,7 +123,7 @@ export function isNeededSql(schema: string, seq: string): string {
 /** Deletes ended jobs no live one needs; returns how many. */
 export function remove(ground: Ground, session: Session, filter: JobFilter): Promise<number> {
   const { schema } = ground;
-  return change(ground, session, async () => {
+  return changing(ground, session, async () => {
     const { sql, params } = whereAlso(schema, filter, finalStates);
     const rows = await session.query(
       `SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} AND NOT ${isNeededSql(schema, "jobs.seq")}`,

@@ -1,6 +1,6 @@
 // How rows become what crosses the contract.
 import type { FinalState, JobState } from "../../task/state.ts";
-import type { ClaimedJob, Ended, Job } from "../job.ts";
+import type { ClaimedJob, Ended, Gate, Job } from "../job.ts";
 import type { Row } from "./client.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 
@@ -8,7 +8,26 @@ import { fromStored, fromStoredOrNull } from "./text.ts";
 export const jobColumns: string = `jobs.id, jobs.task, jobs.queue, jobs.priority, jobs.args, jobs.policy, jobs.crash_limit, jobs.due_at,
   jobs.expires_at, jobs.keep_ms, jobs.root, jobs.parent, jobs.trace, jobs.submitted_at, jobs.state, jobs.unique_key, jobs.dependencies,
   jobs.pending, jobs.attempt, jobs.crashes, jobs.fence, jobs.worker, jobs.ready_at, jobs.started_at, jobs.ended_at, jobs.result, jobs.error,
-  jobs.cause, jobs.cancel_at, jobs.cancel_reason, jobs.progress`;
+  jobs.cause, jobs.cancel_at, jobs.cancel_reason, jobs.progress, jobs.waits, jobs.gate, jobs.gate_names, jobs.gate_rooms,
+  jobs.gate_everies, jobs.gate_untils`;
+
+/** How many they are. */
+export const jobColumnCount = 37;
+
+function toGates(row: Row, at: number): readonly Gate[] {
+  const [names, rooms, everies, untils] = row.slice(at, at + 4) as [
+    readonly string[] | null,
+    readonly number[],
+    readonly (number | null)[],
+    readonly Gate["until"][],
+  ];
+  return (names ?? []).map((name, index) => ({
+    name: fromStored(name),
+    room: rooms[index] as number,
+    everyMs: everies[index] as number | null,
+    until: untils[index] as Gate["until"],
+  }));
+}
 
 /** A row read with {@link jobColumns}. */
 export function toJob(row: Row): Job {
@@ -48,6 +67,9 @@ export function toJob(row: Row): Job {
     cancelAt: numberOrNull(28),
     cancelReason: textOrNull(29),
     progress: textOrNull(30),
+    waits: textOrNull(31),
+    gate: textOrNull(32),
+    gates: toGates(row, 33),
   };
 }
 

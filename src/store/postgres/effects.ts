@@ -4,7 +4,7 @@ import { isDueSoon } from "../machine.ts";
 import type { Row } from "./client.ts";
 import { toEnded } from "./columns.ts";
 import type { Session } from "./connection.ts";
-import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
+import { endedBit, readyBit, scheduledBit, writtenBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
 import { alone } from "./transaction.ts";
 
@@ -28,6 +28,11 @@ export class Effects {
 
   ended(): void {
     this.#bits |= endedBit;
+  }
+
+  /** A record was written of which listeners are to be told. */
+  written(): void {
+    this.#bits |= writtenBit;
   }
 
   add(bits: number): void {
@@ -61,6 +66,21 @@ export async function endWaiting(
   ...values: readonly [seqs: string, state: string, causes: string | null, reason: string | null, now: number]
 ): Promise<void> {
   await session.query(`SELECT ${schema}.end_waiting($1, $2, $3, $4, $5)`, values);
+}
+
+/**
+ * Fails what waits for these jobs, which ended otherwise than done, and so on up, and releases what tolerates it; a list of the jobs by
+ * which those that fail are told why. Gives those that failed.
+ */
+export async function failAbove(
+  { schema }: Ground,
+  session: Session,
+  effects: Effects,
+  ...values: readonly [seqs: string, causes: string, now: number]
+): Promise<Ended[]> {
+  const [row] = await session.query(`SELECT ended, released FROM ${schema}.fail_above($1, $2, $3)`, values);
+  if (row?.[1] === true) effects.ready();
+  return endedIn(row?.[0]);
 }
 
 /** Reads the list of ended jobs that a function gives. */

@@ -1,27 +1,58 @@
 // The part of the graph that a cancellation or a retry may reach, read before it is decided on: the rules work on one job after
 // another, and asking the server about each would take as many round trips.
 import type { JobState } from "../../task/state.ts";
+import { liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
+import { undoPrefix } from "../machine.ts";
 import type { Ancestor, Graph } from "../revival.ts";
 import type { Row } from "./client.ts";
 import type { Session } from "./connection.ts";
+import { beginsWith } from "./functions/records.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull, numberArray, textArray } from "./text.ts";
 
 /** A job as {@link Neighbours} knows it. */
 export interface LiveNode extends LiveJob {
   readonly seq: string;
+  /** Its worker holds it. */
+  readonly isHeld: boolean;
+  /** It has something to undo when it is cancelled. */
+  readonly canUndo: boolean;
 }
 
 interface Node extends LiveNode {
   readonly hasOwnRoot: boolean;
+  /** Dependencies not yet done. */
+  pending: number;
   readonly below: string[];
-  readonly above: Set<string>;
+  readonly above: Map<string, Need>;
 }
+
+/** How a job needs another: how many of its dependencies that is, and whether it tolerates that it ends badly. */
+interface Need {
+  count: number;
+  isTolerant: boolean;
+}
+
+type NodeRow = [string, string, JobState, boolean, boolean, boolean, number];
 
 function bySeq(a: string, b: string): number {
   const [one, other] = [BigInt(a), BigInt(b)];
   return one < other ? -1 : Number(one > other);
+}
+
+/** A job that fails since one it needs has ended badly. */
+export interface Failed {
+  readonly seq: string;
+  readonly id: string;
+  readonly cause: string;
+}
+
+/** What the end of some jobs does to others. */
+export interface Fallout {
+  readonly failed: readonly Failed[];
+  /** Of how many dependencies jobs are rid, also of some that fail. */
+  readonly released: ReadonlyMap<string, number>;
 }
 
 /** Live jobs around some chosen ones, with their edges. */
@@ -31,12 +62,15 @@ export class Neighbours {
   readonly #ended = new Set<string>();
 
   constructor(chosen: readonly string[], rows: readonly Row[], edges: readonly Row[]) {
-    for (const [seq, id, state, hasOwnRoot] of rows as [string, string, JobState, boolean][]) {
-      this.#nodes.set(seq, { seq, id: fromStored(id), state, hasOwnRoot, below: [], above: new Set() });
+    for (const [seq, id, state, hasOwnRoot, isHeld, canUndo, pending] of rows as NodeRow[]) {
+      const facts = { seq, id: fromStored(id), state, hasOwnRoot, isHeld, canUndo };
+      this.#nodes.set(seq, { ...facts, pending, below: [], above: new Map() });
     }
-    for (const [job, dep] of edges as [string, string][]) {
+    for (const [job, dep, tolerated] of edges as [string, string, boolean | null][]) {
       this.#nodes.get(job)?.below.push(dep);
-      this.#nodes.get(dep)?.above.add(job);
+      const above = this.#nodes.get(dep)?.above;
+      const need = above?.get(job) ?? { count: 0, isTolerant: true };
+      above?.set(job, { count: need.count + 1, isTolerant: need.isTolerant && tolerated === true });
     }
     this.chosen = this.#live(chosen);
   }
@@ -56,24 +90,31 @@ export class Neighbours {
   }
 
   isNeeded(seq: string): boolean {
-    return this.#live(this.#nodes.get(seq)?.above ?? []).length > 0;
+    return this.#live(this.#nodes.get(seq)?.above.keys() ?? []).length > 0;
   }
 
-  /** Fails the blocked jobs above these, and so on up, nearest first; each with the one at the bottom. */
-  failAbove(seqs: readonly string[]): { readonly seq: string; readonly id: string; readonly cause: string }[] {
-    const failed: { readonly seq: string; readonly id: string; readonly cause: string }[] = [];
+  /** Fails the blocked jobs above these, and so on up, nearest first; each with the one at the bottom. Releases those that tolerate it. */
+  failAbove(seqs: readonly string[]): Fallout {
+    const failed: Failed[] = [];
+    const released = new Map<string, number>();
     const queue = seqs.flatMap((seq) => this.#nodes.get(seq) ?? []).map(({ seq, id }) => ({ seq, cause: id }));
     // The list grows while it is walked.
     for (const { seq, cause } of queue) {
-      const above = [...(this.#nodes.get(seq)?.above ?? [])].sort(bySeq);
-      for (const each of this.#live(above)) {
-        if (each.state !== "blocked") continue;
+      const needs = this.#nodes.get(seq)?.above ?? new Map<string, Need>();
+      for (const each of this.#live([...needs.keys()].sort(bySeq))) {
+        const { count = 0, isTolerant } = needs.get(each.seq) ?? {};
+        if (each.pending === 0) continue;
+        if (isTolerant) {
+          each.pending -= count;
+          released.set(each.seq, (released.get(each.seq) ?? 0) + count);
+          continue;
+        }
         this.end(each.seq);
         failed.push({ seq: each.seq, id: each.id, cause });
         queue.push({ seq: each.seq, cause });
       }
     }
-    return failed;
+    return { failed, released };
   }
 }
 
@@ -90,16 +131,18 @@ export async function loadNeighbours({ schema }: Ground, session: Session, chose
        UNION SELECT edge.job FROM above JOIN ${schema}.edge ON edge.dep = above.seq
        WHERE NOT EXISTS (SELECT 1 FROM ${schema}.ended WHERE ended.seq = edge.job)
      ), met AS (
-       SELECT edge.job, edge.position, edge.dep FROM below JOIN ${schema}.edge ON edge.job = below.seq
-       UNION SELECT edge.job, edge.position, edge.dep FROM below JOIN ${schema}.edge ON edge.dep = below.seq
-       UNION SELECT edge.job, edge.position, edge.dep FROM above JOIN ${schema}.edge ON edge.dep = above.seq
+       SELECT edge.* FROM below JOIN ${schema}.edge ON edge.job = below.seq
+       UNION SELECT edge.* FROM below JOIN ${schema}.edge ON edge.dep = below.seq
+       UNION SELECT edge.* FROM above JOIN ${schema}.edge ON edge.dep = above.seq
      )
-     SELECT job, dep FROM met ORDER BY job, position`,
+     SELECT job, dep, tolerated FROM met ORDER BY job, position`,
     [numberArray(chosen)],
   );
-  const seqs = new Set([...chosen, ...(edges as [string, string][]).flat()]);
+  const seqs = new Set([...chosen, ...edges.flatMap(([job, dep]) => [job as string, dep as string])]);
   const rows = await session.query(
-    `SELECT seq, id, state, root = id FROM ${schema}.jobs WHERE seq = ANY ($1) AND state IN ('blocked', 'scheduled', 'ready', 'running')`,
+    `SELECT seq, id, state, root = id, worker IS NOT NULL, state = 'waiting' AND EXISTS (
+       SELECT 1 FROM ${schema}.record WHERE record.seq = jobs.seq AND ${beginsWith("record.name", `'${undoPrefix}'`)}
+     ), pending FROM ${schema}.jobs WHERE seq = ANY ($1) AND state IN (${liveStates.map((state) => `'${state}'`).join(", ")})`,
     [numberArray([...seqs])],
   );
   return new Neighbours(chosen, rows, edges);

@@ -1,6 +1,18 @@
 // What jobs of a batch have in common. Jobs added together are mostly alike, so what they share is sent and read once.
-import type { NewJob } from "../job.ts";
-import { numberArray, sparseTextArray, textArray } from "./text.ts";
+import type { Gate, NewJob } from "../job.ts";
+import { numberArray, sparseListArray, sparseTextArray, textArray } from "./text.ts";
+
+/** The gates of jobs by their facts: for each job a list, written as a text, or null. */
+export function gateColumns(jobs: readonly Pick<NewJob, "gates">[]): readonly (string | null)[] {
+  const lists = (write: (gates: readonly Gate[]) => string): string | null =>
+    sparseListArray(jobs.map(({ gates }) => (gates.length === 0 ? null : write(gates))));
+  return [
+    lists((gates) => textArray(gates.map(({ name }) => name))),
+    lists((gates) => numberArray(gates.map(({ room }) => room))),
+    lists((gates) => numberArray(gates.map(({ everyMs }) => everyMs))),
+    lists((gates) => textArray(gates.map(({ until }) => until))),
+  ];
+}
 
 interface Kind {
   readonly job: NewJob;
@@ -10,6 +22,14 @@ interface Kind {
 
 function rootOf({ id, root }: NewJob): string | null {
   return root === id ? null : root;
+}
+
+function gatesText({ gates }: NewJob): string {
+  return gates.length === 0 ? "" : JSON.stringify(gates.map(({ name, room, everyMs, until }) => [name, room, everyMs, until]));
+}
+
+function sameGates(one: NewJob, other: NewJob): boolean {
+  return one.gates === other.gates || gatesText(one) === gatesText(other);
 }
 
 function isOf({ job, root, now }: Kind, other: NewJob, otherNow: number): boolean {
@@ -23,6 +43,7 @@ function isOf({ job, root, now }: Kind, other: NewJob, otherNow: number): boolea
     root === rootOf(other) &&
     job.parent === other.parent &&
     job.trace === other.trace &&
+    sameGates(job, other) &&
     now === otherNow
   );
 }
@@ -43,7 +64,7 @@ export class Kinds {
   #numberOf(job: NewJob, now: number): number {
     const { task, queue, priority, crashLimit, keepMs, policy, parent, trace } = job;
     const root = rootOf(job);
-    const name = JSON.stringify([task, queue, priority, crashLimit, keepMs, policy, root, parent, trace, now]);
+    const name = JSON.stringify([task, queue, priority, crashLimit, keepMs, policy, root, parent, trace, gatesText(job), now]);
     const known = this.#numbers.get(name);
     if (known !== undefined) return known;
     const number = this.#kinds.push({ job, root, now });
@@ -69,6 +90,7 @@ export class Kinds {
       sparseTextArray(this.#kinds.map(({ root }) => root)),
       sparseTextArray(jobs.map(({ parent }) => parent)),
       sparseTextArray(jobs.map(({ trace }) => trace)),
+      ...gateColumns(jobs),
       numberArray(this.#kinds.map(({ now }) => now)),
     ];
   }

@@ -3,9 +3,10 @@
 // program that may not create anything can use a store that someone else has made with the SQL that `migrationSql` gives.
 import { StoreError, StoreLostError, StoreUnavailable } from "../../core/errors.ts";
 import type { Session } from "./connection.ts";
-import { functions } from "./functions/all.ts";
+import { dropFunctions, functions } from "./functions/all.ts";
 import type { SchemaSql } from "./schema.ts";
 import { tables } from "./schema.ts";
+import { secondLayout } from "./second-layout.ts";
 import { quoted } from "./text.ts";
 import { hasCode } from "./trouble.ts";
 import type { Place } from "./url.ts";
@@ -17,8 +18,11 @@ export interface Step {
   readonly sql: SchemaSql;
 }
 
-/** The steps that lead to the current layout. */
-export const steps: readonly Step[] = [{ name: "first layout", sql: (schema) => tables(schema) + functions(schema) }];
+/** The steps that lead to the tables of the current layout. Its functions are made anew with the last of them. */
+export const steps: readonly Step[] = [
+  { name: "first layout", sql: tables },
+  { name: "records, suspended attempts, tolerated dependencies, gates", sql: secondLayout },
+];
 
 const oldestServer = 140_000;
 
@@ -99,7 +103,7 @@ function stepSql(schema: string, from: number): string {
     from === 0
       ? `INSERT INTO ${name}.meta (layout) VALUES (${steps.length});`
       : `UPDATE ${name}.meta SET layout = ${steps.length};`;
-  return `${body.join("\n")}\n${note}\n`;
+  return [...body, dropFunctions(name), functions(name), note, ""].join("\n");
 }
 
 /** Makes the store, or brings it up to date, unless someone else has. */

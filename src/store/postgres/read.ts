@@ -2,9 +2,10 @@
 import { StoreError } from "../../core/errors.ts";
 import type { JobState } from "../../task/state.ts";
 import { jobStates } from "../../task/state.ts";
-import type { Ended, Job } from "../job.ts";
-import type { JobFilter, Page, QueueStats } from "../store.ts";
+import type { Ended, Input, Job } from "../job.ts";
+import type { JobFilter, Page, QueueStats, ReadyLine } from "../store.ts";
 import { jobColumns, toEnded, toJob } from "./columns.ts";
+import type { Row } from "./client.ts";
 import type { Session } from "./connection.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, textArray, toStored } from "./text.ts";
@@ -57,30 +58,31 @@ function cannotRead(id: string, why: string): StoreError {
   return new StoreError(`The inputs of job "${id}" cannot be read: ${why}`);
 }
 
-type Input = readonly [id: string, state: JobState | null, result: string | null];
-
 /** See `Store.inputs`. */
-export async function inputs({ schema }: Ground, session: Session, ids: readonly string[]): Promise<string[][]> {
+export async function inputs({ schema }: Ground, session: Session, ids: readonly string[]): Promise<Input[][]> {
   const rows = await session.query(
-    `SELECT asked.no, job.dependencies, below.id, ended.state, ended.result
+    `SELECT asked.no, job.dependencies, edge.tolerated, below.id, below.task, ended.state, ended.result, ended.error, ended.cause,
+       ended.cancel_reason, ended.crashes, ended.worker
      FROM unnest($1::text[]) WITH ORDINALITY AS asked(id, no) JOIN ${schema}.job ON job.id = asked.id
      LEFT JOIN ${schema}.edge ON edge.job = job.seq LEFT JOIN ${schema}.job AS below ON below.seq = edge.dep
      LEFT JOIN ${schema}.ended ON ended.seq = edge.dep ORDER BY asked.no, edge.position`,
     [textArray(ids)],
   );
-  const found = new Map<number, { readonly dependencies: number; readonly inputs: Input[] }>();
-  for (const [no, dependencies, id, state, result] of rows as [string, number, string | null, JobState | null, string | null][]) {
-    const job = found.get(Number(no)) ?? { dependencies, inputs: [] };
+  const found = new Map<number, { readonly dependencies: number; readonly below: Row[] }>();
+  for (const [no, dependencies, ...below] of rows as [string, number, ...Row][]) {
+    const job = found.get(Number(no)) ?? { dependencies, below: [] };
     found.set(Number(no), job);
-    if (id !== null) job.inputs.push([fromStored(id), state, result]);
+    if (below[1] !== null) job.below.push(below);
   }
   return ids.map((id, index) => {
     const job = found.get(index + 1);
     if (!job) throw cannotRead(id, "the job is not stored. It was removed or pruned.");
-    if (job.inputs.length < job.dependencies) throw cannotRead(id, "jobs it depends on are no longer stored.");
-    return job.inputs.map(([below, state, result]) => {
+    if (job.below.length < job.dependencies) throw cannotRead(id, "jobs it depends on are no longer stored.");
+    return job.below.map(([tolerated, ...below]) => {
+      const [name, , state, result] = below as [string, string, JobState | null, string | null];
       if (state === "done" && result !== null) return fromStored(result);
-      throw cannotRead(id, `"${below}", which it depends on, is not done.`);
+      if (state !== null && tolerated === true) return toEnded(below);
+      throw cannotRead(id, `"${fromStored(name)}", which it depends on, is not done.`);
     });
   });
 }
@@ -125,6 +127,22 @@ export async function queues({ schema }: Ground, session: Session): Promise<Queu
     if (at !== null) stats.oldestReadyAt = at;
   }
   return [...found.values()].sort((a, b) => (a.queue < b.queue ? -1 : 1));
+}
+
+/** See `Store.lines`. From the first job of one line to that of the next by the index, whatever the lines' length. */
+export async function lines({ schema }: Ground, session: Session, limit: number): Promise<ReadyLine[]> {
+  const rows = await session.query(
+    `WITH RECURSIVE line AS (
+       (SELECT queue, task FROM ${schema}.ready ORDER BY queue, task, rank, seq LIMIT 1)
+       UNION ALL
+       SELECT next.* FROM line CROSS JOIN LATERAL (
+         SELECT ready.queue, ready.task FROM ${schema}.ready WHERE (ready.queue, ready.task) > (line.queue, line.task)
+         ORDER BY ready.queue, ready.task, ready.rank, ready.seq LIMIT 1
+       ) AS next
+     ) SELECT queue, task FROM line LIMIT $1`,
+    [rowLimit(limit)],
+  );
+  return rows.map(([queue, task]) => ({ queue: fromStored(queue as string), task: fromStored(task as string) }));
 }
 
 /** See `Store.next`. */

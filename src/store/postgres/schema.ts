@@ -13,8 +13,8 @@
 /** Makes the SQL of a step for a schema, whose name comes quoted. */
 export type SchemaSql = (schema: string) => string;
 
-// What a job brings along from state to state.
-const carried = `
+/** What a job brings along from state to state. */
+export const carried: string = `
     attempt integer NOT NULL DEFAULT 0,
     crashes integer NOT NULL DEFAULT 0,
     fence integer NOT NULL DEFAULT 0,

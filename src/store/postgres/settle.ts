@@ -34,13 +34,16 @@ function doneArguments(done: readonly Named[]): readonly (string | null)[] {
 }
 
 function otherArguments(others: readonly Named[]): readonly (string | null)[] {
-  if (others.length === 0) return [null, null, null, null, null];
+  if (others.length === 0) return [null, null, null, null, null, null];
   return [
     numberArray(others.map(({ seq }) => seq)),
     numberArray(others.map(({ outcome }) => outcome.fence)),
     textArray(others.map(({ outcome }) => outcome.kind)),
-    textArray(others.map(({ outcome }) => ("error" in outcome ? outcome.error : null))),
-    numberArray(others.map(({ outcome }) => (outcome.kind === "retry" ? outcome.dueAt : null))),
+    textArray(
+      others.map(({ outcome }) => ("error" in outcome ? outcome.error : outcome.kind === "waiting" ? outcome.waits : null)),
+    ),
+    numberArray(others.map(({ outcome }) => ("dueAt" in outcome ? outcome.dueAt : null))),
+    numberArray(others.map(({ outcome }) => (outcome.kind === "waiting" ? outcome.seen : null))),
   ];
 }
 

@@ -4,19 +4,22 @@
 import { ClosedError, StoreLostError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
+import type { Claim, Ended, Input, Job, NewJob, NewRecord, Outcome, StoredJob, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
 import type {
   Added,
   Cancelled,
+  Changes,
   Dump,
   JobFilter,
   NewWorker,
   Page,
   QueueStats,
+  ReadyLine,
   Settled,
   Store,
+  StoredGate,
   StoredWorker,
   StoreInfo,
   StoreListener,
@@ -24,18 +27,23 @@ import type {
   Want,
 } from "../store.ts";
 import { add, addIn } from "./add.ts";
+import { addIf } from "./add-if.ts";
 import { Bell } from "./bell.ts";
-import { cancel, remove, retry } from "./change.ts";
+import { cancel } from "./cancel.ts";
+import { change, remove, retry } from "./change.ts";
 import type { Queryable } from "./client.ts";
 import type { Connection, Session } from "./connection.ts";
 import { GivenOut } from "./given-out.ts";
+import { gates } from "./gates.ts";
 import type { Ground } from "./ground.ts";
 import { Settles } from "./ground.ts";
 import { info } from "./info.ts";
 import { Line } from "./line.ts";
 import { Link } from "./link.ts";
+import { load } from "./load.ts";
 import { look, migrate, steps } from "./migrate.ts";
-import { count, endings, get, inputs, list, next, queues } from "./read.ts";
+import { count, endings, get, inputs, lines, list, next, queues } from "./read.ts";
+import { readRecords, writeRecords } from "./records.ts";
 import { settle } from "./settle.ts";
 import { Sweep } from "./sweep.ts";
 import { idleTend, tend } from "./tend.ts";
@@ -45,8 +53,8 @@ import { openError } from "./trouble.ts";
 import type { Place } from "./url.ts";
 import { placeOf } from "./url.ts";
 import { Watch } from "./watch.ts";
-import { dump, load } from "./whole.ts";
-import { drain, join, leave, note, pause, releaseOthers, renew, workers } from "./workers.ts";
+import { dump } from "./whole.ts";
+import { drain, join, leave, note, pause, releaseOthers, renew, suspend, workers } from "./workers.ts";
 import { lockNumber } from "./world.ts";
 
 /** How a PostgreSQL store is opened. */
@@ -165,6 +173,14 @@ export class PostgresStore implements Store {
     return addIn(this.#ground, session, jobs, now);
   }
 
+  async addIf(
+    record: { readonly name: string; readonly from: string | null; readonly to: string | null },
+    jobs: readonly NewJob[],
+    now: number,
+  ): Promise<readonly Added[] | null> {
+    return this.#line.do(addIf(this.#ground, record, jobs, now));
+  }
+
   async #checkTransaction(session: Session): Promise<void> {
     const meta = `${this.#ground.schema}.meta`;
     const [there] = await session.query("SELECT to_regclass($1) IS NOT NULL", [meta]);
@@ -185,8 +201,20 @@ export class PostgresStore implements Store {
     return settled;
   }
 
-  inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+  inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
     return this.#do((session) => inputs(this.#ground, session, ids));
+  }
+
+  write(records: readonly NewRecord[], now: number): Promise<readonly boolean[]> {
+    return this.#do((session) => writeRecords(this.#ground, session, records, now));
+  }
+
+  records(job: string, prefix: string, limit: number, after?: string): Promise<readonly StoredRecord[]> {
+    return this.#do((session) => readRecords(this.#ground, session, job, prefix, limit, after));
+  }
+
+  suspend(worker: string, jobs: readonly (readonly [id: string, fence: number, waits: string | null])[]): Promise<void> {
+    return this.#do((session) => suspend(this.#ground, session, worker, jobs));
   }
 
   next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
@@ -215,6 +243,10 @@ export class PostgresStore implements Store {
 
   retry(filter: JobFilter, now: number): Promise<readonly string[]> {
     return this.#doLong((session) => retry(this.#ground, session, filter, now));
+  }
+
+  change(filter: JobFilter, changes: Changes, now: number): Promise<readonly string[]> {
+    return this.#doLong((session) => change(this.#ground, session, filter, changes, now));
   }
 
   remove(filter: JobFilter): Promise<number> {
@@ -265,6 +297,14 @@ export class PostgresStore implements Store {
 
   workers(): Promise<readonly StoredWorker[]> {
     return this.#do((session) => workers(this.#ground, session));
+  }
+
+  lines(limit: number): Promise<readonly ReadyLine[]> {
+    return this.#do((session) => lines(this.#ground, session, limit));
+  }
+
+  gates(names: readonly string[]): Promise<readonly StoredGate[]> {
+    return this.#do((session) => gates(this.#ground, session, names));
   }
 
   queues(): Promise<readonly QueueStats[]> {

@@ -6,7 +6,7 @@ import type { Tended } from "../store.ts";
 import { erase, isNeededSql } from "./change.ts";
 import type { Session } from "./connection.ts";
 import type { Effects } from "./effects.ts";
-import { change, endedIn, endWaiting } from "./effects.ts";
+import { change, endWaiting, failAbove } from "./effects.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull, numberArray, textArray } from "./text.ts";
 import { rowLimit } from "./where.ts";
@@ -73,8 +73,7 @@ async function expire({ ground, session, effects, now, limit, ended }: Upkeep): 
     ended.push({ ...nothing, id, task: fromStored(task), state: "expired", crashes, error: fromStoredOrNull(error) });
   }
   await endWaiting(ground, session, seqs, "expired", null, null, now);
-  const [failed] = await session.query(`SELECT ended FROM ${schema}.fail_above($1, $2, $3)`, [seqs, textArray(ids), now]);
-  for (const each of endedIn(failed?.[0])) ended.push(each);
+  for (const each of await failAbove(ground, session, effects, seqs, textArray(ids), now)) ended.push(each);
 }
 
 async function promote({ ground: { schema }, session, effects, now, limit }: Upkeep): Promise<number> {

@@ -39,6 +39,12 @@ export function textArray(texts: readonly (string | null)[]): string {
   return `${literal}}`;
 }
 
+/** An array of arrays, each written as a text, or null when all are null. */
+export function sparseListArray(lists: readonly (string | null)[]): string | null {
+  if (lists.every((list) => list === null)) return null;
+  return `{${lists.map((list) => (list === null ? "NULL" : `"${list.replace(special, "\\$&")}"`)).join(",")}}`;
+}
+
 /** An array of texts, or null when all are null. */
 export function sparseTextArray(texts: readonly (string | null)[]): string | null {
   return texts.every((text) => text === null) ? null : textArray(texts);

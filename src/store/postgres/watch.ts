@@ -2,7 +2,7 @@
 // someone listens; when it is cut, what is missed meanwhile is made up for by telling of everything once it is back.
 import type { Runtime } from "../../core/runtime.ts";
 import type { StoreEvent, StoreListener } from "../store.ts";
-import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
+import { endedBit, everyBit, readyBit, scheduledBit, writtenBit } from "./functions/codes.ts";
 import { Link } from "./link.ts";
 import { quoted } from "./text.ts";
 import type { Place } from "./url.ts";
@@ -15,8 +15,6 @@ export interface WatchOptions {
   /** What a notification tells of; 0 for one of our own. */
   readonly heard: (payload: string) => number;
 }
-
-const everything = readyBit | endedBit | scheduledBit;
 
 /** Tells listeners of changes made here and elsewhere. */
 export class Watch {
@@ -54,6 +52,7 @@ export class Watch {
     if ((bits & readyBit) !== 0) add("ready");
     if ((bits & endedBit) !== 0) add("ended");
     if ((bits & scheduledBit) !== 0) add("scheduled");
+    if ((bits & writtenBit) !== 0) add("written");
   }
 
   /** Listens on a new connection. */
@@ -76,7 +75,7 @@ export class Watch {
       prepare: async (connection) => {
         await connection.query(`LISTEN ${quoted(channel)}`);
         // Nobody told us of what happened before.
-        this.tell(everything, true);
+        this.tell(everyBit, true);
       },
       hearing: { onNotification: (payload) => this.tell(heard(payload), true) },
     });

@@ -22,13 +22,18 @@ function listed(states: readonly JobState[]): string {
   return states.map((state) => `'${state}'`).join(", ");
 }
 
-/** A condition on a column of the table `job`, which `ready` has, too. */
-type OfKind = readonly [column: "queue" | "task", mark: string];
+/** A condition on a column of the table `job`, which `ready` has, too, as SQL for a table. */
+type OfKind = (table: string) => string;
+
+/** Jobs of a task, whatever they require: that stands behind a line break. */
+function ofTask(mark: string): OfKind {
+  return (table) => `(${table}.task = ${mark} OR ${table}.task >= ${mark} || chr(10) AND ${table}.task < ${mark} || chr(11))`;
+}
 
 function part(schema: string, table: string, conditions: readonly string[], kind: readonly OfKind[]): string {
   const knowsKind = table === "ready";
   const join = knowsKind || kind.length === 0 ? "" : ` JOIN ${schema}.job ON job.seq = ${table}.seq`;
-  const all = [...conditions, ...kind.map(([column, mark]) => `${knowsKind ? table : "job"}.${column} = ${mark}`)];
+  const all = [...conditions, ...kind.map((condition) => condition(knowsKind ? table : "job"))];
   return `SELECT ${table}.seq FROM ${schema}.${table}${join}${all.length === 0 ? "" : ` WHERE ${all.join(" AND ")}`}`;
 }
 
@@ -38,9 +43,14 @@ function seqsOf(schema: string, states: readonly JobState[], kind: readonly OfKi
   const parts: string[] = [];
   const unsuccessful = states.filter((state) => retryableStates.includes(state));
   if (states.includes("ready")) parts.push(part(schema, "ready", [], kind));
-  if (states.includes("running")) parts.push(part(schema, "running", [], kind));
-  if (states.includes("blocked")) parts.push(part(schema, "parked", ["NOT parked.scheduled"], kind));
-  if (states.includes("scheduled")) parts.push(part(schema, "parked", ["parked.scheduled"], kind));
+  if (states.includes("running")) parts.push(part(schema, "running", ["running.waits IS NULL"], kind));
+  if (states.includes("blocked")) {
+    parts.push(part(schema, "parked", ["NOT parked.scheduled"], kind), part(schema, "standing", [], kind));
+  }
+  if (states.includes("scheduled")) parts.push(part(schema, "parked", ["parked.scheduled", "parked.waits IS NULL"], kind));
+  if (states.includes("waiting")) {
+    for (const table of ["parked", "running"]) parts.push(part(schema, table, [`${table}.waits IS NOT NULL`], kind));
+  }
   if (unsuccessful.length > 0)
     parts.push(part(schema, "ended", [`ended.state IN (${listed(unsuccessful)})`, "ended.state <> 'done'"], kind));
   return parts.length === 0 ? "SELECT 0::bigint WHERE false" : parts.join(" UNION ALL ");
@@ -53,13 +63,16 @@ export function where(schema: string, { ids, states: wanted, queue, task, root }
   const mark = (value: unknown): string => `$${params.push(value)}`;
   const states = wanted && jobStates.filter((state) => wanted.includes(state));
   const kind: OfKind[] = [];
-  if (queue !== undefined) kind.push(["queue", mark(toStored(queue))]);
-  if (task !== undefined) kind.push(["task", mark(toStored(task))]);
+  if (queue !== undefined) {
+    const name = mark(toStored(queue));
+    kind.push((table) => `${table}.queue = ${name}`);
+  }
+  if (task !== undefined) kind.push(ofTask(mark(toStored(task))));
   const seqs = states && ids === undefined && root === undefined ? seqsOf(schema, states, kind) : undefined;
   // An array, since a join with a table of which statistics know nothing may be made the wrong way round, and then takes minutes.
   if (seqs !== undefined) return { sql: `jobs.seq = ANY (ARRAY (${seqs}))`, params, seqs };
   if (states) parts.push(states.length === 0 ? "false" : `jobs.state IN (${listed(states)})`);
-  for (const [column, value] of kind) parts.push(`jobs.${column} = ${value}`);
+  for (const condition of kind) parts.push(condition("jobs"));
   if (ids !== undefined) parts.push(`jobs.id = ANY (${mark(textArray(ids))}::text[])`);
   if (root !== undefined) {
     const name = mark(toStored(root));

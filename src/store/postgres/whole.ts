@@ -1,52 +1,74 @@
-// Whole rows out and in, by plain statements: both are rare, and nothing else goes on in a store that is being moved.
-import { isFinal } from "../../task/state.ts";
-import type { StoredJob } from "../job.ts";
-import type { Landing } from "../landing.ts";
-import { landings } from "../landing.ts";
-import { isSuspect } from "../machine.ts";
+// Whole rows out, by plain statements: it is rare, and nothing else goes on in a store that is being moved.
+import type { StoredJob, StoredRecord } from "../job.ts";
 import { fitting } from "../part.ts";
 import type { Dump } from "../store.ts";
-import { surroundings } from "./add.ts";
 import type { Row } from "./client.ts";
-import { jobColumns, toJob } from "./columns.ts";
+import { jobColumnCount, jobColumns, toJob } from "./columns.ts";
 import type { Session } from "./connection.ts";
-import type { Effects } from "./effects.ts";
-import { change } from "./effects.ts";
 import type { Ground } from "./ground.ts";
-import { fromStored, numberArray, textArray } from "./text.ts";
+import { fromStored, numberArray } from "./text.ts";
 import { within } from "./transaction.ts";
 import { rowLimit } from "./where.ts";
 
-// Statistics know nothing of tables that are empty one moment and full the next.
-const byIndex = `SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
+/** Statistics know nothing of tables that are empty one moment and full the next. */
+export const byIndex: string = `SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
   SET LOCAL enable_mergejoin = off`;
 
 const lengths = (s: string): string => `
   SELECT octet_length(args) + coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0)
+    + (SELECT coalesce(sum(octet_length(words)), 0) FROM ${s}.record WHERE record.seq = page.seq)::integer
   FROM (SELECT seq FROM ${s}.job WHERE seq > $1 ORDER BY seq LIMIT $2) AS page JOIN ${s}.jobs ON jobs.seq = page.seq ORDER BY page.seq`;
 const wholeRows = (s: string): string => `
   SELECT ${jobColumns}, page.unique_until, page.seq
   FROM (SELECT seq, unique_until FROM ${s}.job WHERE seq > $1 ORDER BY seq LIMIT $2) AS page JOIN ${s}.jobs ON jobs.seq = page.seq
   ORDER BY page.seq`;
 const edges = (s: string): string => `
-  SELECT edge.job, edge.position, job.id FROM ${s}.edge JOIN ${s}.job ON job.seq = edge.dep WHERE edge.job = ANY ($1)`;
+  SELECT edge.job, edge.position, job.id, edge.tolerated FROM ${s}.edge JOIN ${s}.job ON job.seq = edge.dep WHERE edge.job = ANY ($1)`;
+const records = (s: string): string => `SELECT seq, name, words FROM ${s}.record WHERE seq = ANY ($1) ORDER BY seq, name`;
 
 // Places of columns.
 const dependenciesAt = 16;
-const untilAt = 31;
-const seqAt = 32;
+const untilAt = jobColumnCount;
+const seqAt = jobColumnCount + 1;
 
-async function dependenciesOf(schema: string, session: Session, rows: readonly Row[]): Promise<Map<string, (string | null)[]>> {
-  const found = new Map<string, (string | null)[]>();
+interface Needs {
+  readonly dependsOn: (string | null)[];
+  readonly tolerates: string[];
+}
+
+async function needsOf(schema: string, session: Session, rows: readonly Row[]): Promise<Map<string, Needs>> {
+  const found = new Map<string, Needs>();
   for (const row of rows) {
     const dependencies = row[dependenciesAt] as number;
-    if (dependencies > 0) found.set(row[seqAt] as string, Array<null>(dependencies).fill(null));
+    if (dependencies > 0) found.set(row[seqAt] as string, { dependsOn: Array<null>(dependencies).fill(null), tolerates: [] });
   }
   if (found.size === 0) return found;
-  const read = (await session.query(edges(schema), [numberArray([...found.keys()])])) as [string, number, string][];
-  for (const [job, position, id] of read) {
-    const dependsOn = found.get(job);
-    if (dependsOn) dependsOn[position] = fromStored(id);
+  const read = (await session.query(edges(schema), [numberArray([...found.keys()])])) as [
+    string,
+    number,
+    string,
+    boolean | null,
+  ][];
+  for (const [job, position, stored, tolerated] of read) {
+    const id = fromStored(stored);
+    const needs = found.get(job);
+    if (needs) needs.dependsOn[position] = id;
+    if (tolerated === true && needs?.tolerates.includes(id) === false) needs.tolerates.push(id);
+  }
+  return found;
+}
+
+async function recordsOf(schema: string, session: Session, rows: readonly Row[]): Promise<Map<string, StoredRecord[]>> {
+  const found = new Map<string, StoredRecord[]>();
+  const read = (await session.query(records(schema), [numberArray(rows.map((row) => row[seqAt] as string))])) as [
+    string,
+    string,
+    string,
+  ][];
+  for (const [seq, name, words] of read) {
+    const own = found.get(seq) ?? [];
+    found.set(seq, own);
+    own.push({ name: fromStored(name), text: fromStored(words) });
   }
   return found;
 }
@@ -57,158 +79,15 @@ export function dump({ schema }: Ground, session: Session, after: string | null,
     const from = after ?? "0";
     const coming = (await session.query(lengths(schema), [from, rowLimit(limit)])).map(([length]) => length as number);
     const rows = await session.query(wholeRows(schema), [from, fitting(coming)]);
-    const dependencies = await dependenciesOf(schema, session, rows);
+    const needs = await needsOf(schema, session, rows);
+    const written = await recordsOf(schema, session, rows);
     const jobs = rows.map((row) => ({
       ...toJob(row),
-      dependsOn: dependencies.get(row[seqAt] as string) ?? [],
+      ...(needs.get(row[seqAt] as string) ?? { dependsOn: [], tolerates: [] }),
+      records: written.get(row[seqAt] as string) ?? [],
       uniqueUntil: row[untilAt] as StoredJob["uniqueUntil"],
     }));
     const isLast = coming.length < limit && rows.length === coming.length;
     return { jobs, next: isLast ? null : ((rows.at(-1)?.[seqAt] as string | undefined) ?? after) };
   });
-}
-
-/** A job with its place in the order. */
-interface Placed extends Landing {
-  readonly seq: string;
-}
-
-/** One column of rows to be written: its name, its type, and its values. */
-type Column = readonly [
-  name: string,
-  type: "text" | "bigint" | "integer" | "double precision" | "boolean",
-  of: (row: Placed) => unknown,
-];
-
-const seq: Column = ["seq", "bigint", (row) => row.seq];
-const rank: Column = ["rank", "bigint", ({ job }) => 0 - job.priority];
-const queue: Column = ["queue", "text", ({ job }) => job.queue];
-const task: Column = ["task", "text", ({ job }) => job.task];
-const carried: readonly Column[] = [
-  ["attempt", "integer", ({ job }) => job.attempt],
-  ["crashes", "integer", ({ job }) => job.crashes],
-  ["fence", "integer", ({ job }) => job.fence],
-  ["due_at", "double precision", ({ job }) => job.dueAt],
-  ["expires_at", "double precision", ({ job }) => job.expiresAt],
-  ["ready_at", "double precision", ({ job }) => job.readyAt],
-  ["started_at", "double precision", ({ job }) => job.startedAt],
-  ["error", "text", ({ job }) => job.error],
-  ["progress", "text", ({ job }) => job.progress],
-];
-
-const tables: Readonly<Record<string, readonly Column[]>> = {
-  job: [
-    seq,
-    rank,
-    queue,
-    task,
-    ["id", "text", ({ job }) => job.id],
-    ["crash_limit", "bigint", ({ job }) => job.crashLimit],
-    ["dependencies", "integer", ({ job }) => job.dependencies],
-    ["keep_ms", "double precision", ({ job }) => job.keepMs],
-    ["submitted_at", "double precision", ({ job }) => job.submittedAt],
-    ["root", "text", ({ job }) => (job.root === job.id ? null : job.root)],
-    ["parent", "text", ({ job }) => job.parent],
-    ["trace", "text", ({ job }) => job.trace],
-    ["unique_key", "text", ({ job }) => job.uniqueKey],
-    ["unique_until", "text", ({ job }) => job.uniqueUntil],
-    ["policy", "text", ({ job }) => job.policy],
-    ["args", "text", ({ job }) => job.args],
-  ],
-  ready: [seq, rank, queue, task, ["suspect", "boolean", ({ job }) => isSuspect(job)], ...carried],
-  parked: [
-    seq,
-    ["scheduled", "boolean", ({ job }) => job.state === "scheduled"],
-    ["pending", "integer", ({ job }) => job.pending],
-    ...carried,
-  ],
-  ended: [
-    seq,
-    ["state", "text", ({ job }) => job.state],
-    ["worker", "text", ({ job }) => job.worker],
-    ["pending", "integer", ({ job }) => job.pending],
-    ["ended_at", "double precision", ({ job }) => job.endedAt],
-    ["prune_at", "double precision", ({ job }) => (job.endedAt ?? 0) + job.keepMs],
-    ["cancel_at", "double precision", ({ job }) => job.cancelAt],
-    ["cancel_reason", "text", ({ job }) => job.cancelReason],
-    ["cause", "text", ({ job }) => job.cause],
-    ["result", "text", ({ job }) => job.result],
-    ...carried,
-  ],
-  holder: [["key", "text", ({ job }) => job.uniqueKey], seq],
-};
-
-function tablesOf({ job: { state }, holdsKey }: Landing): readonly string[] {
-  const place = isFinal(state) ? "ended" : state === "ready" ? "ready" : "parked";
-  return ["job", place, ...(holdsKey ? ["holder"] : [])];
-}
-
-async function insert(schema: string, session: Session, table: string, rows: readonly Placed[]): Promise<void> {
-  const columns = tables[table] ?? [];
-  const own = rows.filter((row) => tablesOf(row).includes(table));
-  if (own.length === 0) return;
-  const lists = columns.map(([, type], index) => `$${index + 1}::${type}[]`);
-  await session.query(
-    `INSERT INTO ${schema}.${table} (${columns.map(([name]) => name).join(", ")}) SELECT * FROM unnest(${lists.join(", ")})`,
-    columns.map(([, type, of]) => {
-      const values = own.map(of);
-      return type === "text" ? textArray(values as (string | null)[]) : numberArray(values as (number | null)[]);
-    }),
-  );
-}
-
-async function insertEdges(
-  schema: string,
-  session: Session,
-  rows: readonly Placed[],
-  seqs: ReadonlyMap<string, string>,
-): Promise<void> {
-  const jobs: string[] = [];
-  const positions: number[] = [];
-  const deps: string[] = [];
-  for (const row of rows) {
-    for (const [position, id] of row.job.dependsOn.entries()) {
-      const dep = id === null ? undefined : seqs.get(id);
-      if (dep === undefined) continue;
-      jobs.push(row.seq);
-      positions.push(position);
-      deps.push(dep);
-    }
-  }
-  if (jobs.length === 0) return;
-  await session.query(
-    `INSERT INTO ${schema}.edge (job, position, dep) SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bigint[])`,
-    [numberArray(jobs), numberArray(positions), numberArray(deps)],
-  );
-}
-
-async function write(
-  ground: Ground,
-  session: Session,
-  effects: Effects,
-  jobs: readonly StoredJob[],
-  now: number,
-): Promise<number> {
-  const { schema } = ground;
-  const ids = [...new Set(jobs.flatMap(({ id, dependsOn }) => [id, ...dependsOn.filter((each) => each !== null)]))];
-  const keys = [...new Set(jobs.flatMap(({ uniqueKey }) => uniqueKey ?? []))];
-  await session.query(byIndex);
-  const { known, holders } = await surroundings(ground, session, ids, keys);
-  const landed = landings(jobs, now, { find: (id) => known.get(id), holder: (key) => holders.get(key) });
-  if (landed.length === 0) return 0;
-  const [first] = await session.query(`SELECT nextval($1) * 1048576`, [`${schema}.batch`]);
-  const rows = landed.map((each, index) => ({ ...each, seq: String(BigInt(first?.[0] as string) + BigInt(index + 1)) }));
-  const seqs = new Map([...known].map(([id, each]) => [id, each.seq ?? ""]));
-  for (const { job, seq: own } of rows) seqs.set(job.id, own);
-  for (const table of Object.keys(tables)) await insert(schema, session, table, rows);
-  await insertEdges(schema, session, rows, seqs);
-  if (rows.some(({ job }) => job.state === "ready")) effects.ready();
-  for (const { job } of rows) if (job.state === "scheduled") effects.scheduled(job.dueAt, now);
-  if (rows.some(({ job }) => isFinal(job.state))) effects.ended();
-  return rows.length;
-}
-
-/** See `Store.load`. */
-export function load(ground: Ground, session: Session, jobs: readonly StoredJob[], now: number): Promise<number> {
-  return change(ground, session, (effects) => write(ground, session, effects, jobs, now));
 }

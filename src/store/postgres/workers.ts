@@ -79,7 +79,7 @@ export async function takeBack(
     [toStored(worker), textArray(held.map(({ id }) => id)), numberArray(held.map(({ fence }) => fence))],
   );
   if (rows.length === 0) return { count: 0, ended: [] };
-  const [stopped] = await session.query(`SELECT ended, happened FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, $4)`, [
+  const [stopped] = await session.query(`SELECT ended, happened FROM ${schema}.stop($1, $2, NULL, $3, NULL, NULL, NULL, $4)`, [
     toStored(worker),
     numberArray(rows.map(([seq]) => seq as string)),
     textArray(rows.map(() => kind)),
@@ -132,6 +132,23 @@ export async function note(
     textArray(last.map(([id]) => id)),
     numberArray(last.map(([, fence]) => fence)),
     textArray(last.map(([, , text]) => text)),
+  ]);
+}
+
+/** See `Store.suspend`. */
+export async function suspend(
+  { schema }: Ground,
+  session: Session,
+  worker: string,
+  jobs: readonly (readonly [id: string, fence: number, waits: string | null])[],
+): Promise<void> {
+  // Of several for one claim the last counts.
+  const last = [...new Map(jobs.map((each) => [`${each[1]} ${each[0]}`, each])).values()];
+  await session.query(`SELECT ${schema}.suspend($1, $2, $3, $4)`, [
+    toStored(worker),
+    textArray(last.map(([id]) => id)),
+    numberArray(last.map(([, fence]) => fence)),
+    textArray(last.map(([, , waits]) => waits)),
   ]);
 }
 

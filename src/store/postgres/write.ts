@@ -1,6 +1,7 @@
 // Writing jobs on which it has been decided, by one call of a function.
 import type { Arrival } from "../arrival.ts";
 import { isDueSoon } from "../machine.ts";
+import type { Bell } from "./bell.ts";
 import type { Session } from "./connection.ts";
 import { endedBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
@@ -30,27 +31,36 @@ interface Edges {
   readonly jobs: number[];
   readonly positions: number[];
   readonly deps: (number | string)[];
+  /** Null where it must end as done. */
+  readonly tolerated: (string | null)[];
 }
 
 function edgesOf(added: readonly Arrival[], seqs: ReadonlyMap<string, string>): Edges | undefined {
   if (added.every(({ dependsOn }) => dependsOn.length === 0)) return undefined;
   const places = new Map(added.map(({ job }, index) => [job.id, index + 1]));
-  const edges: Edges = { jobs: [], positions: [], deps: [] };
-  for (const [index, { dependsOn }] of added.entries()) {
+  const edges: Edges = { jobs: [], positions: [], deps: [], tolerated: [] };
+  for (const [index, { dependsOn, tolerant }] of added.entries()) {
     for (const [position, id] of dependsOn.entries()) {
       const place = places.get(id);
       edges.jobs.push(index + 1);
       edges.positions.push(position);
+      edges.tolerated.push(tolerant[position] === true ? "true" : null);
       edges.deps.push(place === undefined ? (seqs.get(id) ?? 0) : -place);
     }
   }
   return edges;
 }
 
+function edgeColumns(edges: Edges | undefined): readonly (string | null)[] {
+  if (!edges) return [null, null, null, null];
+  const { jobs, positions, deps, tolerated } = edges;
+  return [numberArray(jobs), numberArray(positions), numberArray(deps), sparseTextArray(tolerated)];
+}
+
 /** True when only its id, arguments and time tell this job from others of its kind. */
 function isPlain({ job, state }: Arrival): boolean {
-  const { dueAt, expiresAt, unique, dependsOn } = job;
-  return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0;
+  const { dueAt, expiresAt, unique, dependsOn, gates } = job;
+  return state === "ready" && dueAt === null && expiresAt === null && unique === null && dependsOn.length + gates.length === 0;
 }
 
 /** What writing did, for the bell. */
@@ -65,6 +75,13 @@ export interface Writing {
   readonly seqs?: ReadonlyMap<string, string>;
   /** Whose notification it is, when it is not this program's. */
   readonly origin?: string;
+  /** True when the caller tells what happened. */
+  readonly quiet?: boolean;
+}
+
+function notice(bell: Bell, happened: number, origin: string | undefined, quiet: boolean): ReturnType<Bell["payload"]> {
+  if (quiet) return { told: 0, text: null };
+  return origin === undefined ? bell.payload(happened) : { told: happened, text: `${origin} ${happened}` };
 }
 
 /** Writes batches. */
@@ -72,7 +89,7 @@ export async function write(
   { schema, bell }: Ground,
   session: Session,
   batches: readonly Decided[],
-  { seqs = new Map(), origin }: Writing = {},
+  { seqs = new Map(), origin, quiet = false }: Writing = {},
 ): Promise<Written> {
   const kinds = new Kinds();
   const added: Arrival[] = [];
@@ -86,7 +103,7 @@ export async function write(
   }
   const happened = happenedIn(batches);
   if (added.length === 0) return { happened, told: 0 };
-  const { told, text } = origin === undefined ? bell.payload(happened) : { told: happened, text: `${origin} ${happened}` };
+  const { told, text } = notice(bell, happened, origin, quiet);
   const jobs = added.map(({ job }) => job);
   const edges = edgesOf(added, seqs);
   const values = [
@@ -114,7 +131,7 @@ export async function write(
     sparseTextArray(jobs.map(({ unique }) => unique?.key ?? null)),
     sparseTextArray(jobs.map(({ unique }) => unique?.until ?? null)),
     ...kinds.columns(),
-    ...(edges ? [numberArray(edges.jobs), numberArray(edges.positions), numberArray(edges.deps)] : [null, null, null]),
+    ...edgeColumns(edges),
     bell.channel,
     text,
   ];

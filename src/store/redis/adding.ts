@@ -4,7 +4,7 @@ import type { StoreError } from "../../core/errors.ts";
 import { takenId, unknownDependency } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
-import { isPlain, kindName, rankOf, separator, submittedText, textOf, toField } from "./text.ts";
+import { dependenciesField, isPlain, kindName, rankOf, separator, submittedText, textOf, toField } from "./text.ts";
 
 /** One call of `Store.add`. */
 export interface Submit {
@@ -39,16 +39,11 @@ function plainArguments(submits: readonly Submit[]): string[] {
 }
 
 /** The same of `add`. */
-function anyArguments(submits: readonly Submit[]): string[] {
+export function anyArguments(submits: readonly Submit[]): string[] {
   return submits.flatMap(({ jobs, now }) => [
     String(now),
     String(jobs.length),
-    ...jobs.flatMap((job) => [
-      toField(job.id),
-      kindName(job.queue, job.task),
-      submittedText(job, now),
-      job.dependsOn.map(toField).join(separator),
-    ]),
+    ...jobs.flatMap((job) => [toField(job.id), kindName(job.queue, job.task), submittedText(job, now), dependenciesField(job)]),
   ]);
 }
 
@@ -57,6 +52,11 @@ function refusalError(refusal: string): StoreError {
   if (what === "id") return takenId(textOf(rest));
   const [id, missing] = rest.split(separator).map(textOf);
   return unknownDependency(id ?? "", missing ?? "");
+}
+
+/** True when nothing was added because the record that it depended on had another text. */
+export function isOtherwise([refusals]: AddReply): boolean {
+  return refusals[0] === "0 differs";
 }
 
 /** Settles submits by the script's answer. */

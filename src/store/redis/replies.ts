@@ -2,10 +2,10 @@
 import { StoreError } from "../../core/errors.ts";
 import type { JobState } from "../../task/state.ts";
 import { jobStates } from "../../task/state.ts";
-import type { Ended, Job } from "../job.ts";
+import type { Ended, Input, Job, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
-import type { NewWorker, QueueStats, Settled, StoredWorker, Tended } from "../store.ts";
-import { Kinds, separator, stateOf, textOf, toClaimed, toEnded, toJob } from "./text.ts";
+import type { NewWorker, QueueStats, ReadyLine, Settled, StoredWorker, Tended } from "../store.ts";
+import { Kinds, recordText, separator, stateOf, textOf, toClaimed, toEnded, toJob, toKind } from "./text.ts";
 
 /** The server's clock: seconds and microseconds. */
 export type Time = readonly [seconds: string, micros: string];
@@ -19,8 +19,14 @@ export type SettleReply = readonly [
   kinds: readonly string[],
   events: string,
 ];
-/** Results of each job, or why there are none. */
-export type InputsReply = readonly (readonly string[] | string)[];
+/** What a job gets of a dependency: its result, or id and record of one that ended otherwise. */
+type InputReply = string | readonly [id: string, record: string];
+/** What each job gets, or why that cannot be said; and the names of kinds. */
+export type InputsReply = readonly [answers: readonly (readonly InputReply[] | string)[], kinds: readonly string[]];
+/** What `change` answers. */
+export type ChangeReply = readonly [changed: readonly string[], events: string];
+/** What `write` answers: for each record whether it was written; and what happened. */
+export type WriteReply = readonly [written: readonly number[], others: unknown, events: string];
 /** What `cancel` answers. */
 export type CancelReply = readonly [
   cancelled: readonly string[],
@@ -94,16 +100,28 @@ export function toEndings([rows, names]: Page): Ended[] {
   return endedOf(rows, new Kinds(names));
 }
 
-/** Results for these ids. Throws a StoreError where there are none. */
-export function toInputs(ids: readonly string[], answers: InputsReply): string[][] {
+/** What jobs of these ids get. Throws a StoreError where that cannot be said. */
+export function toInputs(ids: readonly string[], [answers, names]: InputsReply): Input[][] {
+  const kinds = new Kinds(names);
+  const inputOf = (input: InputReply): Input => (typeof input === "string" ? textOf(input) : toEnded(input[0], input[1], kinds));
   return answers.map((answer, index) => {
-    if (typeof answer !== "string") return answer.map(textOf);
+    if (typeof answer !== "string") return answer.map(inputOf);
     const failure = `The inputs of job "${ids[index]}" cannot be read`;
     if (answer === "gone") throw new StoreError(`${failure}: the job is not stored. It was removed or pruned.`);
     const [what, id] = answer.split(separator);
     if (what === "missing") throw new StoreError(`${failure}: jobs it depends on are no longer stored.`);
     throw new StoreError(`${failure}: "${textOf(id)}", which it depends on, is not done.`);
   });
+}
+
+/** Records: name, text, name, text. */
+export function toRecords(flat: readonly string[]): StoredRecord[] {
+  return pairs(flat, (name, text) => ({ name: textOf(name), text: recordText(text) }));
+}
+
+/** Lines from the names of kinds. */
+export function toLines(names: readonly string[]): ReadyLine[] {
+  return names.map(toKind);
 }
 
 /** What a renewal tells. */

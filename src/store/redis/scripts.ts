@@ -4,19 +4,20 @@ import { createHash } from "node:crypto";
 import { add } from "./lua/add.ts";
 import { addPlain, answers } from "./lua/add-plain.ts";
 import { base } from "./lua/base.ts";
-import { cancel, retry } from "./lua/change.ts";
+import { cancel, change, retry } from "./lua/change.ts";
 import { claim } from "./lua/claim.ts";
 import { ends } from "./lua/ends.ts";
 import { fields, places } from "./lua/fields.ts";
-import { count, endings, get, inputs, list, queues } from "./lua/read.ts";
+import { count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
 import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
+import { addIf, listRecords, records, recordsOfMany, write } from "./lua/records.ts";
 import { deletion, remove } from "./lua/remove.ts";
 import { rows } from "./lua/rows.ts";
 import { select } from "./lua/select.ts";
 import { settle } from "./lua/settle.ts";
 import { dump, load } from "./lua/whole.ts";
-import { drain, join, leave, listWorkers, note, pause, releaseOthers, renew, tend, workers } from "./lua/upkeep.ts";
+import { drain, join, leave, listWorkers, note, pause, releaseOthers, renew, suspend, tend, workers } from "./lua/upkeep.ts";
 
 /** A script and its name on the server. */
 export interface Script {
@@ -31,25 +32,32 @@ function script(...parts: readonly string[]): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
-const book = [base, fields, prune, rows, ends] as const;
+const book = [base, fields, prune, rows, records, ends] as const;
+const removal = [recordsOfMany, deletion] as const;
 
 /** All scripts, by verb. */
 export const scripts = {
   addPlain: script(base, answers, addPlain),
   add: script(...book, answers, add),
+  addIf: script(...book, answers, addIf, add),
   settle: script(...book, claim, settle),
   inputs: script(base, fields, prune, rows, inputs),
+  write: script(...book, answers, write),
+  records: script(base, listRecords),
+  suspend: script(base, fields, prune, rows, suspend),
   next: script(base, next),
   get: script(base, get),
   endings: script(base, fields, endings),
   list: script(...book, select, list),
   count: script(...book, select, count),
   queues: script(base, queues),
+  lines: script(base, lines),
   cancel: script(...book, select, cancel),
   retry: script(...book, select, retry),
-  remove: script(...book, select, deletion, remove),
-  tend: script(...book, pruneTaking, deletion, workers, tend),
-  dump: script(base, fields, prune, rows, dump),
+  change: script(...book, select, ...removal, change),
+  remove: script(...book, select, ...removal, remove),
+  tend: script(...book, pruneTaking, ...removal, workers, tend),
+  dump: script(base, fields, prune, rows, recordsOfMany, dump),
   load: script(...book, load),
   join: script(base, join),
   renew: script(base, renew),

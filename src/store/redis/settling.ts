@@ -1,7 +1,7 @@
 // The arguments of `settle`.
 import type { Outcome } from "../job.ts";
 import type { Want } from "../store.ts";
-import { separator, toField } from "./text.ts";
+import { numberField, separator, toField } from "./text.ts";
 
 const letters: Readonly<Record<Outcome["kind"], string>> = {
   done: "d",
@@ -9,11 +9,14 @@ const letters: Readonly<Record<Outcome["kind"], string>> = {
   cancelled: "c",
   retry: "t",
   crashed: "x",
+  waiting: "w",
   released: "r",
 };
 
 function textOf(outcome: Outcome): string {
   if (outcome.kind === "done") return toField(outcome.result);
+  if (outcome.kind === "waiting")
+    return numberField(outcome.dueAt) + separator + String(outcome.seen) + separator + toField(outcome.waits);
   if (outcome.kind === "retry") return String(outcome.dueAt) + separator + toField(outcome.error);
   return "error" in outcome ? toField(outcome.error) : "";
 }

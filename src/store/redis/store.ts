@@ -5,19 +5,22 @@
 import { ClosedError, StoreError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import type { Claim, Ended, Job, NewJob, Outcome, StoredJob } from "../job.ts";
+import type { Claim, Ended, Input, Job, NewJob, NewRecord, Outcome, StoredJob, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
 import type {
   Added,
   Cancelled,
+  Changes,
   Dump,
   JobFilter,
   NewWorker,
   Page,
   QueueStats,
+  ReadyLine,
   Settled,
   Store,
+  StoredGate,
   StoredWorker,
   StoreListener,
   StoreInfo,
@@ -25,7 +28,7 @@ import type {
   Want,
 } from "../store.ts";
 import type { AddReply, Submit } from "./adding.ts";
-import { Adding, settleSubmits } from "./adding.ts";
+import { Adding, anyArguments, isOtherwise, settleSubmits } from "./adding.ts";
 import { filterArguments } from "./filter.ts";
 import { info } from "./info.ts";
 import { Link } from "./link.ts";
@@ -34,7 +37,7 @@ import * as replies from "./replies.ts";
 import type { Script } from "./scripts.ts";
 import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
-import { fromField, toField } from "./text.ts";
+import { fromField, numberField, rankOf, separator, toField } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
 import type { LoadReply } from "./whole.ts";
@@ -89,7 +92,8 @@ class RedisStore implements Store {
     return this.#link.run<T>(script, args, repeat);
   }
 
-  async #submit(plain: boolean, args: readonly string[], submits: readonly Submit[]): Promise<void> {
+  /** Runs a script that keeps its answer on the server, so that it can be asked for again where doing it twice would be something else. */
+  async #once<T>(script: Script, args: readonly string[]): Promise<T> {
     this.#tokens += 1;
     const token = String(this.#tokens);
     let forget = "";
@@ -98,9 +102,14 @@ class RedisStore implements Store {
       this.#answered = [];
     }
     const call = (again: boolean): string[] => [this.#origin, token, again ? "1" : "0", forget, ...args];
+    const reply = await this.#link.run<T>(script, call, "always");
+    this.#answered.push(token);
+    return reply;
+  }
+
+  async #submit(plain: boolean, args: readonly string[], submits: readonly Submit[]): Promise<void> {
     try {
-      const reply = await this.#link.run<AddReply>(plain ? scripts.addPlain : scripts.add, call, "always");
-      this.#answered.push(token);
+      const reply = await this.#once<AddReply>(plain ? scripts.addPlain : scripts.add, args);
       this.#watch.own(reply[2]);
       settleSubmits(submits, reply);
     } catch (error) {
@@ -124,6 +133,23 @@ class RedisStore implements Store {
     );
   }
 
+  async addIf(
+    { name, from, to }: { readonly name: string; readonly from: string | null; readonly to: string | null },
+    jobs: readonly NewJob[],
+    now: number,
+  ): Promise<readonly Added[] | null> {
+    if (this.#closing) throw this.#closedError();
+    this.#adding.flush();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Added[]>();
+    const submits = [{ jobs, now, resolve, reject }];
+    const args = [...[name, from, to].map(toField), ...anyArguments(submits)];
+    const reply = await this.#once<AddReply>(scripts.addIf, args);
+    this.#watch.own(reply[2]);
+    if (isOtherwise(reply)) return null;
+    settleSubmits(submits, reply);
+    return promise;
+  }
+
   async settle(worker: string, outcomes: readonly Outcome[], wants: readonly Want[], now: number): Promise<Settled> {
     this.#settles += 1;
     const args = settleArguments(`${this.#origin} ${this.#settles}`, worker, outcomes, wants, now);
@@ -133,8 +159,36 @@ class RedisStore implements Store {
     return replies.toSettled(reply);
   }
 
-  async inputs(ids: readonly string[]): Promise<readonly (readonly string[])[]> {
+  async inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
     return replies.toInputs(ids, await this.#run<replies.InputsReply>(scripts.inputs, ids.map(toField)));
+  }
+
+  async write(records: readonly NewRecord[], now: number): Promise<readonly boolean[]> {
+    if (this.#closing) throw this.#closedError();
+    this.#adding.flush();
+    const args = records.flatMap(({ job, name, text, claim, tell }) => [
+      job === "" ? "" : toField(job),
+      toField(name),
+      toField(text),
+      claim ? toField(claim.worker) + separator + String(claim.fence) : "",
+      tell ? "1" : "0",
+    ]);
+    const [written, , events] = await this.#once<replies.WriteReply>(scripts.write, [String(now), ...args]);
+    this.#watch.own(events);
+    return written.map((each) => each === 1);
+  }
+
+  async records(job: string, prefix: string, limit: number, after?: string): Promise<readonly StoredRecord[]> {
+    const start = prefix === "" ? "" : toField(prefix);
+    const from = after === undefined || after < prefix ? `[${start}` : `(${toField(after)}`;
+    // Names are ASCII, so all that begin so come before this.
+    const args = [job === "" ? "" : toField(job), from, start === "" ? "+" : `(${start}\uffff`, String(Math.min(limit, 1e9))];
+    return replies.toRecords(await this.#run<readonly string[]>(scripts.records, args));
+  }
+
+  async suspend(worker: string, jobs: readonly (readonly [id: string, fence: number, waits: string | null])[]): Promise<void> {
+    const rows = jobs.flatMap(([id, fence, waits]) => [toField(id), String(fence), toField(waits)]);
+    await this.#run(scripts.suspend, [toField(worker), ...rows]);
   }
 
   async next(queues: readonly string[], tasks: readonly string[]): Promise<string | null> {
@@ -168,7 +222,7 @@ class RedisStore implements Store {
   }
 
   async cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
-    const args = [this.#origin, String(now), toField(reason), ...filterArguments(filter)];
+    const args = [this.#origin, String(now), toField(reason), toField(JSON.stringify(reason)), ...filterArguments(filter)];
     const [cancelled, requested, failed, events] = await this.#run<replies.CancelReply>(scripts.cancel, args);
     this.#watch.own(events);
     return { cancelled: replies.toIds(cancelled), requested: replies.toIds(requested), failed: replies.toIds(failed) };
@@ -179,6 +233,18 @@ class RedisStore implements Store {
     const [revived, events] = await this.#run<replies.RetryReply>(scripts.retry, args);
     this.#watch.own(events);
     return replies.toIds(revived);
+  }
+
+  async change(filter: JobFilter, { priority, queue, dueAt }: Changes, now: number): Promise<readonly string[]> {
+    const changes = [
+      priority === undefined ? "" : `=${rankOf(priority)}`,
+      queue === undefined ? "" : `=${toField(queue)}`,
+      dueAt === undefined ? "" : `=${numberField(dueAt)}`,
+    ];
+    const args = [this.#origin, String(now), ...changes, ...filterArguments(filter)];
+    const [changed, events] = await this.#run<replies.ChangeReply>(scripts.change, args);
+    this.#watch.own(events);
+    return replies.toIds(changed);
   }
 
   async remove(filter: JobFilter): Promise<number> {
@@ -245,6 +311,14 @@ class RedisStore implements Store {
 
   async workers(): Promise<readonly StoredWorker[]> {
     return replies.toWorkers(await this.#run<readonly string[]>(scripts.workers, []));
+  }
+
+  async lines(limit: number): Promise<readonly ReadyLine[]> {
+    return replies.toLines(await this.#run<readonly string[]>(scripts.lines, [String(limit)]));
+  }
+
+  async gates(): Promise<readonly StoredGate[]> {
+    return [];
   }
 
   async queues(): Promise<readonly QueueStats[]> {

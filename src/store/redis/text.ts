@@ -1,7 +1,9 @@
 // The texts jobs are kept as: fields joined by a separator that no field holds. The server's scripts split at it and copy pieces;
 // they know the same fields (`lua/fields.ts`). Times and other numbers are kept as JavaScript prints them.
 import type { FinalState, JobState } from "../../task/state.ts";
+import { tolerantPlaces } from "../arrival.ts";
 import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+import type { PastAttempt } from "../machine.ts";
 
 /** Stands between fields: ASCII's unit separator. */
 export const separator = "\u001f";
@@ -38,6 +40,31 @@ export function numberField(value: number | null): string {
 
 function numberOf(field: string | undefined): number | null {
   return field === undefined || field === "" ? null : Number(field);
+}
+
+/** Ids of dependencies as a field of each: with a mark before it, which says whether it need not end as done. One that is gone is null. */
+export function dependenciesField(job: {
+  readonly dependsOn: readonly (string | null)[];
+  readonly tolerates: readonly string[];
+}): string {
+  const tolerant = tolerantPlaces(job);
+  return job.dependsOn.map((id, place) => (tolerant[place] === true ? "~" : "=") + toField(id)).join(separator);
+}
+
+const between = `${escape}3`;
+
+/** The text of a record. Of a past attempt the server keeps the fields, which no other text has between them. */
+export function recordText(field: string): string {
+  if (!field.includes(between)) return textOf(field);
+  const [kind, worker, startedAt, endedAt, error] = field.split(between);
+  const past = [
+    kind as PastAttempt[0],
+    textOf(worker),
+    Number(startedAt),
+    Number(endedAt),
+    fromField(error),
+  ] satisfies PastAttempt;
+  return JSON.stringify(past);
 }
 
 /** A queue and a task, as their kind is named. */
@@ -83,15 +110,18 @@ export function submittedText(job: NewJob, now: number): string {
   );
 }
 
+/** The queue and the task of a kind's name. */
+export function toKind(name: string): { readonly queue: string; readonly task: string } {
+  const [queue, task] = name.split(separator);
+  return { queue: textOf(queue), task: textOf(task) };
+}
+
 /** The names of kinds that came with an answer: number, queue and task, number, and so on. */
 export class Kinds {
   readonly #names = new Map<string, { readonly queue: string; readonly task: string }>();
 
   constructor(flat: readonly string[]) {
-    for (let i = 0; i + 1 < flat.length; i += 2) {
-      const [queue, task] = (flat[i + 1] as string).split(separator);
-      this.#names.set(flat[i] as string, { queue: textOf(queue), task: textOf(task) });
-    }
+    for (let i = 0; i + 1 < flat.length; i += 2) this.#names.set(flat[i] as string, toKind(flat[i + 1] as string));
   }
 
   find(kind: string | undefined): { readonly queue: string; readonly task: string } {
@@ -190,7 +220,14 @@ type Changing = Pick<
   | "error"
   | "endedAt"
   | "result"
+  | "waits"
 >;
+
+/** What it waits for, behind what else its end must care for. */
+function waitsOf(care: string | undefined = ""): string | null {
+  const at = care.indexOf("\u001e");
+  return at === -1 ? null : fromField(care.slice(at + 1));
+}
 
 function changing(record: string, submitted: readonly string[]): Changing {
   const field = record.split(separator);
@@ -214,6 +251,7 @@ function changing(record: string, submitted: readonly string[]): Changing {
     error: fromField(field[20]),
     endedAt: numberOf(field[22]),
     result: fromField(field[24]),
+    waits: waitsOf(field[2]),
   };
 }
 
@@ -237,6 +275,7 @@ function firstReady(field: readonly string[]): Changing {
     error: null,
     endedAt: null,
     result: null,
+    waits: null,
   };
 }
 
@@ -258,6 +297,8 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
     submittedAt: Number(field[8]),
     uniqueKey: fromField(field[10]),
     dependencies: Number(field[12]),
+    gates: [],
+    gate: null,
     ...(record === "" ? firstReady(field) : changing(record, field)),
   };
 }

@@ -11,6 +11,7 @@ function eventsOf(letters: string): StoreEvent[] {
   if (letters.includes("r")) events.push("ready");
   if (letters.includes("e")) events.push("ended");
   if (letters.includes("s")) events.push("scheduled");
+  if (letters.includes("w")) events.push("written");
   return events;
 }
 

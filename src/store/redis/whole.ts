@@ -3,8 +3,11 @@ import { isFinal } from "../../task/state.ts";
 import type { StoredJob } from "../job.ts";
 import { heldKey, holdsKey, missingDependency, stillRuns } from "../landing.ts";
 import type { Dump } from "../store.ts";
+import { isHeld } from "../machine.ts";
 import type { Page } from "./replies.ts";
+import { toRecords } from "./replies.ts";
 import {
+  dependenciesField,
   fromField,
   isPlain,
   Kinds,
@@ -26,13 +29,16 @@ export type LoadReply = readonly [count: number, events: string] | readonly [why
 export function toDump([rows, names, more]: Page): Dump {
   const kinds = new Kinds(names);
   const jobs: StoredJob[] = [];
-  for (let i = 0; i + 3 < rows.length; i += 4) {
-    const [id, text, record, below] = rows.slice(i, i + 4) as [string, string, string, string];
+  for (let i = 0; i + 4 < rows.length; i += 5) {
+    const [id, text, record, below, records] = rows.slice(i, i + 5) as [string, string, string, string, string];
     const job = toJob(id, text, record, kinds);
+    const edges = job.dependencies === 0 ? [] : below.split(separator);
     const until = text.split(separator, 12)[11];
     jobs.push({
       ...job,
-      dependsOn: job.dependencies === 0 ? [] : below.split(separator).map(fromField),
+      dependsOn: edges.map((edge) => fromField(edge.slice(1))),
+      tolerates: [...new Set(edges.filter((edge) => edge.startsWith("~") && edge !== "~").map((edge) => textOf(edge.slice(1))))],
+      records: records === "" ? [] : toRecords(records.split(separator)),
       uniqueUntil: job.uniqueKey === null ? null : until === "s" ? "started" : "ended",
     });
   }
@@ -41,20 +47,20 @@ export function toDump([rows, names, more]: Page): Dump {
 
 /** True when all that is to know of a job is what was submitted: it has no record. */
 function hasNoRecord(job: StoredJob, submitted: Parameters<typeof isPlain>[0]): boolean {
-  const { state, fence, attempt, crashes, readyAt, startedAt, error, progress } = job;
-  const isFresh = fence + attempt + crashes === 0 && (startedAt ?? error ?? progress) === null;
+  const { state, fence, attempt, crashes, readyAt, startedAt, error, progress, waits } = job;
+  const isFresh = fence + attempt + crashes === 0 && (startedAt ?? error ?? progress ?? waits) === null;
   return isPlain(submitted) && state === "ready" && readyAt !== null && isFresh;
 }
 
 /** What changes of a job; the fields of `lua/fields.ts`, in their order. The script puts seq and kind in, and when an ended one is pruned. */
 function recordOf(job: StoredJob): string {
-  const { state, endedAt } = job;
+  const { state, endedAt, waits } = job;
   const letter = stateLetters[state];
   const isOver = isFinal(state);
   const fields = [
     toField(job.worker),
     String(job.fence),
-    "",
+    waits === null ? "" : `\u001e${toField(waits)}`,
     "",
     "",
     "",
@@ -83,7 +89,7 @@ function recordOf(job: StoredJob): string {
 export function loadArguments(jobs: readonly StoredJob[]): string[] {
   return jobs.flatMap((job) => {
     const { id, uniqueKey, uniqueUntil, dependsOn, ...facts } = job;
-    if (job.state === "running" || job.state === "waiting") throw stillRuns(id);
+    if (isHeld(job)) throw stillRuns(id);
     const unique = uniqueKey === null ? null : { key: uniqueKey, until: uniqueUntil ?? "ended" };
     const submitted = { ...facts, id, unique, dependsOn: dependsOn.map((each) => each ?? "") };
     return [
@@ -91,7 +97,8 @@ export function loadArguments(jobs: readonly StoredJob[]): string[] {
       kindName(job.queue, job.task),
       submittedText(submitted, job.readyAt ?? job.submittedAt),
       hasNoRecord(job, submitted) ? "" : recordOf(job),
-      dependsOn.map(toField).join(separator),
+      dependenciesField(job),
+      job.records.flatMap(({ name, text }) => [toField(name), toField(text)]).join(separator),
     ];
   });
 }

@@ -19,6 +19,7 @@ import type {
   ReadyLine,
   Settled,
   Store,
+  StoredGate,
   StoredWorker,
   StoreListener,
   StoreInfo,
@@ -259,6 +260,10 @@ class SqliteStore implements Store {
 
   lines(limit: number): Promise<readonly ReadyLine[]> {
     return this.#commits.read(() => lines(this.#db, limit));
+  }
+
+  async gates(): Promise<readonly StoredGate[]> {
+    return [];
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

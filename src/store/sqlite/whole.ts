@@ -114,7 +114,7 @@ function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInput
     error: job.error,
     args: job.args.length > longArguments ? null : job.args,
     result: job.result,
-    waits: job.waits,
+    waits: isFinal(job.state) ? null : job.waits,
     gates: gatesText(job),
   };
 }

@@ -39,6 +39,17 @@ test("nothing is left of jobs that are gone", { skip }, async () => {
   await bench.settle(...jobs.map((job) => (job.id === "a" ? failed(job) : done(job))));
   assert.equal((await store.retry({ ids: ["top"] }, start)).length, 2);
   await store.cancel({ ids: ["never"] }, null, start);
+  await store.write(
+    [
+      { job: "top", name: "step/1", text: "1", claim: null, tell: false },
+      { job: "b", name: "step/1", text: "1", claim: null, tell: false },
+      { job: "b", name: "step/1", text: null, claim: null, tell: false },
+      { job: "", name: "own", text: "1", claim: null, tell: false },
+      { job: "", name: "own", text: null, claim: null, tell: false },
+    ],
+    start,
+  );
+  await store.change({ ids: ["c"] }, { queue: "third", priority: -1 }, start);
   await store.tend(start + 8, 100);
   bench.now = start + 8;
   const rest = await bench.claim("w", 10);
@@ -54,6 +65,60 @@ test("nothing is left of jobs that are gone", { skip }, async () => {
   assert.equal(await store.count({}), 0);
   const keys = (await keysOf(storeUrl)).filter((key) => !key.startsWith("answers:"));
   assert.deepEqual(keys, ["meta"]);
+  await store.close();
+});
+
+test("what is left of a job's attempts goes with it", { skip }, async () => {
+  const storeUrl = newUrl();
+  const store = await redisStore(storeUrl);
+  const bench = new Bench(store);
+  await bench.add({ id: "a" }, { id: "b" }, { id: "c", dependsOn: ["b"], tolerates: ["b"] });
+  const [a, b] = await bench.claim("w", 2);
+  assert.ok(a && b);
+  await bench.settle(
+    { id: "a", fence: a.fence, kind: "retry", error: '"a"', dueAt: start },
+    { id: "b", fence: b.fence, kind: "waiting", dueAt: start + 5, seen: 0, waits: "b" },
+  );
+  assert.equal((await store.records("a", "", 9)).length, 1);
+  await store.cancel({ ids: ["b"] }, null, start);
+  await bench.runAll();
+  await store.leave("w", start);
+  assert.equal(await store.remove({}), 3);
+  const keys = (await keysOf(storeUrl)).filter((key) => !key.startsWith("answers:"));
+  assert.deepEqual(keys, ["meta"]);
+  await store.close();
+});
+
+test("a job that was changed is given once, from the line it is in now", { skip }, async () => {
+  const store = await redisStore(newUrl());
+  const bench = new Bench(store);
+  await bench.add({ id: "a" }, { id: "b" }, { id: "c" }, { id: "d", queue: "other" });
+  assert.deepEqual(await store.change({ ids: ["a"] }, { queue: "other" }, start + 5), ["a"]);
+  assert.deepEqual(await store.change({ ids: ["b"] }, { priority: -1 }, start + 5), ["b"]);
+  assert.equal(await store.next(["queue"], ["task"]), "b");
+  assert.deepEqual(
+    (await store.queues()).map(({ queue, oldestReadyAt }) => [queue, oldestReadyAt]),
+    [
+      ["other", start + 5],
+      ["queue", start],
+    ],
+  );
+  assert.deepEqual(
+    (await bench.claim("w", 10)).map(({ id, queue }) => [id, queue]),
+    [
+      ["c", "queue"],
+      ["b", "queue"],
+    ],
+  );
+  assert.deepEqual(await store.change({ queue: "other" }, { queue: "queue" }, start + 6), ["a", "d"]);
+  assert.deepEqual(
+    (await bench.claim("w", 10)).map(({ id }) => id),
+    ["a", "d"],
+  );
+  assert.deepEqual(
+    (await store.queues()).map(({ queue }) => queue),
+    ["queue"],
+  );
   await store.close();
 });
 

@@ -49,3 +49,18 @@ export const note: SchemaSql = (s) => `
     ) AS given WHERE running.ctid = given.spot;
   END $body$;
 `;
+
+/** Says which attempts wait in their worker's memory. Under its lock for the same reason. */
+export const suspend: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.suspend(by_worker text, ids text[], fences integer[], texts text[]) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
+  BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM pg_advisory_xact_lock(hashtextextended(by_worker, ${workerLockSeed}));
+    UPDATE ${s}.running SET waits = given.words FROM (
+      SELECT running.spot, given.words FROM unnest(ids, fences, texts) AS given(id, fence, words)
+      CROSS JOIN LATERAL ${one("job", s, "seq", "job.id = given.id")}
+      CROSS JOIN LATERAL ${one("running", s, "ctid AS spot", noted)}
+      OFFSET 0
+    ) AS given WHERE running.ctid = given.spot;
+  END $body$;
+`;

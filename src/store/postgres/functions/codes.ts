@@ -6,6 +6,10 @@ export const readyBit = 1;
 export const endedBit = 2;
 /** A job was added or made live again that is due soon. */
 export const scheduledBit = 4;
+/** A record was written of which listeners are to be told. */
+export const writtenBit = 8;
+/** All of them. */
+export const everyBit: number = readyBit | endedBit | scheduledBit | writtenBit;
 /** The code of the error by which `settle` says that a seq was out of date. */
 export const staleSeq = "MH001";
 
@@ -25,4 +29,10 @@ export const workerLockSeed = "7308044";
  */
 export function one(table: string, schema: string, columns: string, condition: string): string {
   return `(SELECT ${columns} FROM ${schema}.${table} WHERE ${condition} OFFSET 0) AS ${table}`;
+}
+
+/** What a job brings along from state to state, as columns of a row. */
+export function carried(row: string): string {
+  const columns = "seq attempt crashes fence due_at expires_at ready_at started_at error progress".split(" ");
+  return columns.map((column) => `${row}.${column}`).join(", ");
 }

@@ -1,25 +1,11 @@
 // What the end of jobs means for them and for those that need them: the rules of `machine.ts`, in the database.
 import type { SchemaSql } from "../schema.ts";
-import { endedBit, one, probing, readyBit, workerLockSeed } from "./codes.ts";
-
-/** What a job brings along from state to state. */
-const carried = (row: string): string =>
-  "seq attempt crashes fence due_at expires_at ready_at started_at error progress"
-    .split(" ")
-    .map((column) => `${row}.${column}`)
-    .join(", ");
-
-/** How an ended job is written in the lists of ended jobs; see `toEnded` in `columns.ts`. */
-const endedList = (row: string, state: string, result: string, cause: string): string =>
-  `jsonb_build_array(${row}.id, ${row}.task, ${state}, ${result}, ${row}.error, ${cause}, ${row}.cancel_reason, ${row}.crashes,
-        ${row}.worker)`;
+import { carried, one, probing } from "./codes.ts";
 
 const sameReady = `ready.queue = given.queue AND ready.task = given.task AND ready.rank = given.rank
         AND ready.seq = given.seq`;
 const nowFree = `parked.seq = needs.seq AND NOT parked.scheduled AND parked.pending <= needs.count
         AND (parked.due_at IS NULL OR parked.due_at <= at)`;
-const sameClaim = `running.seq = given.seq AND running.worker = by_worker
-        AND (given.fence IS NULL OR running.fence = given.fence)`;
 
 /** Gives back the unique keys that these jobs hold. */
 export const freeKeys: SchemaSql = (s) => `
@@ -59,47 +45,12 @@ export const endWaiting: SchemaSql = (s) => `
   END $body$;
 `;
 
-/**
- * Fails what waits for these jobs, which ended otherwise than done, level by level; nearest first, each named by the
- * first that failed it.
- */
-export const failAbove: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.fail_above(seqs bigint[], causes text[], at double precision, OUT ended jsonb) LANGUAGE plpgsql ${probing} AS $body$
-  BEGIN
-    ended := '[]';
-    LOOP
-      SELECT array_agg(above.seq ORDER BY above.place, above.seq), array_agg(above.cause ORDER BY above.place, above.seq)
-      INTO seqs, causes FROM (
-        SELECT DISTINCT ON (edge.job) edge.job AS seq, below.place, below.cause
-        FROM unnest(seqs, causes) WITH ORDINALITY AS below(seq, cause, place)
-        CROSS JOIN LATERAL ${one("edge", s, "job", "edge.dep = below.seq")}
-        CROSS JOIN LATERAL ${one("parked", s, "seq", "parked.seq = edge.job AND NOT parked.scheduled")}
-        ORDER BY edge.job, below.place
-      ) AS above;
-      EXIT WHEN seqs IS NULL;
-      PERFORM 1 FROM ${s}.parked WHERE seq = ANY (seqs) ORDER BY seq FOR UPDATE;
-      PERFORM ${s}.end_waiting(seqs, 'failed', causes, NULL, at);
-      ended := ended || (
-        SELECT jsonb_agg(jsonb_build_array(job.id, job.task, 'failed', NULL, NULL, above.cause, NULL, 0, NULL) ORDER BY above.place)
-        FROM unnest(seqs, causes) WITH ORDINALITY AS above(seq, cause, place)
-        CROSS JOIN LATERAL ${one("job", s, "id, task", "job.seq = above.seq")});
-    END LOOP;
-  END $body$;
-`;
-
-/** Takes done jobs off what their dependants wait for; true when one of those became ready. */
-export const releaseAbove: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.release_above(done bigint[], at double precision) RETURNS boolean LANGUAGE plpgsql ${probing} AS $body$
+/** Takes so many dependencies off jobs that are blocked; true when one of them became ready. */
+export const takeOff: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.take_off(above bigint[], counts integer[], at double precision) RETURNS boolean LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
-    above bigint[];
-    counts integer[];
     freed integer;
   BEGIN
-    SELECT array_agg(needs.job), array_agg(needs.count) INTO above, counts FROM (
-      SELECT edge.job, count(*) AS count FROM unnest(done) AS ended(seq)
-      CROSS JOIN LATERAL ${one("edge", s, "job", "edge.dep = ended.seq")} GROUP BY edge.job
-    ) AS needs;
-    IF above IS NULL THEN RETURN false; END IF;
     -- Two workers may release the same jobs: in one order, lest each wait for the other.
     PERFORM 1 FROM ${s}.parked WHERE seq = ANY (above) ORDER BY seq FOR UPDATE;
     WITH free AS MATERIALIZED (
@@ -125,62 +76,59 @@ export const releaseAbove: SchemaSql = (s) => `
   END $body$;
 `;
 
-/** Ends attempts otherwise than done. A fence that is null fits every claim. */
-export const stop: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.stop(by_worker text, seqs bigint[], fences integer[], kinds text[], texts text[], dues double precision[],
-    at double precision, OUT places bigint[], OUT ended jsonb, OUT happened integer) LANGUAGE plpgsql ${probing} AS $body$
+/** Takes done jobs off what their dependants wait for; true when one of those became ready. */
+export const releaseAbove: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.release_above(done bigint[], at double precision) RETURNS boolean LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
-    fallen bigint[];
-    causes text[];
-    held bigint[];
+    above bigint[];
+    counts integer[];
   BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(by_worker, ${workerLockSeed}));
-    WITH found AS MATERIALIZED (
-      SELECT given.kind, given.words, given.due, given.place, running.*
-      FROM unnest(seqs, fences, kinds, texts, dues) WITH ORDINALITY AS given(seq, fence, kind, words, due, place)
-      CROSS JOIN LATERAL ${one("running", s, "ctid AS spot, *", sameClaim)}
-    ), gone AS (
-      DELETE FROM ${s}.running WHERE ctid = ANY (ARRAY (SELECT spot FROM found))
-    ), after AS MATERIALIZED (
-      SELECT found.seq, found.place, found.kind, job.id, job.task, job.queue, job.rank, job.crash_limit, found.keep_ms, found.keyed,
-        found.worker, found.cancel_at, found.cancel_reason, found.fence, found.expires_at, found.ready_at, found.started_at, found.progress,
-        CASE WHEN found.kind IN ('failed', 'cancelled') THEN found.kind
-          WHEN found.cancel_at IS NOT NULL THEN 'cancelled'
-          WHEN found.kind = 'retry' AND found.due > at THEN 'scheduled'
-          WHEN found.kind IN ('crashed', 'lost') AND found.crashes + 1 > job.crash_limit THEN 'failed'
-          ELSE 'ready' END AS state,
-        CASE WHEN found.kind = 'released' THEN found.attempt - 1 ELSE found.attempt END AS attempt,
-        CASE WHEN found.kind IN ('crashed', 'lost') THEN found.crashes + 1 ELSE found.crashes END AS crashes,
-        CASE WHEN found.kind = 'retry' THEN found.due ELSE found.due_at END AS due_at,
-        CASE WHEN found.kind = 'lost' THEN NULL
-          WHEN found.kind IN ('failed', 'retry', 'crashed') THEN found.words
-          ELSE found.error END AS error
-      FROM found CROSS JOIN LATERAL ${one("job", s, "id, task, queue, rank, crash_limit", "job.seq = found.seq")}
-    ), to_ended AS (
-      INSERT INTO ${s}.ended (seq, state, worker, ended_at, prune_at, cancel_at, cancel_reason, attempt, crashes, fence, due_at, expires_at,
-        ready_at, started_at, error, progress)
-      SELECT seq, state, worker, at, at + keep_ms, cancel_at, cancel_reason, attempt, crashes, fence, due_at, expires_at,
-        ready_at, started_at, error, progress
-      FROM after WHERE state IN ('failed', 'cancelled')
-    ), to_ready AS (
-      INSERT INTO ${s}.ready (queue, task, rank, seq, suspect, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error,
-        progress)
-      SELECT queue, task, rank, seq, crashes > 0 AND crashes >= crash_limit, attempt, crashes, fence, due_at, expires_at, at, started_at,
-        error, progress
-      FROM after WHERE state = 'ready'
-    ), to_parked AS (
-      INSERT INTO ${s}.parked (seq, scheduled, pending, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error, progress)
-      SELECT seq, true, 0, attempt, crashes, fence, due_at, expires_at, ready_at, started_at, error, progress
-      FROM after WHERE state = 'scheduled'
-    )
-    SELECT array_agg(place), array_agg(seq ORDER BY place) FILTER (WHERE state IN ('failed', 'cancelled')),
-      array_agg(id ORDER BY place) FILTER (WHERE state IN ('failed', 'cancelled')),
-      array_agg(seq) FILTER (WHERE keyed AND state IN ('failed', 'cancelled')),
-      coalesce(jsonb_agg(${endedList("after", "state", "NULL", "NULL")} ORDER BY place)
-        FILTER (WHERE state IN ('failed', 'cancelled') AND state <> kind), '[]'),
-      coalesce(bit_or(CASE state WHEN 'ready' THEN ${readyBit} WHEN 'scheduled' THEN 0 ELSE ${endedBit} END), 0)
-    INTO places, fallen, causes, held, ended, happened FROM after;
-    IF held IS NOT NULL THEN PERFORM ${s}.free_keys(held); END IF;
-    IF fallen IS NOT NULL THEN ended := ended || ${s}.fail_above(fallen, causes, at); END IF;
+    SELECT array_agg(needs.job), array_agg(needs.count) INTO above, counts FROM (
+      SELECT edge.job, count(*) AS count FROM unnest(done) AS ended(seq)
+      CROSS JOIN LATERAL ${one("edge", s, "job", "edge.dep = ended.seq")} GROUP BY edge.job
+    ) AS needs;
+    RETURN above IS NOT NULL AND ${s}.take_off(above, counts, at);
+  END $body$;
+`;
+
+/**
+ * Fails what waits for these jobs, which ended otherwise than done, level by level; nearest first, each named by the
+ * first that failed it. What tolerates such an end is released. A job that fails was released by those it tolerates that came before the one
+ * that failed it.
+ */
+export const failAbove: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.fail_above(seqs bigint[], causes text[], at double precision, OUT ended jsonb, OUT released boolean)
+  LANGUAGE plpgsql ${probing} AS $body$
+  DECLARE
+    above bigint[];
+    counts integer[];
+  BEGIN
+    ended := '[]';
+    released := false;
+    LOOP
+      WITH needs AS MATERIALIZED (
+        SELECT edge.job AS seq, below.place, below.cause, count(*) AS count, bool_and(edge.tolerated IS NOT NULL) AS tolerated
+        FROM unnest(seqs, causes) WITH ORDINALITY AS below(seq, cause, place)
+        CROSS JOIN LATERAL ${one("edge", s, "job, tolerated", "edge.dep = below.seq")}
+        CROSS JOIN LATERAL ${one("parked", s, "seq", "parked.seq = edge.job AND NOT parked.scheduled")}
+        GROUP BY edge.job, below.place, below.cause
+      ), fatal AS MATERIALIZED (
+        SELECT DISTINCT ON (seq) seq, place, cause FROM needs WHERE NOT tolerated ORDER BY seq, place
+      ), taken AS (
+        SELECT needs.seq, sum(needs.count)::integer AS count FROM needs LEFT JOIN fatal ON fatal.seq = needs.seq
+        WHERE needs.tolerated AND (fatal.seq IS NULL OR needs.place < fatal.place) GROUP BY needs.seq
+      )
+      SELECT (SELECT array_agg(seq ORDER BY place, seq) FROM fatal), (SELECT array_agg(cause ORDER BY place, seq) FROM fatal),
+        (SELECT array_agg(seq) FROM taken), (SELECT array_agg(count) FROM taken)
+      INTO seqs, causes, above, counts;
+      IF above IS NOT NULL AND ${s}.take_off(above, counts, at) THEN released := true; END IF;
+      EXIT WHEN seqs IS NULL;
+      PERFORM 1 FROM ${s}.parked WHERE seq = ANY (seqs) ORDER BY seq FOR UPDATE;
+      PERFORM ${s}.end_waiting(seqs, 'failed', causes, NULL, at);
+      ended := ended || (
+        SELECT jsonb_agg(jsonb_build_array(job.id, job.task, 'failed', NULL, NULL, above.cause, NULL, 0, NULL) ORDER BY above.place)
+        FROM unnest(seqs, causes) WITH ORDINALITY AS above(seq, cause, place)
+        CROSS JOIN LATERAL ${one("job", s, "id, task", "job.seq = above.seq")});
+    END LOOP;
   END $body$;
 `;

@@ -7,7 +7,7 @@ export const choose: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.choose(from_queue text, tasks text[], room integer, suspect_seq bigint, at double precision)
   RETURNS tid[] LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
-    places tid[];
+    spots tid[];
     locked tid[];
     seen integer := 0;
     page integer := room;
@@ -20,7 +20,7 @@ export const choose: SchemaSql = (s) => `
         ORDER BY queue, task, rank, seq LIMIT room FOR UPDATE SKIP LOCKED);
     END IF;
     LOOP
-      SELECT array_agg(head.place) INTO places
+      SELECT array_agg(head.place) INTO spots
       FROM unnest(tasks) AS wanted(task) CROSS JOIN LATERAL (
         SELECT ready.ctid AS place FROM ${s}.ready
         WHERE ready.queue = from_queue AND ready.task = wanted.task
@@ -29,12 +29,12 @@ export const choose: SchemaSql = (s) => `
       ) AS head;
       locked := ARRAY (
         SELECT ctid FROM ${s}.ready
-        WHERE ctid = ANY (places) AND queue = from_queue AND task = ANY (tasks)
+        WHERE ctid = ANY (spots) AND queue = from_queue AND task = ANY (tasks)
           AND (expires_at IS NULL OR expires_at > at OR attempt > 0) AND (NOT suspect OR seq = suspect_seq)
         ORDER BY rank, seq LIMIT room FOR UPDATE SKIP LOCKED);
       -- What others hold was in the way: look further, until there is no more.
-      IF cardinality(locked) >= room OR coalesce(cardinality(places), 0) IN (cardinality(locked), seen) THEN RETURN locked; END IF;
-      seen := cardinality(places);
+      IF cardinality(locked) >= room OR coalesce(cardinality(spots), 0) IN (cardinality(locked), seen) THEN RETURN locked; END IF;
+      seen := cardinality(spots);
       page := least(page::bigint * 2, 2147483647);
     END LOOP;
   END $body$;
@@ -50,7 +50,7 @@ export const settle: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.settle(by_worker text, at double precision, world bigint, strict boolean,
     done_seqs bigint[], done_fences integer[], done_results text[],
     other_seqs bigint[], other_fences integer[], other_kinds text[], other_texts text[], other_dues double precision[],
-    wants json, channel text, origin text, number bigint, may_tell integer, must_tell integer)
+    other_seens integer[], wants json, channel text, origin text, number bigint, may_tell integer, must_tell integer)
   RETURNS TABLE (head json, ${claimed}) LANGUAGE plpgsql ${probing} AS $body$
   #variable_conflict use_column
   DECLARE
@@ -69,7 +69,7 @@ export const settle: SchemaSql = (s) => `
     tasks text[];
     room_left bigint;
     room integer;
-    places tid[];
+    spots tid[];
     may_suspect boolean;
     suspect_seq bigint;
     got integer;
@@ -100,7 +100,7 @@ export const settle: SchemaSql = (s) => `
       END IF;
     END IF;
     IF other_seqs IS NOT NULL THEN
-      SELECT * INTO stopped FROM ${s}.stop(by_worker, other_seqs, other_fences, other_kinds, other_texts, other_dues, at);
+      SELECT * INTO stopped FROM ${s}.stop(by_worker, other_seqs, other_fences, other_kinds, other_texts, other_dues, other_seens, at);
       other_places := stopped.places;
       missing := missing - coalesce(cardinality(other_places), 0);
       ended := stopped.ended;
@@ -138,12 +138,12 @@ export const settle: SchemaSql = (s) => `
               WHERE ready.suspect AND ready.queue = asked[i] AND ready.task = ANY (tasks) ORDER BY ready.rank, ready.seq LIMIT 1;
             END IF;
           END IF;
-          places := ${s}.choose(asked[i], tasks, room, suspect_seq, at);
-          got := cardinality(places);
+          spots := ${s}.choose(asked[i], tasks, room, suspect_seq, at);
+          got := cardinality(spots);
           CONTINUE WHEN got = 0;
           RETURN QUERY
             WITH taken AS (
-              DELETE FROM ${s}.ready WHERE ready.ctid = ANY (places) RETURNING ready.*
+              DELETE FROM ${s}.ready WHERE ready.ctid = ANY (spots) RETURNING ready.*
             ), facts AS MATERIALIZED (
               SELECT taken.*, job.id, job.args, job.policy, job.root, job.parent, job.trace, job.dependencies, job.submitted_at,
                 job.keep_ms, job.unique_key, job.unique_until

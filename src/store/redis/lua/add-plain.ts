@@ -6,7 +6,7 @@
 /** Answers given before. */
 export const answers: string = String.raw`
 -- Arguments of both: origin, token, '1' when it was sent before, tokens to forget.
-local ANSWERS = P .. 'answers:' .. ARGV[1]
+local ANSWERS, firstJob = P .. 'answers:' .. ARGV[1], 5
 if ARGV[3] == '1' then
   local before = call('HGET', ANSWERS, ARGV[2])
   if before then return cjson.decode(before) end

@@ -2,8 +2,9 @@
 
 /** Adds any jobs. */
 export const add: string = String.raw`
--- Then for each call: now, number of jobs; for each job id, kind, text, dependencies joined by the separator.
-local at, callNo, refusals, others = 5, 0, {}, {}
+-- Then for each call: now, number of jobs; for each job id, kind, text, dependencies joined by the separator, each with '~' before it when it
+-- need not end as done, else '='.
+local at, callNo, refusals, others = firstJob, 0, {}, {}
 
 local function readCall()
   local now, count = ARGV[at], tonumber(ARGV[at + 1])
@@ -12,10 +13,11 @@ local function readCall()
   for i = 1, count do
     local id, name, text, deps = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
     at = at + 4
-    local draft = { id = id, name = name, text = text, deps = {}, needed = 0, still = 0 }
+    local draft = { id = id, name = name, text = text, deps = {}, isTolerant = {}, needed = 0, still = 0 }
     if deps ~= '' then
-      for dep in gmatch(deps .. S, '([^\31]*)\31') do
+      for mark, dep in gmatch(deps .. S, '(.)([^\31]*)\31') do
         draft.deps[#draft.deps + 1] = dep
+        draft.isTolerant[#draft.deps] = mark == '~'
         ids[#ids + 1] = dep
       end
     end
@@ -55,7 +57,7 @@ local function arrive(draft, drafts, holders, now)
     draft.deps[i] = id
     local state, cause = known(drafts, id)
     if not state then return 'dependency ' .. draft.id .. S .. id end
-    if state ~= 'd' then
+    if state ~= 'd' and not (draft.isTolerant[i] and final[state]) then
       pending = pending + 1
       if final[state] and not draft.cause then draft.cause = cause or id end
     end
@@ -140,7 +142,7 @@ local function write(jobs, now)
     texts[i * 2 - 1], texts[i * 2] = draft.id, text
     if #draft.deps > 0 then
       local below = {}
-      for j, dep in ipairs(draft.deps) do below[j] = refOf(rows[dep]) end
+      for j, dep in ipairs(draft.deps) do below[j] = (draft.isTolerant[j] and '~' or '') .. refOf(rows[dep]) end
       edges[#edges + 1], edges[#edges + 2] = draft.id, concat(below, S)
     end
   end
@@ -149,14 +151,14 @@ local function write(jobs, now)
   enlist(refs, first)
   local above, order = {}, {}
   for i, draft in ipairs(added) do
-    for _, dep in ipairs(draft.deps) do
+    for j, dep in ipairs(draft.deps) do
       local list = above[dep]
       if not list then
         list = {}
         above[dep] = list
         order[#order + 1] = dep
       end
-      list[#list + 1] = refs[i]
+      list[#list + 1] = (draft.isTolerant[j] and '~' or '') .. refs[i]
     end
   end
   for _, dep in ipairs(order) do many('RPUSH', UP .. dep, above[dep]) end
@@ -170,7 +172,13 @@ while at <= #ARGV do
   local now, jobs = readCall()
   local refusal = plan(jobs, now)
   if refusal then refusals[#refusals + 1] = callNo .. ' ' .. refusal
-  else write(jobs, now) end
+  else
+    write(jobs, now)
+    if firstJob > 5 then
+      setRecord('', ARGV[5], ARGV[7])
+      isWritten = true
+    end
+  end
   callNo = callNo + 1
 end
 flush()

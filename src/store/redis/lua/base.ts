@@ -15,8 +15,9 @@ local UP, UNIQUE, ROOT, BLOCK, BLOCKS = P .. 'up:', P .. 'unique', P .. 'root:',
 local DUE, EXPIRING, LOST, GRAPH = P .. 'due', P .. 'expiring', P .. 'unsuccessful', P .. 'graph'
 local WORKER, LEASE, DRAIN, RUN, LEFT, WISH, SUSPECT = P .. 'worker', P .. 'lease', P .. 'drain', P .. 'run:', P .. 'left:', P .. 'wish:', P .. 'suspect:'
 local VOID = P .. 'void'
+local RECORD, NAMES, RECORDED = P .. 'record:', P .. 'names:', P .. 'recorded'
 local most, blockSize = 6000, 512
-local isReady, isEnded, isScheduled = false, false, false
+local isReady, isEnded, isScheduled, isWritten = false, false, false, false
 
 -- Lua prints only 14 digits by itself.
 local function number(x)
@@ -124,7 +125,7 @@ local function openLine(kind, rank)
 end
 
 local function events()
-  return (isReady and 'r' or '') .. (isEnded and 'e' or '') .. (isScheduled and 's' or '')
+  return (isReady and 'r' or '') .. (isEnded and 'e' or '') .. (isScheduled and 's' or '') .. (isWritten and 'w' or '')
 end
 
 -- Tells all clients what happened; the origin lets the one that did it pass over the message.

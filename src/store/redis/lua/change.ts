@@ -1,11 +1,12 @@
-// Lua: what people do to jobs, but for removing them. `cancel` says once more what `cancellation.ts` says, `retry` what `revival.ts` says.
+// Lua: what people do to jobs, but for removing them: cancel, retry, change. `cancel` says once more what `cancellation.ts` says, `retry` what `revival.ts` says.
+import { cancelSignal } from "../../machine.ts";
 
 /** Cancels. */
 export const cancel: string = String.raw`
--- Arguments: origin, now, reason or '', the filter.
+-- Arguments: origin, now, reason or '', the same as JSON, the filter.
 despiteFullMemory()
 local now, reason = ARGV[2], ARGV[3]
-readFilter(4)
+readFilter(5)
 local cancelled, requested, isRequested = {}, {}, {}
 
 local function request(row)
@@ -13,8 +14,13 @@ local function request(row)
     isRequested[row.id] = true
     requested[#requested + 1] = row.id
   end
+  if not isHeld(row) then
+    setRecord(row.id, '${cancelSignal}', ARGV[4])
+    return promote(row, now)
+  end
   if row[CANCELAT] ~= '' then return end
-  row[CANCELAT], row[REASON], row[CARE] = now, reason, 'c'
+  row[CANCELAT], row[REASON] = now, reason
+  careFor(row)
   touch(row)
   call('ZADD', WISH .. row[WORKEROF], number(tonumber(row[SEQ], 16)), row.id)
 end
@@ -22,7 +28,7 @@ end
 local function halt(level)
   local ended = {}
   for _, row in ipairs(level) do
-    if row[STATUS] == 'u' then request(row) else ended[#ended + 1] = row end
+    if isHeld(row) or (row[STATUS] == 'w' and mustUndo(row.id)) then request(row) else ended[#ended + 1] = row end
   end
   for _, row in ipairs(ended) do
     row[REASON] = reason
@@ -39,7 +45,7 @@ local function below(level)
   for _, text in ipairs(hmget(DEPS, ids)) do
     if text then
       local refs = {}
-      for ref in gmatch(text .. S, '([^\31]*)\31') do
+      for _, ref in ipairs(unmarked(refsIn(text))) do
         if not seen[ref] then
           seen[ref] = true
           refs[#refs + 1] = ref
@@ -98,12 +104,8 @@ local function enter(stack, row)
     return
   end
   if not dependsOn[id] then
-    local refs = {}
     local text = call('HGET', DEPS, id)
-    if text then
-      for ref in gmatch(text .. S, '([^\31]*)\31') do refs[#refs + 1] = ref end
-    end
-    dependsOn[id] = rowsOf(refs)
+    dependsOn[id] = rowsOf(text and unmarked(refsIn(text)) or {})
   end
   stack[#stack + 1] = { row = row, at = 1 }
 end
@@ -154,6 +156,14 @@ local function revive(row, pending)
   if row[ATTEMPT] ~= '0' then row[DUEAT] = '' end
   row[PENDING], row[ATTEMPT], row[CRASHES] = number(pending), '0', '0'
   for _, field in ipairs(cleared) do row[field] = '' end
+  -- Who tolerates it and is blocked by others waits for it again.
+  local found, times = dependants(row)
+  for _, above in ipairs(found) do
+    if isPending(above) then
+      above[PENDING] = number(tonumber(above[PENDING]) + times[above])
+      touch(above)
+    end
+  end
   hold(row)
   place(row, restingState(pending, row[DUEAT], now), now)
 end
@@ -188,4 +198,41 @@ for i, each in ipairs(planned) do
 end
 flush()
 return { revived, tell(ARGV[1]) }
+`;
+
+/** Changes jobs that wait. */
+export const change: string = String.raw`
+-- Arguments: origin, now, rank, queue, due, each with '=' before it or '', the filter.
+local now, rank, queue, due = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+readFilter(6)
+
+-- Writes anew in which line it stands.
+local function reline(row)
+  local mark, seq, kind, keep, rest = match(row.fresh or call('HGET', JOB, row.id), '^(.)(%x+)\31(%d+)\31([^\31]*)\31[^\31]*\31(.*)$')
+  if queue ~= '' then
+    local other = kindOf(sub(queue, 2) .. S .. match(nameOf(kind), '\31(.*)$'))
+    tally(row[STATUS], kind, -1)
+    tally(row[STATUS], other, 1)
+    emptied[kind] = true
+    kind = other
+  end
+  if rank ~= '' then row[RANK] = sub(rank, 2) end
+  row[KINDNO] = kind
+  row.fresh = concat({ mark .. seq, kind, keep, row[RANK], rest }, S)
+  statics[row.id] = nil
+end
+
+local changed = {}
+for _, row in ipairs(selected()) do
+  if match(row[STATUS], '[bsr]') then
+    forgetTimes(row)
+    if rank ~= '' or queue ~= '' then reline(row) end
+    if due ~= '' then row[DUEAT] = sub(due, 2) end
+    place(row, restingState(tonumber(row[PENDING]), row[DUEAT], now), now)
+    changed[#changed + 1] = row.id
+  end
+end
+flush()
+forgetKinds()
+return { changed, tell(ARGV[1]) }
 `;

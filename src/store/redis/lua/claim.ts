@@ -59,7 +59,7 @@ local function start(row, ref, text, worker, now, suspect)
   row[CLAIM] = claimNo
   if row[HOLDS] ~= '' and static(row).till == 's' then release(row) end
   if suspect then call('SADD', SUSPECT .. worker, ref) end
-  row[CARE] = (suspect or row[HOLDS] ~= '') and 'c' or ''
+  row[CARE] = ((suspect or row[HOLDS] ~= '') and 'c' or '') .. (row[CARE] ~= '' and match(row[CARE], '\30.*$') or '')
   give(row.id, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
 end
 
@@ -82,7 +82,7 @@ local function consider(source, at, worker, now)
   end
   statics[id] = parseStatic(text)
   local row = state and parseRow(id, state) or newRow(id, statics[id])
-  if row[STATUS] ~= 'r' then return nil end
+  if row[STATUS] ~= 'r' or row[KINDNO] .. ':' .. row[RANK] ~= source.line then return nil end
   local may, suspect = mayStart(row, worker, now)
   if may then start(row, ref, text, worker, now, suspect) end
   return may

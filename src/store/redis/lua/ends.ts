@@ -1,16 +1,35 @@
 // Lua: how attempts end, as `machine.ts` says it, and what the end of jobs means for those that need them, level by level with a
 // list of its own: a graph may be 2,000 deep and 100,000 wide.
+import { attemptsKept } from "../../machine.ts";
 
 /** The end of attempts and its consequences. */
 export const ends: string = String.raw`
--- The stored jobs that need this one, once for each time they need it, in the order they were added.
-local function dependants(row) return rowsOf(call('LRANGE', UP .. row.id, 0, -1)) end
+-- The stored jobs that need this one, in the order they were added; for each how many times, and whether it must be done.
+local function dependants(row)
+  local refs, isTolerant = call('LRANGE', UP .. row.id, 0, -1), {}
+  for i = 1, #refs do isTolerant[i] = byte(refs[i]) == 126 end
+  refs = unmarked(refs)
+  rowsOf(refs)
+  local found, times, strict = {}, {}, {}
+  for i = 1, #refs do
+    local above = deref(refs[i])
+    if above then
+      if not times[above] then
+        found[#found + 1] = above
+        times[above] = 0
+      end
+      times[above] = times[above] + 1
+      if not isTolerant[i] then strict[above] = true end
+    end
+  end
+  return found, times, strict
+end
 
 local function isNeeded(row)
   local at = 0
   repeat
     local refs = call('LRANGE', UP .. row.id, at, at + 999)
-    local found = rowsOf(refs)
+    local found = rowsOf(unmarked(refs))
     for _, above in ipairs(found) do
       if not final[above[STATUS]] then return true end
     end
@@ -21,12 +40,13 @@ local function isNeeded(row)
 end
 
 local function releaseAbove(row, now)
-  for _, above in ipairs(dependants(row)) do
-    if above[STATUS] == 'b' then unblock(above, now) end
+  local found, times = dependants(row)
+  for _, above in ipairs(found) do
+    if isPending(above) then unblock(above, times[above], now) end
   end
 end
 
--- Fails what waits for these jobs, and so on up; returns those failed, nearest first.
+-- Fails what waits for these jobs, and so on up, and releases what tolerates it; returns those failed, nearest first.
 local function failAbove(ended, now)
   local failed, queue = {}, {}
   for i = 1, #ended do queue[i] = ended[i] end
@@ -34,8 +54,10 @@ local function failAbove(ended, now)
   while queue[at] do
     local row = queue[at]
     at = at + 1
-    for _, above in ipairs(dependants(row)) do
-      if above[STATUS] == 'b' then
+    local found, times, strict = dependants(row)
+    for _, above in ipairs(found) do
+      if isPending(above) and not strict[above] then unblock(above, times[above], now)
+      elseif isPending(above) then
         above[CAUSE] = row[CAUSE] ~= '' and row[CAUSE] or row.id
         finish(above, 'f', now)
         failed[#failed + 1] = above
@@ -50,16 +72,30 @@ local function isSuspect(row, crashes)
   return crashes > 0 and crashes >= static(row).limit
 end
 
-local function stateAfter(row, kind, due, now)
+local function stateAfter(row, kind, due, now, seen)
   if kind == 'd' or kind == 'f' or kind == 'c' then return kind end
   if row[CANCELAT] ~= '' then return 'c' end
   if kind == 't' then return tonumber(due) > tonumber(now) and 's' or 'r' end
   if kind == 'r' then return 'r' end
+  if kind == 'w' then
+    if signalsOf(row.id) > seen or (due ~= '' and tonumber(due) <= tonumber(now)) then return 'r' end
+    return 'w'
+  end
   return tonumber(row[CRASHES]) + 1 > static(row).limit and 'f' or 'r'
 end
 
--- Ends the attempt of a running job: d(one), f(ailed), c(ancelled), (re)t(ry), (c)x(rashed), r(eleased), l(ost). Returns its state.
-local function stop(row, kind, text, due, now)
+-- Keeps what is to be known of an attempt that did not end its job; the client makes a text of it (text.ts).
+local pastKinds = { t = 'retry', x = 'crashed', l = 'lost' }
+local function keepAttempt(row, kind, text, now)
+  local fence = tonumber(row[FENCE])
+  local past = { pastKinds[kind], row[WORKEROF], row[STARTED], now, text }
+  setRecord(row.id, format('attempt/%010d', fence), concat(past, '\0273'))
+  if fence > ${attemptsKept} then setRecord(row.id, format('attempt/%010d', fence - ${attemptsKept}), '') end
+end
+
+-- Ends the attempt of a job in its worker's hands: d(one), f(ailed), c(ancelled), (re)t(ry), (c)x(rashed), r(eleased), l(ost), w(aiting), which
+-- has seen so many signals. Returns its state.
+local function stop(row, kind, text, due, now, seen)
   local worker, ref = row[WORKEROF], refOf(row)
   leaveClaim(worker, row[CLAIM], 1)
   row[CLAIM] = ''
@@ -68,15 +104,18 @@ local function stop(row, kind, text, due, now)
     call('SREM', SUSPECT .. worker, ref)
     row[CARE] = ''
   end
-  local state = stateAfter(row, kind, due, now)
-  if kind == 'r' then row[ATTEMPT] = number(tonumber(row[ATTEMPT]) - 1) end
+  local state = stateAfter(row, kind, due, now, seen)
+  if pastKinds[kind] and not final[state] then keepAttempt(row, kind, text, now) end
+  if kind == 'r' or kind == 'w' then row[ATTEMPT] = number(tonumber(row[ATTEMPT]) - 1) end
   if kind == 'x' or kind == 'l' then row[CRASHES] = number(tonumber(row[CRASHES]) + 1) end
-  if kind == 't' then row[DUEAT] = due end
+  if kind == 't' or kind == 'w' then row[DUEAT] = due end
+  if kind == 'w' then row[EXPIRES] = '' end
   if kind == 'd' then row[RESULT] = text end
   if kind == 'l' then row[ERROR] = '' elseif kind == 'f' or kind == 't' or kind == 'x' then row[ERROR] = text end
   if final[state] then finish(row, state, now)
   else
     row[WORKEROF] = ''
+    setWaits(row, state == 'w' and text or '')
     place(row, state, now)
   end
   return state
@@ -98,7 +137,7 @@ local function runningWith(worker)
   fetch(ids)
   for _, id in ipairs(ids) do
     local row = rows[id]
-    if row and not seen[id] and row[STATUS] == 'u' and row[WORKEROF] == worker then
+    if row and not seen[id] and isHeld(row) and row[WORKEROF] == worker then
       seen[id] = true
       running[#running + 1] = row
     end

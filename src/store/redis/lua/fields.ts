@@ -4,7 +4,8 @@
 // expires, submitted, root (empty: its own), unique key, until (s or e), number of dependencies, parent, trace, policy, arguments. The
 // mark is "-" when a claim may start the job without more ado: as long as it stands in a list there is no record of it.
 //
-// What changes: see the names below. The last field is the state; an end only appends to the text of a running job: ended, prune, result
+// What changes: see the names below. CARE is empty when the end of the job is only to be appended; "c" when it is not, and behind the
+// character 30 what a job waits for. The last field is the state; an end only appends to the text of a running job: ended, prune, result
 // and the new state come after the old one. Of a job marked "-" whose first run is its last, seq, rank and the time it became ready are left
 // empty: they stand in what was submitted. So its record is the same for all jobs of a kind that are claimed together.
 

@@ -2,7 +2,7 @@
 
 /** The id of a job that stands first in a line, or nothing. Arguments: the number of queues, queues, tasks. */
 export const next: string = String.raw`
-local queueCount = tonumber(ARGV[1])
+local queueCount, linePattern = tonumber(ARGV[1]), '^' .. rep('[^\31]*\31', 5) .. '([^\31]*)\31[^\31]*\31([^\31]*)\31'
 for i = 2, queueCount + 1 do
   local names = {}
   for j = queueCount + 2, #ARGV do names[#names + 1] = ARGV[i] .. S .. ARGV[j] end
@@ -15,7 +15,11 @@ for i = 2, queueCount + 1 do
       local head = wanted[match(line, '^%d+')] and call('LINDEX', LIST .. line, 0)
       local id = head and sub(head, 12)
       local state = id and call('HGET', STATE, id)
-      if id and (state and sub(state, -1) == 'r' or not state and call('HEXISTS', JOB, id) == 1) then return id end
+      -- A job that was changed stands in another line, too.
+      if state and sub(state, -1) == 'r' then
+        local kind, rank = match(state, linePattern)
+        if kind .. ':' .. rank == line then return id end
+      elseif id and not state and call('HEXISTS', JOB, id) == 1 then return id end
     end
   end
 end

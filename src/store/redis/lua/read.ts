@@ -31,31 +31,35 @@ end
 return { out, usedNames() }
 `;
 
-/** The results a job needs. */
+/** What jobs get of those they need. */
 export const inputs: string = String.raw`
--- Arguments: ids. For each its results; or why not, as one text.
+-- Arguments: ids. For each what it gets, a result or how a tolerated one ended: id and record; or why not, as one text.
 local out = {}
+
+-- What a job gets by a reference; or nothing, and why not.
+local function inputBy(ref)
+  local below = deref(match(ref, '^~?(.*)$'))
+  if not below then return nil, 'missing' end
+  if below[STATUS] == 'd' then return below[RESULT] end
+  if byte(ref) ~= 126 or not final[below[STATUS]] then return nil, 'not done' .. S .. below.id end
+  used[below[KINDNO]] = true
+  return { below.id, textOf(below) }
+end
+
 for i, id in ipairs(ARGV) do
   local row = find(id)
   if not row then out[i] = 'gone' else
-    local text, refs = call('HGET', DEPS, id), {}
-    if text then
-      for ref in gmatch(text .. S, '([^\31]*)\31') do refs[#refs + 1] = ref end
+    local text, its, why = call('HGET', DEPS, id), {}, nil
+    local refs = text and refsIn(text) or {}
+    rowsOf(unmarked(refs))
+    for j, ref in ipairs(refs) do
+      its[j], why = inputBy(ref)
+      if why then break end
     end
-    local found = rowsOf(refs)
-    local results = {}
-    for j, below in ipairs(found) do
-      if below[STATUS] ~= 'd' then
-        results = 'not done' .. S .. below.id
-        break
-      end
-      results[j] = below[RESULT]
-    end
-    if #found < #refs then results = 'missing' end
-    out[i] = results
+    out[i] = why or its
   end
 end
-return out
+return { out, usedNames() }
 `;
 
 /** A page of a listing. */
@@ -135,28 +139,29 @@ return counted()
 export const queues: string = String.raw`
 -- Names of queues with the time at which the job became ready that is next in the line where that was earliest. Jobs that left a line
 -- otherwise than by a claim still stand in it: some are passed over, and so are lines beyond a number, lest the server stand still.
-local recordPattern = '^' .. rep('[^\31]*\31', 4) .. '(%x+)\31' .. rep('[^\31]*\31', 3) .. '([^\31]*)\31'
-local freshPattern = '^.(%x+)\31' .. rep('[^\31]*\31', 3) .. '([^\31]*)\31'
+local recordPattern = '^' .. rep('[^\31]*\31', 4) .. '(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
+local freshPattern = '^.(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local page, mostPassed, mostLines = 64, 1024, 1000
 
-local function firstReady(command, key)
+-- A job that was changed may stand in another line meanwhile.
+local function firstReady(command, key, line)
   for from = 0, mostPassed - page, page do
     local refs, ids = call(command, key, from, from + page - 1), {}
     if #refs == 0 then return nil end
     for i = 1, #refs do ids[i] = sub(refs[i], 12) end
     local states, texts = hmget(STATE, ids), hmget(JOB, ids)
     for i = 1, #refs do
-      local seq, at
-      if not states[i] then seq, at = match(texts[i] or '', freshPattern)
-      elseif sub(states[i], -1) == 'r' then seq, at = match(states[i], recordPattern) end
-      if seq and seq == sub(refs[i], 1, 11) then return seq, at end
+      local seq, kind, rank, at
+      if not states[i] then seq, kind, rank, at = match(texts[i] or '', freshPattern)
+      elseif sub(states[i], -1) == 'r' then seq, kind, rank, at = match(states[i], recordPattern) end
+      if seq and seq == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return seq, at end
     end
   end
 end
 
 local function nextOf(line)
-  local seq, at = firstReady('LRANGE', LIST .. line)
-  local backSeq, backAt = firstReady('ZRANGE', BACK .. line)
+  local seq, at = firstReady('LRANGE', LIST .. line, line)
+  local backSeq, backAt = firstReady('ZRANGE', BACK .. line, line)
   if backSeq and (not seq or backSeq < seq) then return backAt end
   return at
 end
@@ -177,4 +182,15 @@ for i = 2, #kinds, 2 do
   end
 end
 return { call('HGETALL', COUNT), kinds, call('SMEMBERS', PAUSED), oldest }
+`;
+
+/** The lines that have ready jobs. */
+export const lines: string = String.raw`
+-- Arguments: limit. Names of kinds.
+local counts, out = call('HGETALL', COUNT), {}
+for i = 1, #counts, 2 do
+  if #out == tonumber(ARGV[1]) then break end
+  if byte(counts[i]) == 114 and tonumber(counts[i + 1]) > 0 then out[#out + 1] = nameOf(sub(counts[i], 2)) end
+end
+return out
 `;

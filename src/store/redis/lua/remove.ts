@@ -23,6 +23,17 @@ local function leaveGraph(each)
   call('SREM', GRAPH, each.id)
 end
 
+local function deleteRecords(ids)
+  local keys, its = {}, {}
+  for id in pairs(recordedOf(ids)) do
+    its[#its + 1] = id
+    keys[#keys + 1] = RECORD .. id
+    keys[#keys + 1] = NAMES .. id
+  end
+  for i = 1, #keys, most do call('UNLINK', unpack(keys, i, min(#keys, i + most - 1))) end
+  many('SREM', RECORDED, its)
+end
+
 local emptied = {}
 
 -- A kind of which no job is left is forgotten, with the lines in which only references to nothing can stand.
@@ -61,6 +72,7 @@ local function deleteJobs(gone, isInGraph)
     emptied[each.kind] = true
     if isInGraph[each.id] then leaveGraph(each) end
   end
+  deleteRecords(ids)
   many('HDEL', JOB, ids)
   many('HDEL', STATE, ids)
   many('HDEL', DEPS, ids)

@@ -92,6 +92,22 @@ end
 
 local function refOf(row) return row[SEQ] .. row.id end
 
+-- In the hands of its worker.
+local function isHeld(row) return row[STATUS] == 'u' or (row[STATUS] == 'w' and row[WORKEROF] ~= '') end
+
+-- Waits for dependencies.
+local function isPending(row) return row[STATUS] == 'b' and row[PENDING] ~= '0' end
+
+-- More is to be done at its end than to append to its record.
+local function careFor(row)
+  if byte(row[CARE]) ~= 99 then row[CARE] = 'c' .. row[CARE] end
+end
+
+local function setWaits(row, waits)
+  if row[CARE] == '' and waits == '' then return end
+  row[CARE] = match(row[CARE], '^[^\30]*') .. (waits ~= '' and '\30' .. waits or '')
+end
+
 -- The job of a reference, unless it is gone: its id may name another job now.
 local function deref(ref)
   local row = rows[sub(ref, 12)]
@@ -111,6 +127,19 @@ local function rowsOf(refs)
     end
   end
   return found
+end
+
+-- References between jobs; of a dependency that need not end as done there is a mark before it.
+local function refsIn(text)
+  local refs = {}
+  for ref in gmatch(text .. S, '([^\31]*)\31') do refs[#refs + 1] = ref end
+  return refs
+end
+
+local function unmarked(refs)
+  local bare = {}
+  for i = 1, #refs do bare[i] = byte(refs[i]) == 126 and sub(refs[i], 2) or refs[i] end
+  return bare
 end
 
 local function touch(row)
@@ -192,6 +221,7 @@ local function makeReady(row, now)
 end
 
 local function await(row, now)
+  if row[DUEAT] == '' then return end
   call('ZADD', DUE, row[DUEAT], refOf(row))
   isScheduled = isScheduled or tonumber(row[DUEAT]) <= tonumber(now) + ${dueSoonMs}
 end
@@ -199,7 +229,7 @@ end
 local function place(row, state, now)
   move(row, state)
   if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
-  if state == 'r' then makeReady(row, now) elseif state == 's' then await(row, now) end
+  if state == 'r' then makeReady(row, now) elseif state == 's' or state == 'w' then await(row, now) end
 end
 
 local function restingState(pending, due, now)
@@ -230,13 +260,14 @@ end
 
 -- Takes a waiting job out of the sets of those that wait for a time.
 local function forgetTimes(row)
-  if row[STATUS] == 's' then call('ZREM', DUE, refOf(row)) end
+  if (row[STATUS] == 's' or row[STATUS] == 'w') and row[DUEAT] ~= '' then call('ZREM', DUE, refOf(row)) end
   if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, refOf(row)) end
 end
 
 -- Ends a job; what that does to others is not done here.
 local function finish(row, state, now)
-  if row[STATUS] ~= 'u' then forgetTimes(row) end
+  if not isHeld(row) then forgetTimes(row) end
+  setWaits(row, '')
   move(row, state)
   row[ENDEDAT] = now
   release(row)
@@ -245,8 +276,16 @@ local function finish(row, state, now)
   isEnded = true
 end
 
-local function unblock(row, now)
-  local pending = tonumber(row[PENDING]) - 1
+-- Makes a scheduled or suspended job ready.
+local function promote(row, now)
+  if row[DUEAT] ~= '' then call('ZREM', DUE, refOf(row)) end
+  setWaits(row, '')
+  place(row, 'r', now)
+end
+
+-- Takes so many dependencies off a blocked job.
+local function unblock(row, count, now)
+  local pending = tonumber(row[PENDING]) - count
   row[PENDING] = number(pending)
   touch(row)
   if pending == 0 then place(row, restingState(0, row[DUEAT], now), now) end

@@ -3,6 +3,9 @@
 
 /** Finding by filter. */
 export const select: string = String.raw`
+-- Whether a line is of this task, whatever it requires.
+local function isOf(line, task) return line == task or sub(line, 1, #task + 1) == task .. '\n' end
+
 -- Arguments from a place on: '1' when ids are given, their number, the ids; states or '*'; queue, task and root, each with '=' before it or ''.
 local filter = {}
 local function readFilter(at)
@@ -30,7 +33,7 @@ local function readFilter(at)
     local names = call('HGETALL', KIND)
     for i = 1, #names, 2 do
       local q, t = match(names[i], '^([^\31]*)\31(.*)$')
-      if (queue == '' or sub(queue, 2) == q) and (task == '' or sub(task, 2) == t) then filter.kinds[names[i + 1]] = true end
+      if (queue == '' or sub(queue, 2) == q) and (task == '' or isOf(t, sub(task, 2))) then filter.kinds[names[i + 1]] = true end
     end
   end
   return at + 4

@@ -5,7 +5,8 @@
 /** Settles and claims. */
 export const settle: string = String.raw`
 -- Arguments: origin and the number of this settle, worker, now, number of outcomes, number of runs of them that have kind and
--- fence in common; for each run kind and fence, and how many; for each outcome id, text (of a retry with the due time before it); wants.
+-- fence in common; for each run kind and fence, and how many; for each outcome id, text (of a retry with the due time before it, of one that
+-- waits also how many signals it has seen); wants.
 despiteFullMemory()
 local origin, settleNo = match(ARGV[1], '^(.*) (%d+)$')
 local worker, now, count, runs = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -23,13 +24,14 @@ end
 
 local function settleOne(index, id, kind, fence, text)
   local row = find(id)
-  if not row or row[STATUS] ~= 'u' or row[WORKEROF] ~= worker or row[FENCE] ~= fence then
+  if not row or not isHeld(row) or row[WORKEROF] ~= worker or row[FENCE] ~= fence then
     refused[#refused + 1] = index
     return
   end
-  local due = ''
-  if kind == 't' then due, text = match(text, '^([^\31]*)\31(.*)$') end
-  local after = stop(row, kind, text, due, now)
+  local due, seen = '', nil
+  if kind == 't' then due, text = match(text, '^([^\31]*)\31(.*)$')
+  elseif kind == 'w' then due, seen, text = match(text, '^([^\31]*)\31([^\31]*)\31(.*)$') end
+  local after = stop(row, kind, text, due, now, tonumber(seen))
   if final[after] then
     if after == 'd' then releaseAbove(row, now) else unsuccessful[#unsuccessful + 1] = row end
     if after ~= kind then ended[#ended + 1] = row end

@@ -29,9 +29,7 @@ for _, row in ipairs(failAbove(late, now)) do ended[#ended + 1] = row end
 
 local due = rowsOf(dueIn(DUE))
 for _, row in ipairs(due) do
-  call('ZREM', DUE, refOf(row))
-  move(row, 'r')
-  makeReady(row, now)
+  promote(row, now)
 end
 
 local reported = report(ended)
@@ -132,9 +130,22 @@ export const note: string = String.raw`
 -- Arguments: worker; for each job id, fence, text.
 for i = 2, #ARGV, 3 do
   local row = find(ARGV[i])
-  if row and row[STATUS] == 'u' and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
+  if row and isHeld(row) and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
     row[PROGRESS] = ARGV[i + 2]
     touch(row)
+  end
+end
+flush()
+`;
+
+/** Says which attempts wait. */
+export const suspend: string = String.raw`
+-- Arguments: worker; for each job id, fence, what it waits for or ''.
+for i = 2, #ARGV, 3 do
+  local row = find(ARGV[i])
+  if row and isHeld(row) and row[WORKEROF] == ARGV[1] and row[FENCE] == ARGV[i + 1] then
+    setWaits(row, ARGV[i + 2])
+    move(row, ARGV[i + 2] == '' and 'u' or 'w')
   end
 end
 flush()

@@ -3,17 +3,32 @@ import { partChars } from "../../part.ts";
 
 /** A part of everything stored. */
 export const dump: string = String.raw`
--- Arguments: seq behind which it begins, limit. For each job id, what was submitted, record or '', the ids of its dependencies, those that are
--- gone as ''. The script looks at so many references at most, takes texts of so many bytes, and says where the next goes on.
+-- Arguments: seq behind which it begins, limit. For each job id, what was submitted, record or '', the ids of its dependencies, each with '~'
+-- before it when it need not end as done, else '=', those that are gone as '', and names and texts of its records. The script looks at so
+-- many references at most, takes texts of so many bytes, and says where the next goes on.
 local after, limit, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), 20000
 local taken, texts, states, count, bytes = {}, {}, {}, 0, 0
+local recordsBy = {}
+
+local function recordsOf(id)
+  local names, its, size = call('ZRANGE', NAMES .. id, 0, -1), {}, 0
+  for i, text in ipairs(hmget(RECORD .. id, names)) do
+    its[i * 2 - 1], its[i * 2] = names[i], text
+    size = size + #names[i] + #text
+  end
+  recordsBy[id] = concat(its, S)
+  return size
+end
 
 -- Takes of a block what is behind the last job taken; true when all of it was looked at.
 local function takeBlock(refs)
-  local ids, fresh, n, fits = {}, {}, 0, true
+  local ids, fresh, n, fits, all = {}, {}, 0, true, {}
+  for i = 1, #refs do all[i] = sub(refs[i], 12) end
+  local isRecorded = recordedOf(all)
   for i = 1, #refs do
     if seqOf(refs[i]) > after then
-      local id = sub(refs[i], 12)
+      local id = all[i]
+      if isRecorded[id] then bytes = bytes + recordsOf(id) end
       bytes = bytes + call('HSTRLEN', JOB, id) + call('HSTRLEN', STATE, id)
       fits = bytes <= ${partChars} or count + n == 0
       if not fits then break end
@@ -57,11 +72,8 @@ end
 local refsOf, below = {}, {}
 for i, text in ipairs(hmget(DEPS, taken)) do
   if text then
-    refsOf[i] = {}
-    for ref in gmatch(text .. S, '([^\31]*)\31') do
-      refsOf[i][#refsOf[i] + 1] = ref
-      below[#below + 1] = sub(ref, 12)
-    end
+    refsOf[i] = refsIn(text)
+    for _, ref in ipairs(unmarked(refsOf[i])) do below[#below + 1] = sub(ref, 12) end
   end
 end
 fetch(below)
@@ -69,11 +81,12 @@ local out, n = {}, 0
 for i = 1, count do
   local deps = {}
   for j, ref in ipairs(refsOf[i] or {}) do
-    local row = deref(ref)
-    deps[j] = row and row.id or ''
+    local isTolerant = byte(ref) == 126
+    local row = deref(isTolerant and sub(ref, 2) or ref)
+    deps[j] = (isTolerant and '~' or '=') .. (row and row.id or '')
   end
-  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = taken[i], texts[i], states[i], concat(deps, S)
-  n = n + 4
+  out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = taken[i], texts[i], states[i], concat(deps, S), recordsBy[taken[i]] or ''
+  n = n + 5
 end
 return { out, usedNames(), more }
 `;
@@ -81,16 +94,18 @@ return { out, usedNames(), more }
 /** Writes whole jobs. */
 export const load: string = String.raw`
 -- Arguments: origin, now; for each job id, kind, what was submitted, record without seq and kind, or '' for one that is ready for the
--- first time, and the ids of its dependencies, those that are gone as ''. Answers how many were written and what happened; or why not.
+-- first time, the ids of its dependencies and its records, both as 'dump' gives them. Answers how many were written and what happened; or
+-- why not.
 local now = ARGV[2]
 local given, ids = {}, {}
-for at = 3, #ARGV, 5 do
-  local draft = { id = ARGV[at], name = ARGV[at + 1], text = ARGV[at + 2], record = ARGV[at + 3], deps = {} }
+for at = 3, #ARGV, 6 do
+  local draft = { id = ARGV[at], name = ARGV[at + 1], text = ARGV[at + 2], record = ARGV[at + 3], records = ARGV[at + 5], deps = {}, isTolerant = {} }
   draft.s = parseStatic('-0' .. S .. '0' .. S .. draft.text)
   ids[#ids + 1] = draft.id
   if draft.s.deps > 0 then
-    for dep in gmatch(ARGV[at + 4] .. S, '([^\31]*)\31') do
+    for mark, dep in gmatch(ARGV[at + 4] .. S, '(.)([^\31]*)\31') do
       draft.deps[#draft.deps + 1] = dep
+      draft.isTolerant[#draft.deps] = mark == '~'
       if dep ~= '' then ids[#ids + 1] = dep end
     end
   end
@@ -103,10 +118,10 @@ local drafts, landed, holders = {}, {}, {}
 -- A waiting job with dependencies, as those tell. Returns the refusal, if any.
 local function arrive(draft)
   local row, pending = draft.row, 0
-  for _, dep in ipairs(draft.deps) do
+  for i, dep in ipairs(draft.deps) do
     local below = landed[dep] and landed[dep].row or rows[dep]
     if not below then return { 'dependency', draft.id, dep } end
-    if below[STATUS] ~= 'd' then
+    if below[STATUS] ~= 'd' and not (draft.isTolerant[i] and final[below[STATUS]]) then
       pending = pending + 1
       if final[below[STATUS]] and not draft.cause then draft.cause = below[CAUSE] ~= '' and below[CAUSE] or dep end
     end
@@ -122,7 +137,7 @@ end
 
 local function land(draft)
   draft.row = draft.record == '' and newRow(draft.id, draft.s) or parseRow(draft.id, draft.record)
-  if not final[draft.row[STATUS]] and #draft.deps > 0 then
+  if not final[draft.row[STATUS]] and (#draft.deps > 0 or draft.row[STATUS] == 'b') then
     local refusal = arrive(draft)
     if refusal then return refusal end
   end
@@ -140,10 +155,12 @@ local function write(draft, seq)
   local row, kind, hex = draft.row, kindOf(draft.name), format('%011x', seq)
   row[SEQ], row[KINDNO] = hex, kind
   rows[draft.id], statics[draft.id] = row, draft.s
+  for name, text in gmatch(draft.records .. S, '([^\31]*)\31([^\31]*)\31') do setRecord(draft.id, name, text) end
   local state = row[STATUS]
   tally(state, kind, 1)
   if draft.cause then finish(row, 'f', now)
   elseif final[state] then
+    setWaits(row, '')
     keepUntil(row, tonumber(row[ENDEDAT]) + tonumber(row[KEEP]))
     if state ~= 'd' then call('ZADD', LOST, number(seq), refOf(row)) end
     isEnded = true
@@ -176,11 +193,12 @@ for i, draft in ipairs(drafts) do
   for j, dep in ipairs(draft.deps) do
     local row = dep ~= '' and rows[dep]
     -- A reference to nothing keeps the place of one that is gone.
-    below[j] = row and refOf(row) or '00000000000'
+    local mark = draft.isTolerant[j] and '~' or ''
+    below[j] = mark .. (row and refOf(row) or '00000000000')
     if row then
       if not above[dep] then graph[#graph + 1] = dep end
       above[dep] = above[dep] or {}
-      above[dep][#above[dep] + 1] = refs[i]
+      above[dep][#above[dep] + 1] = mark .. refs[i]
     end
   end
   if #below > 0 then edges[#edges + 1], edges[#edges + 2] = draft.id, concat(below, S) end

@@ -1,0 +1,126 @@
+// The calls that a running job submits: its children. They belong to its tree (`root`), and their ids are made of the parent's id and of
+// what is called, so that an attempt that runs again, after a crash or a retry, finds those it has submitted before instead of
+// submitting them once more: what is done is not done again, and what failed is retried.
+import { createHash } from "node:crypto";
+import type { Runtime } from "../core/runtime.ts";
+import { StoreError, UsageError } from "../core/errors.ts";
+import type { Executor } from "../pool/executor.ts";
+import type { CancelReceipt, Handle } from "../pool/future.ts";
+import { Future } from "../pool/future.ts";
+import type { ClaimedJob, NewJob } from "../store/job.ts";
+import type { Added, Store } from "../store/store.ts";
+import { isFinal } from "../task/state.ts";
+import type { Plan } from "./plan.ts";
+import type { Submission } from "./submitter.ts";
+import { Submitter } from "./submitter.ts";
+
+/** What a running job may submit. */
+export interface Children extends Pick<Executor, "submit" | "map" | "starmap"> {
+  /** Cancels those that have not ended. */
+  cancel(reason: string): Promise<unknown>;
+}
+
+/** Sends the children of all jobs of a program. */
+export class ChildSubmitter {
+  readonly #store: Store;
+  readonly #submitter: Submitter;
+
+  constructor(store: Store, runtime: Runtime) {
+    this.#store = store;
+    // Of its own: a batch with an id that is taken is refused as a whole.
+    this.#submitter = new Submitter(store, runtime);
+  }
+
+  /** Submits a plan made by `childPlan`. `hasPast`: an earlier attempt may have submitted it. */
+  submit(plan: Plan, hasPast: boolean): Submission {
+    if (hasPast) return { added: this.#find(plan), sent: true };
+    const submission = this.#submitter.submit(plan);
+    // An attempt that was lost and does not know it yet may have been earlier, by a hair.
+    const added = submission.added.catch((error: unknown) => {
+      if (error instanceof StoreError) return this.#find(plan);
+      throw error;
+    });
+    return { added, sent: false };
+  }
+
+  /** Adds what is not stored yet, and retries what has ended badly. */
+  async #find({ jobs, root }: Plan): Promise<Added> {
+    const stored = new Map((await this.#store.get(jobs.map(({ id }) => id))).map((job) => [job.id, job]));
+    const found = stored.get(root.id);
+    if (!found) return (await this.#store.add(withoutStored(jobs, stored), this.#store.now())).at(-1) as Added;
+    if (isFinal(found.state) && found.state !== "done") await this.#store.retry({ ids: [root.id] }, this.#store.now());
+    return { id: root.id, existing: null };
+  }
+}
+
+function withoutStored(jobs: readonly NewJob[], stored: ReadonlyMap<string, unknown>): readonly NewJob[] {
+  return jobs.filter(({ id }) => !stored.has(id));
+}
+
+/** Names the children of one attempt. */
+export class ChildNames {
+  readonly #parent: ClaimedJob;
+  readonly #times = new Map<string, number>();
+
+  constructor(parent: ClaimedJob) {
+    this.#parent = parent;
+  }
+
+  /** The same plan as a part of the parent's tree. */
+  plan({ jobs, root: called, onConflict, throttle, isShared }: Plan): Plan {
+    // The job it would get may belong to someone else's tree, and be no child at all.
+    if (throttle)
+      throw new UsageError(
+        `Task "${called.task}" has a "throttle" and is no child of a job. Submit it to hands of your own, or without: task.with({ throttle: undefined }).`,
+      );
+    const names = new Map<string, string>();
+    const { id: parent, root, trace } = this.#parent;
+    const renamed = jobs.map((job): NewJob => {
+      const id = this.#nameOf(job, names);
+      const dependsOn = job.dependsOn.map((each) => names.get(each) ?? each);
+      const tolerates = job.tolerates.map((each) => names.get(each) ?? each);
+      names.set(job.id, id);
+      return { ...job, id, dependsOn, tolerates, root, parent, trace: job.trace ?? trace };
+    });
+    return { jobs: renamed, root: renamed.at(-1) as NewJob, onConflict, throttle, isShared };
+  }
+
+  // Of one length however deep the tree is.
+  #nameOf({ task, args, dependsOn }: NewJob, names: ReadonlyMap<string, string>): string {
+    const called = JSON.stringify([task, args, dependsOn.map((id) => names.get(id) ?? id)]);
+    const times = (this.#times.get(called) ?? 0) + 1;
+    this.#times.set(called, times);
+    const digest = createHash("sha256").update(`${this.#parent.id} ${times} ${called}`).digest("base64url");
+    return `${this.#parent.root}.${digest.slice(0, 22)}`;
+  }
+}
+
+/** Given a promise that a task awaits, gives one that comes when the task may go on. */
+export type Awaited = <T>(promise: Promise<T>) => Promise<T>;
+
+/** A future of which is told when it is awaited. */
+export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  let isAwaited = false;
+  const handle: Handle = {
+    get id() {
+      return future.id;
+    },
+    get state() {
+      return future.state;
+    },
+    get progress() {
+      return future.progress;
+    },
+    get submitted() {
+      return future.submitted;
+    },
+    cancel: (reason): Promise<CancelReceipt> => future.cancel(reason),
+    observe: () => {
+      if (isAwaited) return;
+      isAwaited = true;
+      awaited(future).then(resolve, reject);
+    },
+  };
+  return new Future<T>((done, failed) => void promise.then(done, failed), handle);
+}

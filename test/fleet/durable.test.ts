@@ -1,0 +1,307 @@
+// Durable steps, sleeps, signals and undoing: what a task remembers over crashes, retries and days.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CancelledError, CodecError, connect, context, task, TimeoutError, UndoError, UsageError } from "../../src/index.ts";
+import type { Hands, WorkerEvent } from "../../src/index.ts";
+import { simulate } from "../../src/testing/index.ts";
+import { until } from "../fixtures/support.ts";
+
+const hour = 36e5;
+
+async function inMemory(run: (hands: Hands) => Promise<void>): Promise<void> {
+  await using hands = await connect("memory:");
+  await run(hands);
+}
+
+test("a step runs once, however often its task does", async () => {
+  const ran: string[] = [];
+  const order = task("durable.order", async (item: string) => {
+    const { step, attempt } = context();
+    const paid = await step("pay", () => ran.push(`pay ${item}`));
+    const sent = await step("send", async () => ({ item, at: new Date(paid) }));
+    if (attempt === 1) throw new Error("the first attempt fails");
+    await step("pay", () => ran.push("pay again"));
+    return sent;
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [order] });
+    const sent = await hands.submit(order.with({ retries: 1, backoff: { initial: 1 } }), "book");
+    assert.deepEqual(sent, { item: "book", at: new Date(1) });
+    assert.deepEqual(ran, ["pay book", "pay again"], "the second step of that name is another");
+  });
+});
+
+test("what a step gives is a copy, and must be something that can be stored", async () => {
+  class Money {
+    readonly amount = 5;
+  }
+  const given = task("durable.copy", async () => {
+    const { step } = context();
+    const list = [1, 2];
+    const copy = await step("list", () => list);
+    await assert.rejects(
+      step("money", () => new Money()),
+      CodecError,
+    );
+    await assert.rejects(
+      step("", () => 1),
+      UsageError,
+    );
+    return copy !== list;
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [given] });
+    assert.equal(await hands.submit(given), true);
+  });
+});
+
+test("a long sleep survives crashes of the workers and holds no slot", async () => {
+  const sleeper = task("durable.sleeper", async (n: number) => {
+    const { step, sleep } = context();
+    const before = await step("before", () => n);
+    await sleep("3h");
+    await sleep("10m");
+    return before + 1;
+  });
+  const hardy = sleeper.with({ crashes: 1000 });
+  const seed = Date.now() % 2 ** 31;
+  const { value, elapsedMs } = await simulate(seed, {
+    tasks: [hardy],
+    limit: "1d",
+    faults: { crash: 0.05 },
+    program: async (hands) => {
+      // Many more than there are slots: none of them holds one while it sleeps.
+      const futures = Array.from({ length: 40 }, (_, n) => hands.submit(hardy, n));
+      return Promise.all(futures);
+    },
+  });
+  assert.deepEqual(
+    value,
+    Array.from({ length: 40 }, (_, n) => n + 1),
+  );
+  assert.ok(elapsedMs >= 3 * hour && elapsedMs < 4 * hour, `seed ${seed}: ${elapsedMs} ms`);
+});
+
+test("a short sleep is spent in memory, and a time that has passed does not wait", async () => {
+  let runs = 0;
+  const nap = task("durable.nap", async () => {
+    runs += 1;
+    const { sleep } = context();
+    await sleep(20);
+    await sleep(new Date(0));
+    return runs;
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [nap] });
+    assert.equal(await hands.submit(nap), 1);
+  });
+});
+
+test("a job waits for a signal, sent before it asks or after it was suspended; each signal is given once", async () => {
+  let runs = 0;
+  const approval = task("durable.approval", async () => {
+    runs += 1;
+    const { waitFor } = context();
+    const first = await waitFor("approve");
+    const second = await waitFor("approve", { timeout: "1d" });
+    return [first, second];
+  });
+  await inMemory(async (hands) => {
+    const future = hands.submit(approval);
+    await hands.signal(future.id, "approve", { by: "ann" });
+    hands.work({ tasks: [approval] });
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await hands.signal(future.id, "other");
+    await hands.signal(future.id, "approve", { by: "bob" });
+    assert.deepEqual(await future, [{ by: "ann" }, { by: "bob" }]);
+    assert.ok(runs >= 2);
+    await assert.rejects(hands.signal(future.id, "approve"), UsageError);
+    await assert.rejects(hands.signal("nobody", "approve"), /no such job/);
+    await assert.rejects(
+      hands.signal(future.id, "x", () => 1),
+      CodecError,
+    );
+  });
+});
+
+test("a wait for a signal may end by its time", async () => {
+  const impatient = task("durable.impatient", async () => {
+    try {
+      await context().waitFor("never", { timeout: "2h" });
+    } catch (error) {
+      return error instanceof TimeoutError ? error.afterMs : 0;
+    }
+    return 0;
+  });
+  const { value, elapsedMs } = await simulate(7, {
+    tasks: [impatient],
+    limit: "1d",
+    program: (hands) => hands.submit(impatient),
+  });
+  assert.equal(value, 2 * hour);
+  assert.ok(elapsedMs >= 2 * hour);
+});
+
+test("a sleep beside a step that runs waits in memory until that has ended", async () => {
+  let runs = 0;
+  const both = task("durable.both", async () => {
+    runs += 1;
+    const { sleep, step, waitFor } = context();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    setImmediate(() => resolve("stepped"));
+    const [stepped, , signal] = await Promise.all([step("slow", () => promise), sleep("2s"), waitFor("go")]);
+    return [stepped, signal];
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [both] });
+    const future = hands.submit(both);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await hands.signal(future.id, "go", 1);
+    assert.deepEqual(await future, ["stepped", 1]);
+    assert.ok(runs >= 2);
+  });
+});
+
+function saga(done: string[], fails: () => boolean, name: string) {
+  return task(name, async () => {
+    const { step, sleep } = context();
+    const undo = (what: string) => (result: unknown) => void done.push(`undo ${what} ${String(result)}`);
+    await step("flight", () => done.push("flight") && "F1", { undo: undo("flight") });
+    await step("hotel", () => done.push("hotel") && "H1", { undo: undo("hotel") });
+    await step("mail", () => done.push("mail"));
+    if (fails()) throw new Error("the card was refused");
+    await sleep("1h");
+    return "booked";
+  });
+}
+
+test("steps are undone in reverse order when the job fails for good, and not while there are retries", async () => {
+  const done: string[] = [];
+  let left = 2;
+  const trip = saga(done, () => left-- > 0, "durable.trip");
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    await assert.rejects(hands.submit(trip.with({ retries: 1, backoff: { initial: 1 } })), /the card was refused/);
+    assert.deepEqual(done, ["flight", "hotel", "mail", "undo hotel H1", "undo flight F1"]);
+    const [job] = await hands.jobs({ states: ["failed"] });
+    assert.equal(job?.attempt, 2);
+    // A retry by hand does again what was undone, and only that.
+    const id = job?.id ?? "";
+    await hands.retry(id);
+    await until("it sleeps", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    assert.deepEqual(done.slice(5), ["flight", "hotel"]);
+  });
+});
+
+test("a suspended job that is cancelled undoes its steps", async () => {
+  const done: string[] = [];
+  const trip = saga(done, () => false, "durable.cancelled-trip");
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip);
+    await until("it sleeps", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await future.cancel("rain");
+    await assert.rejects(future, CancelledError);
+    assert.deepEqual(done, ["flight", "hotel", "mail", "undo hotel H1", "undo flight F1"]);
+  });
+});
+
+test("a running job that is cancelled undoes its steps", async () => {
+  const done: string[] = [];
+  const stuck = task("durable.stuck", async () => {
+    const { step, signal } = context();
+    await step("one", () => 1, { undo: (one) => void done.push(`undo ${one}`) });
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [stuck] });
+    const future = hands.submit(stuck);
+    await until("it runs", async () => (await hands.count({ states: ["running"] })) === 1);
+    await until("the step is recorded", async () => (await future.cancel("enough")).requested === 1);
+    await assert.rejects(future, CancelledError);
+    assert.deepEqual(done, ["undo 1"]);
+  });
+});
+
+test("a step that cannot be undone is told of", async () => {
+  const bad = task("durable.bad", async () => {
+    const { step } = context();
+    const undo = (): never => {
+      throw new Error("no way back");
+    };
+    await step("a", () => 1, { undo: () => undefined });
+    await step("b", () => 1, { undo });
+    throw new Error("why");
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [bad] });
+    const error: unknown = await hands.submit(bad).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof UndoError);
+    assert.deepEqual(error.steps, ["b"]);
+    assert.match(error.message, /"b": no way back.*why/);
+    assert.equal((error.cause as Error).message, "why");
+  });
+});
+
+test("with workers that crash, every step of every saga is undone exactly as often as it counts", async () => {
+  const seed = Date.now() % 2 ** 31;
+  const state = new Map<string, number>();
+  const add = (key: string, by: number): void => void state.set(key, (state.get(key) ?? 0) + by);
+  const trip = task("durable.crashing-trip", async (n: number) => {
+    const { step, sleep } = context();
+    for (const name of ["a", "b", "c"]) {
+      // What is done twice because a crash came before it was recorded is done for the same key: effects are at least once.
+      await step(name, () => state.set(`${n} ${name}`, 1) && name, { undo: () => void state.set(`${n} ${name}`, 0) });
+      await sleep("10m", { name });
+    }
+    add(`end ${n}`, 1);
+    if (n % 2 === 0) throw new Error("refused");
+  });
+  const crashing = trip.with({ crashes: 1000 });
+  await simulate(seed, {
+    tasks: [crashing],
+    limit: "2d",
+    faults: { crash: 0.05, stall: 0.02 },
+    program: async (hands) => {
+      const futures = Array.from({ length: 20 }, (_, n) => hands.submit(crashing, n));
+      const settled = await Promise.allSettled(futures);
+      for (const [n, { status }] of settled.entries()) {
+        assert.equal(status, n % 2 === 0 ? "rejected" : "fulfilled", `seed ${seed}`);
+        for (const name of ["a", "b", "c"]) assert.equal(state.get(`${n} ${name}`), n % 2, `seed ${seed}: ${n} ${name}`);
+      }
+    },
+  });
+});
+
+test("a changed program is met by the names of its steps, and what it lacks is told", async () => {
+  const events: WorkerEvent[] = [];
+  const ran: string[] = [];
+  const version = (names: readonly string[]) =>
+    task(`durable.changed`, async () => {
+      const { step, waitFor } = context();
+      for (const name of names) await step(name, () => ran.push(name));
+      return waitFor("go");
+    });
+  const [old, renewed] = [version(["a", "b", "c"]), version(["x", "c", "a"])];
+  await inMemory(async (hands) => {
+    const first = hands.work({ tasks: [old] });
+    const future = hands.submit(old);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await first.stop();
+    hands.work({ tasks: [renewed], report: (event) => void events.push(event) });
+    await hands.signal(future.id, "go", "end");
+    assert.equal(await future, "end");
+    assert.deepEqual(ran, ["a", "b", "c", "x"]);
+    const changed = events.find(({ kind }) => kind === "steps-changed");
+    assert.deepEqual(changed, {
+      kind: "steps-changed",
+      id: future.id,
+      task: "durable.changed",
+      gone: ["b"],
+      fresh: ["x", "wait go"],
+    });
+  });
+});
