@@ -4,13 +4,16 @@ import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Input, Outcome } from "../store/job.ts";
+import { companionOf } from "../task/batch.ts";
 import { decode, encode } from "../task/codec.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
+import { BatchAttempt, withoutJob } from "./batch-attempt.ts";
 import type { Awaited, Children } from "./children.ts";
 import { errorOf } from "./ending.ts";
+import { Gathering } from "./gathering.ts";
 import type { Journal } from "./journal.ts";
 import { isLastAttempt, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
@@ -21,6 +24,8 @@ import type { WorkerEvent } from "./worker-event.ts";
 import type { WorkerPools } from "./worker-pools.ts";
 
 const turnMs = 5;
+/** How many batches of a task there are at a time on the event loop: one runs while the next is gathered. */
+const loopBatches = 2;
 
 interface Running {
   readonly job: ClaimedJob;
@@ -65,7 +70,9 @@ export interface AttemptsHost {
 export class Attempts {
   readonly slots: readonly Slots[];
   readonly #host: AttemptsHost;
-  readonly #slotsOf = new Map<Place, Slots>();
+  /** By the task. */
+  readonly #slotsOf = new Map<string, Slots>();
+  readonly #gathering: Gathering;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
   readonly #progress = new Map<string, readonly [id: string, fence: number, text: string]>();
@@ -81,9 +88,24 @@ export class Attempts {
     for (const place of ["thread", "process", "loop"] as const) {
       const tasks = definitions.filter(({ policy }) => policy.on === place);
       const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      if (tasks.length > 0) this.#slotsOf.set(place, new Slots(place, tasks, capacity, host.runtime.elapsed()));
+      this.#addSlots(
+        place,
+        tasks.filter(({ many }) => !many),
+        capacity,
+      );
+      // A batch takes one of the worker's turns, and many of its jobs.
+      const batches = place === "loop" ? loopBatches : capacity;
+      for (const task of tasks.filter(({ many }) => many))
+        this.#addSlots(place, [task], batches * (task.policy.batch?.size ?? 1));
     }
-    this.slots = [...this.#slotsOf.values()];
+    this.slots = [...new Set(this.#slotsOf.values())];
+    this.#gathering = new Gathering(host.runtime, (definition, batch, slots) => this.#beginBatch(definition, batch, slots));
+  }
+
+  #addSlots(place: Place, tasks: readonly Definition[], capacity: number): void {
+    if (tasks.length === 0) return;
+    const slots = new Slots(place, tasks, capacity, this.#host.runtime.elapsed());
+    for (const { name } of tasks) this.#slotsOf.set(name, slots);
   }
 
   /** How many attempts run. */
@@ -98,13 +120,13 @@ export class Attempts {
 
   /** What runs or waits here. */
   claims(): Claim[] {
-    return [...this.#running.values()].map(({ job }): Claim => job).concat(this.slots.flatMap((slots) => slots.claims()));
+    const held = this.slots.flatMap((slots) => slots.claims());
+    return [...this.#running.values()].map(({ job }): Claim => job).concat(held, this.#gathering.claims());
   }
 
   /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
   hold(job: ClaimedJob, inputs: readonly Input[]): void {
-    const place = this.#host.tasks.get(job.task)?.policy.on ?? "loop";
-    this.#slotsOf.get(place)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
+    this.#slotsOf.get(job.task)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
   }
 
   /** Starts held jobs, and gives the loop back every few ms: many short jobs hold up neither I/O nor the commit of their outcomes. */
@@ -121,7 +143,7 @@ export class Attempts {
 
   /** Takes out those not started that `which` selects. */
   drop(which: (held: Held) => boolean): ClaimedJob[] {
-    return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
+    return [...this.slots.flatMap((slots) => slots.drop(which)), ...this.#gathering.drop(which)].map(({ job }) => job);
   }
 
   /** Jobs that have begun to wait, or to work again, since this was last asked. */
@@ -182,8 +204,7 @@ export class Attempts {
     });
   }
 
-  #begin({ job, inputs }: Held, slots: Slots): void {
-    const definition = this.#host.tasks.get(job.task) as Definition;
+  #runningOf(definition: Definition, job: ClaimedJob, slots: Slots): Running {
     const running: Running = {
       job,
       slots,
@@ -198,9 +219,18 @@ export class Attempts {
       isOver: false,
     };
     this.#running.set(job.id, running);
+    return running;
+  }
+
+  #begin(held: Held, slots: Slots): void {
+    const { job, inputs } = held;
+    const definition = this.#host.tasks.get(job.task) as Definition;
+    // One that was with a worker that died might be the reason: it is alone.
+    if (definition.many && job.crashes === 0) return this.#gathering.add(definition, held, slots);
+    const running = this.#runningOf(definition, job, slots);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const results = inputs.map((input) => (typeof input === "string" ? decode(input) : errorOf(input)));
+      const results = resultsOf(inputs);
       // Threads and processes read the stored text themselves, unless results have to be filled in.
       if (slots.place !== "loop" && results.length === 0) {
         running.attempt = this.#host.pools.start(slots.place, definition, job.args, this.#optionsOf(running), end);
@@ -215,12 +245,64 @@ export class Attempts {
     }
   }
 
+  /** Starts several jobs as one; each has its own end. */
+  #beginBatch(definition: Definition, batch: readonly Held[], slots: Slots): void {
+    const members: Running[] = [];
+    const texts: string[] = [];
+    for (const { job, inputs } of batch) {
+      const running = this.#runningOf(definition, job, slots);
+      try {
+        texts.push(
+          inputs.length === 0
+            ? job.args
+            : encode(checkInput(definition, decode(job.args, resultsOf(inputs)) as unknown[]), "args"),
+        );
+        members.push(running);
+      } catch (error) {
+        this.#end(running, { kind: "failed", error });
+      }
+    }
+    const [first] = members;
+    if (!first) return;
+    const together = new BatchAttempt(members.map((running) => (ended) => this.#end(running, ended)));
+    for (const [place, running] of members.entries()) running.attempt = together.member(place);
+    const end = (ended: AttemptEnd): void => together.end(ended);
+    const options = this.#batchOptions(first, members);
+    const companion = companionOf(definition);
+    try {
+      if (slots.place !== "loop") {
+        together.attempt = this.#host.pools.start(slots.place, companion, [texts], options, end);
+        return;
+      }
+      const attempt = new LoopAttempt(companion, options, end);
+      together.attempt = attempt;
+      this.#onLoop(definition, () => attempt.start(companion, [texts]));
+    } catch (error) {
+      end({ kind: "failed", error });
+    }
+  }
+
+  /** The batch has the id and the attempt of its first job, the shortest of the time-outs, and tells all of its progress. */
+  #batchOptions(first: Running, members: readonly Running[]): AttemptOptions {
+    const { id, attempt, graceMs, runtime, log } = this.#optionsOf(first);
+    const limits = members.flatMap(({ policy }) => policy.timeoutMs ?? []);
+    const timeoutMs = limits.length === 0 ? undefined : Math.min(...limits);
+    const progress: AttemptOptions["progress"] = (fraction, note) => {
+      for (const each of members) if (!each.isOver) this.#optionsOf(each).progress(fraction, note);
+    };
+    return Object.assign(withoutJob(first.job.task), { id, attempt, timeoutMs, graceMs, runtime, progress, log });
+  }
+
+  #onLoop({ name }: Definition, start: () => void): void {
+    this.#host.onLoop(this.#numbers.get(name) ?? -1);
+    start();
+    this.#host.onLoop(-1);
+  }
+
   #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
     const attempt = new LoopAttempt(running.definition, this.#optionsOf(running), end);
     running.attempt = attempt;
-    this.#host.onLoop(this.#numbers.get(running.job.task) ?? -1);
-    attempt.start(running.definition, args);
-    this.#host.onLoop(-1);
+    this.#onLoop(running.definition, () => attempt.start(running.definition, args));
   }
 
   #childrenOf(running: Running): Children {
@@ -320,4 +402,8 @@ export class Attempts {
     const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: this.#host.now(), random: runtime.random() };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }
+}
+
+function resultsOf(inputs: readonly Input[]): unknown[] {
+  return inputs.map((input) => (typeof input === "string" ? decode(input) : errorOf(input)));
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
+import { companionOf, ownerOf } from "./batch.ts";
 import type { Definition } from "./task.ts";
 import { definedTasks } from "./task.ts";
 
@@ -58,9 +59,17 @@ async function importModule(module: string): Promise<void> {
   await import(`data:text/javascript,${encodeURIComponent(`import ${JSON.stringify(module)};`)}`);
 }
 
+/** A task defined here, or the companion of one that does many calls at once. */
+function find(name: string): Definition | undefined {
+  const owner = ownerOf(name);
+  if (owner === undefined) return definedTasks().get(name);
+  const definition = definedTasks().get(owner);
+  return definition?.many && companionOf(definition);
+}
+
 /** Imports `module` in this worker and returns the task's definition. Rejects with {@link UsageError} when it is not there. */
 export async function loadTask(module: string, name: string): Promise<Definition> {
-  const known = definedTasks().get(name);
+  const known = find(name);
   if (known) return known;
   try {
     await importModule(module);
@@ -69,7 +78,7 @@ export async function loadTask(module: string, name: string): Promise<Definition
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`Task "${name}" cannot be loaded: importing ${showModule(module)} failed: ${why}`, { cause: error });
   }
-  const found = definedTasks().get(name);
+  const found = find(name);
   if (found) return found;
   const others = definedTasks().size === 0 ? "It defines no task at all." : didYouMean(name, definedTasks().keys());
   throw new UsageError(

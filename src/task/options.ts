@@ -36,6 +36,14 @@ export interface Unique<Args extends readonly unknown[] = readonly unknown[]> {
   readonly onConflict?: "existing" | "reject";
 }
 
+/** How calls are gathered to be run together. */
+export interface Batch {
+  /** How many at most: a whole number from 1 to 10000. */
+  readonly size: number;
+  /** How long the first of a batch waits for others, at most a minute; a full batch does not wait. Default `"10ms"`. */
+  readonly wait?: Duration;
+}
+
 /** Options of a task. All optional; durations are ms or texts such as `"30s"`. */
 export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[], Result = unknown> {
   /** Where a fleet worker runs it. CPU-bound work says `"thread"`. Default `"loop"`. A pool runs every task its own way; so that a worker knows before it claims, its own definition holds, not `.with()` at submit. */
@@ -76,6 +84,8 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
    * other calls. Costs a round trip more at each submit. Fleet only: a pool refuses the task.
    */
   readonly throttle?: Throttle<Args> | undefined;
+  /** How many calls are run together, and how long they wait for each other. Only for what `batchTask()` defines. */
+  readonly batch?: Batch;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
   readonly keep?: Duration;
   /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
@@ -103,6 +113,7 @@ export interface Policy {
   readonly limits: readonly Limit[];
   /** 0: none. */
   readonly throttleMs: number;
+  readonly batch: { readonly size: number; readonly waitMs: number } | undefined;
 }
 
 const known = [
@@ -122,6 +133,7 @@ const known = [
   "rate",
   "fair",
   "throttle",
+  "batch",
   "keep",
   "input",
   "output",
@@ -173,6 +185,19 @@ function resolveBackoff(backoff: Backoff | undefined, where: string): Policy["ba
     maxMs: checkMs(backoff.max ?? defaultBackoff.maxMs, `${where} backoff.max`),
     jitter: checkNumber(backoff.jitter ?? defaultBackoff.jitter, `${where} backoff.jitter`, 0, 1),
   };
+}
+
+const longestBatchMs = 60_000;
+
+function resolveBatch(batch: Batch | undefined, where: string): Policy["batch"] {
+  if (batch === undefined) return undefined;
+  checkOptions(batch ?? null, ["size", "wait"], where);
+  const size = checkInteger(batch.size, `${where}.size`, 1, 10_000);
+  const waitMs = checkMs(batch.wait ?? "10ms", `${where}.wait`);
+  if (waitMs <= longestBatchMs) return { size, waitMs };
+  throw new UsageError(
+    `${where}.wait is at most a minute, found ${show(batch.wait)}: a worker has the jobs meanwhile. Submit less often, with more in each input.`,
+  );
 }
 
 function resolveAt(options: TaskOptions<never>, where: string): number | undefined {
@@ -238,6 +263,7 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     at: resolveAt(options, where),
     keepMs,
     limits: resolveLimits(options, where),
+    batch: resolveBatch(options.batch, `${where} batch`),
     throttleMs: checkThrottle(options.throttle, keepMs, `${where} throttle`),
   };
 }
