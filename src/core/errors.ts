@@ -61,6 +61,16 @@ export class UndoError extends ManyhandsError {
   }
 }
 
+/** How an attempt that is suspended comes out of a thread or process. Internal: nobody gets to see it. */
+export class SuspendedError extends ManyhandsError {
+  readonly suspension: { readonly dueAt: number | null; readonly seen: number; readonly waits: string };
+
+  constructor(suspension: SuspendedError["suspension"]) {
+    super("SUSPENDED", "The attempt is suspended and goes on later.");
+    this.suspension = suspension;
+  }
+}
+
 /** The job was not started within its `expires`. */
 export class ExpiredError extends ManyhandsError {
   constructor(message: string) {

@@ -354,8 +354,8 @@ export class Attempts {
       task: job.task,
       runtime,
       now: () => this.#host.now(),
-      hasPast: job.fence > 1,
-      read: (prefix) => journal.read(job, prefix),
+      // Nobody ran the job before its first claim: no step can be recorded.
+      read: (prefix) => (job.fence === 1 && prefix === "step/" ? Promise.resolve([]) : journal.read(job, prefix)),
       write: (changes) => journal.write(job, changes),
       isHeld: () => running.awaited > 0,
       cancelled: () => this.#cancelled(running),

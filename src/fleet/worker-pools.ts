@@ -1,8 +1,9 @@
 // The pools of a worker, for tasks with `on: "thread"` and `on: "process"`. They are made when the first such task comes. A job's
 // arguments go to the thread or process as the text in which they are stored, and its result comes back as such: the worker's
 // own event loop neither reads nor writes them.
-import { ClosedError, WorkerDiedError } from "../core/errors.ts";
+import { ClosedError, SuspendedError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
+import type { Answerer } from "../pool/asked.ts";
 import { resolveSize } from "../pool/options.ts";
 import type { Pool } from "../pool/pool.ts";
 import { runAttempt } from "../pool/pool.ts";
@@ -18,8 +19,25 @@ type PoolPlace = "thread" | "process";
 const retracted = new ClosedError("The task had not begun and was taken back.");
 
 function endOf(error: unknown): AttemptEnd {
+  if (error instanceof SuspendedError) return { kind: "suspended", suspension: error.suspension };
   if (error === retracted) return { kind: "retracted" };
   return { kind: error instanceof WorkerDiedError ? "crashed" : "failed", error };
+}
+
+/** How a job's worker answers what its task asks from a thread or process. */
+function answererOf(options: AttemptOptions): Answerer {
+  const durable = (): AttemptOptions["durable"] => options.durable;
+  return {
+    isDurable: true,
+    now: () => durable().now(),
+    read: (prefix) => durable().read(prefix),
+    write: (changes) => durable().write(changes),
+    isLast: (error) => durable().isLast(error),
+    undoing: () => undefined,
+    changed: (gone, fresh) => durable().changed(gone, fresh),
+    cancelled: () => durable().cancelled(),
+    submit: (call) => options.children.submit(call),
+  };
 }
 
 /** The threads and processes of one worker. */
@@ -53,7 +71,7 @@ export class WorkerPools {
     end: (end: AttemptEnd) => void,
   ): Attempt {
     const { id, attempt, timeoutMs, progress, log } = options;
-    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log };
+    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log, answerer: answererOf(options) };
     const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
     running.result.then(
       (result) => end({ kind: "encoded", result: result as string }),

@@ -13,7 +13,10 @@ import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
-import { decodeThrown } from "../task/thrown.ts";
+import { decodeThrown, encodeThrown } from "../task/thrown.ts";
+import { decode, encode } from "../task/codec.ts";
+import type { Answerer } from "./asked.ts";
+import { poolAnswerer, Questions } from "./asked.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Noun } from "./endings.ts";
 import { cancelled, died, expired, importsDie, importTimedOut, spent, startsDie, timedOut } from "./endings.ts";
@@ -28,8 +31,8 @@ import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
-import type { LogMessage, ProgressMessage } from "./wire.ts";
-import { log } from "./wire.ts";
+import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage } from "./wire.ts";
+import { answer, log } from "./wire.ts";
 
 /** How often in a row workers may die importing a module until every call of its tasks fails. */
 const mostImportDeaths = 3;
@@ -71,10 +74,13 @@ export class Engine implements LaneHost {
   #entryCount = 0;
   #live = 0;
   /** Running tasks of this very pool that have started calls in it, with how many: they wait, and must not take up the room. */
-  readonly #parents = new Map<Context, number>();
+  readonly #parents = new Map<Context | Entry, number>();
   #onIdle: (() => void) | undefined;
+  readonly #answerer: Answerer;
 
-  constructor(crew: Crew, runtime: Runtime, graceMs: number) {
+  /** `submit` is the pool's own, for the children of its tasks. */
+  constructor(crew: Crew, runtime: Runtime, graceMs: number, submit: Answerer["submit"]) {
+    this.#answerer = poolAnswerer(runtime, submit);
     this.crew = crew;
     this.runtime = runtime;
     this.graceMs = graceMs;
@@ -139,7 +145,7 @@ export class Engine implements LaneHost {
     this.#live += 1;
     if (parent) {
       entry.extra.parent = parent;
-      this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+      this.#join(parent);
     }
     const { expiresMs } = entry.definition.policy;
     if (expiresMs === undefined || entry.terms) return;
@@ -252,7 +258,11 @@ export class Engine implements LaneHost {
     });
   }
 
-  #leave(parent: Context): void {
+  #join(parent: Context | Entry): void {
+    this.#parents.set(parent, (this.#parents.get(parent) ?? 0) + 1);
+  }
+
+  #leave(parent: Context | Entry): void {
     const left = (this.#parents.get(parent) ?? 1) - 1;
     if (left > 0) this.#parents.set(parent, left);
     else this.#parents.delete(parent);
@@ -409,6 +419,24 @@ export class Engine implements LaneHost {
     const [, , , fraction, note] = message;
     entry.extra.progress = { fraction, note };
     entry.terms?.onProgress?.(fraction, note);
+  }
+
+  asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
+    const questions = (entry.extra.questions ??= new Questions(entry.terms?.answerer ?? this.#answerer));
+    // What is being undone is not cut off half-way.
+    if (what === "undoing") entry.wish?.grace?.cancel();
+    if (what === "await") {
+      // Meanwhile it does not take up the room.
+      this.#join(entry);
+      this.#dispatcher.wake();
+    }
+    questions
+      .answer(what, decode(text) as unknown[])
+      .then((value) => tell([answer, no, true, encode(value, "answer")]))
+      .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
+      .finally(() => {
+        if (what === "await") this.#leave(entry);
+      });
   }
 
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void {

@@ -5,6 +5,7 @@
 //                                     ▲  (no wait: at once)          │     │
 //                                     └──── retry, after a wait ─────┘     └─ taken back, or the worker died: ready again
 //   from every state but the last ones ──► cancelled;  before the first start ──► expired
+import type { Answerer, Questions } from "./asked.ts";
 import type { Timer } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import type { FinalState, JobState } from "../task/state.ts";
@@ -38,6 +39,8 @@ export interface AttemptTerms {
   readonly asText: boolean;
   readonly onProgress: ((fraction: number, note: string | undefined) => void) | undefined;
   readonly onLog: ((message: string) => void) | undefined;
+  /** Answers what the task asks; else the pool does. */
+  readonly answerer: Answerer | undefined;
 }
 
 /** True for a wish that holds only as long as the entry has not begun. */
@@ -57,6 +60,7 @@ class Extra {
   expiry: Timer | undefined = undefined;
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
+  questions: Questions | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;

@@ -15,8 +15,8 @@ import { valueFrom, widthOf } from "./flat.ts";
 import type { PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
-import type { LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
-import { abort, at, log } from "./wire.ts";
+import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
+import { abort, ask, at, log } from "./wire.ts";
 
 /** What a lane tells the pool. */
 export interface LaneHost {
@@ -36,6 +36,8 @@ export interface LaneHost {
   /** The worker has imported a module that starts work of its own. */
   unguarded(entries: readonly Entry[], error: unknown): void;
   report(entry: Entry, message: LogMessage | ProgressMessage): void;
+  /** A running entry asks something; the answer goes to its worker. */
+  asked(entry: Entry, message: AskMessage, tell: (message: AnswerMessage) => void): void;
   /** The lane is dead. `failedToStart`: of itself, before it had done anything. `wasIdle`: of itself, between two tasks. */
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void;
 }
@@ -204,9 +206,11 @@ export class Lane implements Keeper, LinkEvents {
     this.#host.hasRoom(this, false);
   }
 
-  report(message: LogMessage | ProgressMessage): void {
+  report(message: LogMessage | ProgressMessage | AskMessage): void {
     const entry = this.#batchIn(message[1])?.entries[message[2]];
-    if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
+    if (message[0] === ask) {
+      if (entry?.batch) this.#host.asked(entry, message, (told) => this.#link.answer(told));
+    } else if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
   }
 
   seen(slot: number, index: number): void {

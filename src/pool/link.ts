@@ -4,7 +4,15 @@
 // What a link guarantees: outcomes arrive in the order in which they were sent; `died` is called exactly once, after every
 // outcome that could still be received, and nothing is called after it.
 import type { DeathReason } from "../core/errors.ts";
-import type { AbortMessage, GiveMessage, LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
+import type {
+  AbortMessage,
+  AnswerMessage,
+  AskMessage,
+  GiveMessage,
+  LogMessage,
+  ProgressMessage,
+  ResultsMessage,
+} from "./wire.ts";
 
 /** Where a worker stands in a batch. */
 export interface Place {
@@ -35,7 +43,7 @@ export interface LinkEvents {
   /** The worker has started. */
   ready(): void;
   results(message: ResultsMessage): void;
-  report(message: LogMessage | ProgressMessage): void;
+  report(message: LogMessage | ProgressMessage | AskMessage): void;
   /** An element has been seen running, by a link that cannot look at any time. */
   seen(slot: number, index: number): void;
   /** The worker imported a module that starts work of its own: it must be given up, and its calls fail with this. */
@@ -58,6 +66,8 @@ export interface Link {
   poll?(): void;
   /** Aborts the signal of an element, if it is the one running. */
   abort(message: AbortMessage): void;
+  /** Answers a question of a running element. */
+  answer(message: AnswerMessage): void;
   /** Asks an idle worker to end itself. */
   end(): void;
   /** Ends the worker now, whatever it does; `died` follows when it has ended. */

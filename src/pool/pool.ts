@@ -14,6 +14,7 @@ import { currentContext } from "../task/context.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import type { AnyTask, Definition, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
+import type { Answerer } from "./asked.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
 import type { AttemptTerms } from "./entry.ts";
@@ -54,7 +55,8 @@ export abstract class Pool implements Executor {
 
   constructor(kind: string, crew: Crew, options: PoolOptions) {
     this.#kind = kind;
-    this.#engine = new Engine(crew, options.runtime ?? systemRuntime, toMs(options.grace ?? "2s", `${kind} grace`));
+    const graceMs = toMs(options.grace ?? "2s", `${kind} grace`);
+    this.#engine = new Engine(crew, options.runtime ?? systemRuntime, graceMs, (asked) => this.submit(asked));
   }
 
   /** How many tasks it runs at a time, at most. */
@@ -179,6 +181,8 @@ export interface AttemptOptions {
   readonly onProgress?: (fraction: number, note: string | undefined) => void;
   /** Told each line of `context().log()`. Default: standard error. */
   readonly onLog?: (message: string) => void;
+  /** Answers what the task asks about its steps and children. Default: the pool. */
+  readonly answerer?: Answerer;
 }
 
 /** An attempt under way. */
@@ -202,8 +206,8 @@ export function runAttempt(
   options: AttemptOptions,
 ): RunningAttempt {
   const engine = engineOf(pool);
-  const { id, timeoutMs, asText = false, onProgress, onLog } = options;
-  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog };
+  const { id, timeoutMs, asText = false, onProgress, onLog, answerer } = options;
+  const terms: AttemptTerms = { id, timeoutMs, asText, onProgress, onLog, answerer };
   const entry = new Submitted(engine, definitionOf(task));
   entry.extra.terms = terms;
   entry.attempt = options.attempt;

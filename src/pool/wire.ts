@@ -24,6 +24,7 @@ export type Introduction = readonly [number: number, name: string, module: strin
 export const give = 0;
 export const abort = 1;
 export const end = 2;
+export const answer = 3;
 
 /** Elements to run. */
 export type GiveMessage = readonly [
@@ -48,13 +49,17 @@ export type AbortMessage = readonly [op: typeof abort, slot: number, index: numb
 /** Asks the worker to end itself. */
 export type EndMessage = readonly [op: typeof end];
 
-export type ToWorker = GiveMessage | AbortMessage | EndMessage;
+/** Answers a question: the encoded value, or the encoded error. */
+export type AnswerMessage = readonly [op: typeof answer, no: number, ok: boolean, text: string];
+
+export type ToWorker = GiveMessage | AbortMessage | AnswerMessage | EndMessage;
 
 export const hello = 0;
 export const results = 1;
 export const log = 2;
 export const progress = 3;
 export const unguarded = 4;
+export const ask = 5;
 
 /** The worker is ready. `clock` is its monotonic clock. */
 export type HelloMessage = readonly [op: typeof hello, clock: number];
@@ -85,7 +90,13 @@ export type ProgressMessage = readonly [
   note: string | undefined,
 ];
 
+/** A running element asks the pool, or whoever it runs the element for; `text` is encoded. */
+export type AskMessage = readonly [op: typeof ask, slot: number, index: number, no: number, what: Question, text: string];
+
+/** What a running task asks: see `asked.ts`. */
+export type Question = "read" | "write" | "last" | "undoing" | "cancelled" | "changed" | "submit" | "await" | "cancel";
+
 /** The worker imported a module that starts work of its own; the encoded error. */
 export type UnguardedMessage = readonly [op: typeof unguarded, error: string];
 
-export type FromWorker = HelloMessage | ResultsMessage | LogMessage | ProgressMessage | UnguardedMessage;
+export type FromWorker = HelloMessage | ResultsMessage | LogMessage | ProgressMessage | AskMessage | UnguardedMessage;

@@ -40,21 +40,19 @@ export interface DurableHost {
   readonly id: string;
   readonly task: string;
   readonly runtime: Runtime;
-  /** The clock by which due times go. */
+  /** The clock by which due times go; asked after the first `read`. */
   now(): number;
-  /** False when nobody ran this job before: there are no records of steps. */
-  readonly hasPast: boolean;
   read(prefix: string): Promise<readonly JournalRecord[]>;
   /** Writes and deletes (null) records, all or none; false when the attempt is not the job's any more. */
   write(records: readonly Change[]): Promise<boolean>;
-  /** Ends the attempt, to go on later. Where that cannot be (a pool), undefined: waits are spent in memory. */
+  /** Ends the attempt, to go on later. Where that cannot be (a pool), undefined: waits are spent in memory. Asked after the first `read`. */
   readonly suspend: ((suspension: Suspension) => void) | undefined;
   /** True while something else keeps the attempt in memory: it awaits a child. */
   isHeld(): boolean;
   /** The job was cancelled while it was suspended. */
   cancelled(error: CancelledError): void;
   /** True when an attempt that ends with this error is the job's last. */
-  isLast(error: unknown): boolean;
+  isLast(error: unknown): boolean | Promise<boolean>;
   /** Steps are undone: whoever stops attempts that take too long waits. */
   undoing(): void;
   /** A changed program: steps that are recorded and were not met, and those that were not recorded. */
@@ -187,7 +185,8 @@ export class Durable {
     this.#isOver = true;
     for (const { timer } of this.#waits) timer?.cancel();
     const why = this.#ended ? this.#ended.error : error;
-    if (this.#undos.length === 0 || !(this.#mustUndo || this.#host.isLast(why))) return { error: why, isLast: this.#mustUndo };
+    const isLast = this.#undos.length > 0 && (this.#mustUndo || (await this.#host.isLast(why)));
+    if (!isLast) return { error: why, isLast: this.#mustUndo };
     this.#host.undoing();
     // Whoever takes over after a crash must not go forward any more.
     if (!(await this.#host.write([[undoingRecord, encodeThrown(why)]]))) return never;
@@ -235,7 +234,7 @@ export class Durable {
   /** What is recorded of a step, if anything is. */
   async #recall(name: string): Promise<string | undefined> {
     this.#met.add(name);
-    return this.#host.hasPast || this.#journal ? (await this.#load()).get(name) : undefined;
+    return (await this.#load()).get(name);
   }
 
   #load(): Promise<Map<string, string>> {
@@ -244,7 +243,6 @@ export class Durable {
   }
 
   async #read(): Promise<Map<string, string>> {
-    if (!this.#host.hasPast) return new Map();
     const [steps, cancels] = await Promise.all([this.#host.read("step/"), this.#host.read("signal/cancel")]);
     const cancel = cancels.find(({ name }) => name === "signal/cancel");
     const journal = new Map(steps.map(({ name, text }) => [decodeURIComponent(name.slice("step/".length)), text] as const));

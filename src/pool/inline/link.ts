@@ -6,8 +6,8 @@ import { claimBytes, Claims } from "../claims.ts";
 import type { Executor } from "../executor.ts";
 import type { Link, LinkEvents, OpenLink, Place } from "../link.ts";
 import { copy, structured } from "../payload.ts";
-import type { AbortMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
-import { at, log, progress } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ResultsMessage } from "../wire.ts";
+import { ask, at, log, progress } from "../wire.ts";
 import type { RunnerPort } from "../worker/port.ts";
 import { Runner } from "../worker/runner.ts";
 import { Turn } from "../worker/turn.ts";
@@ -63,6 +63,10 @@ class InlineLink implements Link, RunnerPort {
     this.#runner.receive(message);
   }
 
+  answer(message: AnswerMessage): void {
+    queueMicrotask(() => this.#runner.receive(message));
+  }
+
   end(): void {
     this.kill();
   }
@@ -90,7 +94,7 @@ class InlineLink implements Link, RunnerPort {
   }
 
   report(message: FromWorker): void {
-    if (message[0] === log || message[0] === progress) this.#tell(() => this.#events.report(message));
+    if (message[0] === log || message[0] === progress || message[0] === ask) this.#tell(() => this.#events.report(message));
   }
 
   #tell(event: () => void): void {

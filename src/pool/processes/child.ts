@@ -8,7 +8,7 @@ import { systemRuntime } from "../../core/runtime.ts";
 import { becomeWorker } from "../../task/load.ts";
 import { encodeThrown } from "../../task/thrown.ts";
 import { Claims } from "../claims.ts";
-import type { AbortMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
 import { end, hello, results, unguarded } from "../wire.ts";
 import { Linger } from "../worker/linger.ts";
 import { Runner } from "../worker/runner.ts";
@@ -59,7 +59,7 @@ function lastWords(): void {
 
 startRelay();
 if (title !== "") process.title = title;
-function read(bytes: ArrayBuffer): GiveMessage | AbortMessage {
+function read(bytes: ArrayBuffer): GiveMessage | AbortMessage | AnswerMessage {
   const message = deserialize(new Uint8Array(bytes)) as ToWorker;
   if (message[0] === end) process.exit(0);
   return message;

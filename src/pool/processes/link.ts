@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import type { Runtime } from "../../core/runtime.ts";
 import { decodeThrown } from "../../task/thrown.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "../link.ts";
-import type { AbortMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
-import { end, hello, log, progress, results, unguarded } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
+import { ask, end, hello, log, progress, results, unguarded } from "../wire.ts";
 import { exitFrame, FrameReader, giveFrame, headerOf, messageFrame, seenFrame, takeFrame, takenFrame } from "./frames.ts";
 import type { Header } from "./frames.ts";
 import { deserialize, serialize } from "./serialize.ts";
@@ -77,6 +77,10 @@ class ProcessLink implements Link {
     this.#write({ op: messageFrame }, message);
   }
 
+  answer(message: AnswerMessage): void {
+    this.#write({ op: messageFrame }, message);
+  }
+
   end(): void {
     this.#write({ op: messageFrame }, [end]);
   }
@@ -124,6 +128,7 @@ class ProcessLink implements Link {
         return this.#events.results(message);
       case log:
       case progress:
+      case ask:
         return this.#events.report(message);
       case hello:
         return this.#events.ready();

@@ -8,8 +8,8 @@ import { Claims, slotCount } from "../claims.ts";
 import { ClockOffset } from "../clock-offset.ts";
 import { threadExecArgv } from "../exec-argv.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "../link.ts";
-import type { AbortMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
-import { end, hello, log, progress, results, unguarded } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
+import { ask, end, hello, log, progress, results, unguarded } from "../wire.ts";
 import type { ThreadData } from "./thread.ts";
 
 /** How threads are started. */
@@ -81,6 +81,10 @@ class ThreadLink implements Link {
     this.#send(message, []);
   }
 
+  answer(message: AnswerMessage): void {
+    this.#send(message, []);
+  }
+
   end(): void {
     this.#send([end], []);
   }
@@ -115,6 +119,7 @@ class ThreadLink implements Link {
         return this.#events.results(message);
       case log:
       case progress:
+      case ask:
         return this.#events.report(message);
       case hello:
         this.#clock.seen(message[1], this.#runtime.elapsed());

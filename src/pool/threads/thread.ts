@@ -6,7 +6,7 @@ import { systemRuntime } from "../../core/runtime.ts";
 import { becomeWorker } from "../../task/load.ts";
 import { encodeThrown } from "../../task/thrown.ts";
 import { Claims } from "../claims.ts";
-import type { AbortMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, FromWorker, GiveMessage, ToWorker } from "../wire.ts";
 import { end, hello, unguarded } from "../wire.ts";
 import { Linger } from "../worker/linger.ts";
 import { Runner } from "../worker/runner.ts";
@@ -21,7 +21,7 @@ const { port, memory, idPrefix } = (workerData as ThreadData).manyhands;
 const claims = new Claims(memory);
 const send = (message: FromWorker, moves?: readonly ArrayBuffer[]): void => port.postMessage(message, moves as ArrayBuffer[]);
 
-function obey(message: ToWorker): GiveMessage | AbortMessage {
+function obey(message: ToWorker): GiveMessage | AbortMessage | AnswerMessage {
   if (message[0] === end) process.exit(0);
   return message;
 }

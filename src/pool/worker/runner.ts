@@ -9,6 +9,7 @@
 import type { Runtime } from "../../core/runtime.ts";
 import { isThenable } from "../../core/thenable.ts";
 import type { Frame } from "../../task/context.ts";
+import { decode, encode } from "../../task/codec.ts";
 import { withFrame } from "../../task/context.ts";
 import { loadTask } from "../../task/load.ts";
 import { validate } from "../../task/schema.ts";
@@ -19,14 +20,17 @@ import type { Executor } from "../executor.ts";
 import { argsFrom, valueFrom, widthOf } from "../flat.ts";
 import { failed, refused, text, valueOf } from "../payload.ts";
 import type { Crossing } from "../payload.ts";
-import type { AbortMessage, GiveMessage, Introduction } from "../wire.ts";
-import { abort, at, log } from "../wire.ts";
+import type { AbortMessage, AnswerMessage, GiveMessage, Introduction, Question } from "../wire.ts";
+import { abort, answer, ask, at, log } from "../wire.ts";
 import { Outbox } from "./outbox.ts";
 import type { RunnerPort } from "./port.ts";
 import { ProgressReports } from "./progress.ts";
 import type { Host } from "./running.ts";
 import { Running } from "./running.ts";
 import type { Turn } from "./turn.ts";
+
+/** An element that has ended asks no more. */
+const neverAnswered: Promise<never> = new Promise(() => undefined);
 
 /** What a runner is made of. */
 export interface RunnerParts {
@@ -69,6 +73,9 @@ export class Runner implements Host {
   #importing: number | undefined;
   #aborted: AbortMessage | undefined;
   #sendingSoon = false;
+  /** What running tasks have asked and is not answered. */
+  readonly #questions = new Map<number, Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">>();
+  #asked = 0;
 
   readonly #goOn = (now: number): void => {
     this.#outbox.rest(now);
@@ -90,8 +97,9 @@ export class Runner implements Host {
     return this.#parts.executor?.();
   }
 
-  receive(message: GiveMessage | AbortMessage): void {
+  receive(message: GiveMessage | AbortMessage | AnswerMessage): void {
     if (message[0] === abort) return this.#abort(message);
+    if (message[0] === answer) return this.#answered(message);
     for (const introduction of message[9] ?? []) this.#introduce(introduction);
     this.#batches.push(message);
     if (!this.#active) this.#run();
@@ -117,6 +125,28 @@ export class Runner implements Host {
     // The place in the batch of a task that has long ended may be another's by now.
     if (running.isOf(this.#batch)) this.#parts.port.report([log, running.slot, running.index, message]);
     else process.stderr.write(`${running.task} ${running.id}: ${message}\n`);
+  }
+
+  ask(running: Running, what: Question, args: readonly unknown[]): Promise<unknown> {
+    if (running !== this.#running) return neverAnswered;
+    const no = this.#asked++;
+    return new Promise((resolve, reject) => {
+      this.#questions.set(no, { resolve, reject });
+      this.#parts.port.report([ask, running.slot, running.index, no, what, encode(args, "context()")]);
+    });
+  }
+
+  #answered([, no, ok, text]: AnswerMessage): void {
+    const question = this.#questions.get(no);
+    this.#questions.delete(no);
+    if (ok) question?.resolve(decode(text));
+    else question?.reject(decodeThrown(text));
+  }
+
+  end(running: Running, error: Error): void {
+    if (running !== this.#running) return;
+    this.#error(error);
+    this.#run();
   }
 
   progress(running: Running, fraction: number, note: string | undefined): void {
@@ -263,17 +293,20 @@ export class Runner implements Host {
     const promise = Promise.resolve(returned);
     (output ? promise.then((value) => validate(output, value, what)) : promise).then(
       (value) => {
+        // It may have been ended over its head.
+        if (running !== this.#running) return;
+        running.finished();
         this.#value(value, asText);
         this.#run();
       },
-      (error: unknown) => {
-        this.#failed(running, error);
-      },
+      (error: unknown) => this.#failed(running, error),
     );
   }
 
   #failed(running: Running, error: unknown): void {
+    if (running !== this.#running) return;
     const end = (thrown: unknown): void => {
+      if (running !== this.#running) return;
       this.#error(thrown);
       this.#run();
     };

@@ -1,13 +1,15 @@
 // The context of one running element: what `context()` gives inside a task. It is made for every element, so it holds as
 // little as it can; the AbortController is made when the signal is first read, which most tasks never do.
-import { UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
-import { Durable } from "../../task/durable.ts";
 import type { TaskContext } from "../context.ts";
 import type { Executor } from "../executor.ts";
+import type { Call } from "../../task/call.ts";
+import type { AnyTask } from "../../task/task.ts";
+import type { Future } from "../future.ts";
 import { checkFraction } from "../../task/context.ts";
-import type { GiveMessage } from "../wire.ts";
+import type { GiveMessage, Question } from "../wire.ts";
 import { at } from "../wire.ts";
+import { Asking } from "./asking.ts";
 
 /** What a running element needs from its runner. */
 export interface Host {
@@ -18,6 +20,9 @@ export interface Host {
   readonly runtime: Runtime;
   /** The executor that children are submitted to; undefined where it is out of reach. */
   readonly executor: Executor | undefined;
+  ask(running: Running, what: Question, args: readonly unknown[]): Promise<unknown>;
+  /** Ends the element with an error, whatever its task does. */
+  end(running: Running, error: Error): void;
 }
 
 export class Running implements TaskContext {
@@ -27,7 +32,7 @@ export class Running implements TaskContext {
   readonly #batch: GiveMessage;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
-  #durable: Durable | undefined;
+  #asking: Asking | undefined;
 
   constructor(host: Host, batch: GiveMessage, index: number, task: string) {
     this.#host = host;
@@ -71,69 +76,59 @@ export class Running implements TaskContext {
   }
 
   get step(): TaskContext["step"] {
-    const durable = this.#steps();
+    const { durable } = this.asking;
     return (...args) => durable.step(...args);
   }
 
   get sleep(): TaskContext["sleep"] {
-    const durable = this.#steps();
+    const { durable } = this.asking;
     return (...args) => durable.sleep(...args);
   }
 
   get waitFor(): TaskContext["waitFor"] {
-    const durable = this.#steps();
+    const { durable } = this.asking;
     return (...args) => durable.waitFor(...args);
   }
 
   get submit(): TaskContext["submit"] {
-    const { executor } = this;
-    return ((...args: Parameters<Executor["submit"]>) => executor.submit(...args)) as TaskContext["submit"];
+    const { executor } = this.#host;
+    const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => this.asking.submit(what, args);
+    return (executor ? executor.submit.bind(executor) : submit) as TaskContext["submit"];
   }
 
   get map(): TaskContext["map"] {
-    const { executor } = this;
-    return (...args) => executor.map(...args);
+    const { executor } = this.#host;
+    return executor ? executor.map.bind(executor) : (...args) => this.asking.map("context().map()", false, ...args);
   }
 
   get starmap(): TaskContext["starmap"] {
-    const { executor } = this;
-    return (...args) => executor.starmap(...args);
+    const { executor } = this.#host;
+    return executor ? executor.starmap.bind(executor) : (...args) => this.asking.map("context().starmap()", true, ...args);
   }
 
-  get executor(): Executor {
-    if (this.#host.executor) return this.#host.executor;
-    throw new UsageError(
-      `Task "${this.task}" cannot submit from here: a thread or process does not reach the program that started it. Run it with on: "loop".`,
-    );
-  }
-
-  /** The end of the attempt: what its steps have to undo is undone if it is the last. */
-  failed(error: unknown): Promise<unknown> | undefined {
-    return this.#durable?.fail(this.#aborted ? this.#aborted.reason : error).then((failed) => failed.error);
-  }
-
-  #steps(): Durable {
-    if (this.#durable) return this.#durable;
-    const { runtime } = this.#host;
-    this.#durable = new Durable({
+  /** The steps and children of the task, made when the first is asked for. */
+  get asking(): Asking {
+    if (this.#asking) return this.#asking;
+    const host = this.#host;
+    this.#asking = new Asking({
       id: this.id,
       task: this.task,
-      runtime,
-      now: () => runtime.now(),
-      hasPast: false,
-      read: () => {
-        throw new UsageError(`Task "${this.task}" waits for a signal, and a pool has none: submit it to a fleet.`);
-      },
-      write: () => Promise.resolve(true),
-      suspend: undefined,
-      isHeld: () => false,
-      cancelled: () => undefined,
-      isLast: () => true,
-      undoing: () => undefined,
-      changed: () => undefined,
+      runtime: host.runtime,
+      ask: (what, ...args) => host.ask(this, what, args),
+      abort: (error) => this.abort(error),
+      end: (error) => host.end(this, error),
     });
-    if (this.#aborted) this.#durable.abort(this.#aborted.reason);
-    return this.#durable;
+    if (this.#aborted) this.#asking.durable.abort(this.#aborted.reason);
+    return this.#asking;
+  }
+
+  /** The end of the attempt with a result, and with an error: what its steps have to undo is undone if it is the last. */
+  finished(): void {
+    this.#asking?.durable.finish();
+  }
+
+  failed(error: unknown): Promise<unknown> | undefined {
+    return this.#asking?.durable.fail(this.#aborted ? this.#aborted.reason : error).then((failed) => failed.error);
   }
 
   #report(fraction: number, note: string | undefined): void {
@@ -145,6 +140,6 @@ export class Running implements TaskContext {
   abort(reason: unknown): void {
     this.#aborted ??= { reason };
     this.#controller?.abort(this.#aborted.reason);
-    this.#durable?.abort(this.#aborted.reason);
+    this.#asking?.durable.abort(this.#aborted.reason);
   }
 }

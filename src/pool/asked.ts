@@ -1,0 +1,114 @@
+// What a running task asks, from wherever it runs: the records of its steps, and children of its own. A task in a thread or process
+// has neither the store nor the pool at hand; its runner sends a question, and whoever started the element answers: a pool for itself,
+// a fleet's worker for the job. Calls cross as names and encoded arguments, as tasks do.
+import { UsageError } from "../core/errors.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Call } from "../task/call.ts";
+import { call, flatten } from "../task/call.ts";
+import { decode, encode } from "../task/codec.ts";
+import type { Change, DurableHost, JournalRecord } from "../task/durable.ts";
+import { importableModule, loadTask } from "../task/load.ts";
+import type { Policy } from "../task/options.ts";
+import type { Task } from "../task/task.ts";
+import { definitionOf, taskOf } from "../task/task.ts";
+import type { Future } from "./future.ts";
+import type { Question } from "./wire.ts";
+
+/** Who answers a running task. */
+export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "isLast" | "undoing" | "changed"> {
+  /** Attempts can be suspended, and signals sent. */
+  readonly isDurable: boolean;
+  cancelled(): void;
+  submit(call: Call<unknown>): Future<unknown>;
+}
+
+/** A call as it crosses: the task's name and module, its policy, the encoded arguments, and the calls it waits for. */
+type Sent = readonly [name: string, module: string, policy: Policy, args: string, dependsOn: readonly number[]];
+
+/** What `read` is answered with. */
+export interface Journaled {
+  readonly records: readonly JournalRecord[];
+  readonly now: number;
+  readonly isDurable: boolean;
+}
+
+/** A call to send. Throws UsageError or CodecError for what cannot be sent. */
+export function sendable(root: Call<unknown>): readonly Sent[] {
+  return flatten(root).map((node): Sent => {
+    const definition = definitionOf(node.call.task);
+    return [definition.name, importableModule(definition), definition.policy, encode(node.args, "args"), node.dependsOn];
+  });
+}
+
+async function received(nodes: readonly Sent[]): Promise<Call<unknown>> {
+  const definitions = await Promise.all(nodes.map(([name, module]) => loadTask(module, name)));
+  const calls: Call<unknown>[] = [];
+  for (const [index, [, , policy, args, dependsOn]] of nodes.entries()) {
+    const definition = definitions[index];
+    if (!definition) throw new UsageError("A call has no task.");
+    const below = dependsOn.map((at) => calls[at]);
+    calls.push(call(taskOf({ ...definition, policy }) as Task<unknown[], unknown>, ...(decode(args, below) as unknown[])));
+  }
+  return calls.at(-1) as Call<unknown>;
+}
+
+/** How a pool answers: it remembers nothing, and each attempt is the last of those steps it has done. */
+export function poolAnswerer(runtime: Runtime, submit: Answerer["submit"]): Answerer {
+  return {
+    isDurable: false,
+    now: () => runtime.now(),
+    read: (prefix) => (prefix === "signal/" ? Promise.reject(noSignals()) : Promise.resolve([])),
+    write: () => Promise.resolve(true),
+    isLast: () => true,
+    undoing: () => undefined,
+    changed: () => undefined,
+    cancelled: () => undefined,
+    submit,
+  };
+}
+
+function noSignals(): UsageError {
+  return new UsageError("context().waitFor() waits for a signal, and a pool has none. Submit the task to a fleet.");
+}
+
+/** Answers the questions of one running element. */
+export class Questions {
+  readonly #answerer: Answerer;
+  readonly #futures: Future<unknown>[] = [];
+
+  constructor(answerer: Answerer) {
+    this.#answerer = answerer;
+  }
+
+  async answer(what: Question, args: readonly unknown[]): Promise<unknown> {
+    const answerer = this.#answerer;
+    switch (what) {
+      case "read": {
+        const records = await answerer.read(args[0] as string);
+        return { records, now: answerer.now(), isDurable: answerer.isDurable } satisfies Journaled;
+      }
+      case "write":
+        return answerer.write(args[0] as readonly Change[]);
+      case "last":
+        return answerer.isLast(args[0]);
+      case "undoing":
+        return answerer.undoing();
+      case "cancelled":
+        return answerer.cancelled();
+      case "changed":
+        return answerer.changed(args[0] as readonly string[], args[1] as readonly string[]);
+      case "submit":
+        return this.#submit(args[0] as readonly Sent[]);
+      case "await":
+        return this.#futures[args[0] as number];
+      case "cancel":
+        return this.#futures[args[0] as number]?.cancel(args[1] as string | undefined);
+    }
+  }
+
+  async #submit(nodes: readonly Sent[]): Promise<readonly [number: number, id: string]> {
+    const future = this.#answerer.submit(await received(nodes));
+    const number = this.#futures.push(future) - 1;
+    return [number, await future.submitted];
+  }
+}

@@ -1,0 +1,171 @@
+// What a running task does by asking: the durable steps of its job, and its children. See `../asked.ts` for who answers.
+import type { CancelledError } from "../../core/errors.ts";
+import { SuspendedError } from "../../core/errors.ts";
+import { checkInputs } from "../../core/inputs.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { checkInteger, checkOptions } from "../../core/suggest.ts";
+import type { AnyTask, Task } from "../../task/task.ts";
+import { definitionOf } from "../../task/task.ts";
+import type { Call } from "../../task/call.ts";
+import { call, isCall } from "../../task/call.ts";
+import type { DurableHost, JournalRecord, Suspension } from "../../task/durable.ts";
+import { Durable } from "../../task/durable.ts";
+import type { JobState } from "../../task/state.ts";
+import type { Journaled } from "../asked.ts";
+import { sendable } from "../asked.ts";
+import type { CancelReceipt, Handle } from "../future.ts";
+import { Future } from "../future.ts";
+import type { MapOptions } from "../executor.ts";
+import { Results } from "../results.ts";
+import { ChildMap } from "./child-map.ts";
+import type { Question } from "../wire.ts";
+
+/** How many inputs of a map are ahead of the results consumed: each is a question by itself. */
+const defaultWindow = 100;
+
+/** Asks whoever started the element. */
+export type Ask = (what: Question, ...args: readonly unknown[]) => Promise<unknown>;
+
+/** What steps need of the element they belong to. */
+export interface AskingElement {
+  readonly id: string;
+  readonly task: string;
+  readonly runtime: Runtime;
+  readonly ask: Ask;
+  abort(error: Error): void;
+  /** Ends the element with this error, whatever its task does. */
+  end(error: Error): void;
+}
+
+class AskingHost implements DurableHost {
+  readonly id: string;
+  readonly task: string;
+  readonly runtime: Runtime;
+  readonly isHeld: () => boolean;
+  readonly #element: AskingElement;
+  #ahead = 0;
+  #isDurable = false;
+
+  constructor(element: AskingElement, isHeld: () => boolean) {
+    this.id = element.id;
+    this.task = element.task;
+    this.runtime = element.runtime;
+    this.isHeld = isHeld;
+    this.#element = element;
+  }
+
+  now(): number {
+    return this.runtime.now() + this.#ahead;
+  }
+
+  async read(prefix: string): Promise<readonly JournalRecord[]> {
+    const { records, now, isDurable } = (await this.#element.ask("read", prefix)) as Journaled;
+    this.#ahead = now - this.runtime.now();
+    this.#isDurable = isDurable;
+    return records;
+  }
+
+  async write(changes: Parameters<DurableHost["write"]>[0]): Promise<boolean> {
+    return (await this.#element.ask("write", changes)) as boolean;
+  }
+
+  get suspend(): ((suspension: Suspension) => void) | undefined {
+    return this.#isDurable ? (suspension) => this.#element.end(new SuspendedError(suspension)) : undefined;
+  }
+
+  cancelled(error: CancelledError): void {
+    void this.#element.ask("cancelled");
+    this.#element.abort(error);
+  }
+
+  async isLast(error: unknown): Promise<boolean> {
+    return (await this.#element.ask("last", error)) as boolean;
+  }
+
+  undoing(): void {
+    void this.#element.ask("undoing");
+  }
+
+  changed(gone: readonly string[], fresh: readonly string[]): void {
+    void this.#element.ask("changed", gone, fresh);
+  }
+}
+
+/** The steps and children of one element. */
+export class Asking {
+  readonly durable: Durable;
+  readonly #ask: Ask;
+  readonly #runtime: Runtime;
+  #awaited = 0;
+
+  constructor(element: AskingElement) {
+    this.#ask = element.ask;
+    this.#runtime = element.runtime;
+    this.durable = new Durable(new AskingHost(element, () => this.#awaited > 0));
+  }
+
+  submit(what: Call<unknown> | AnyTask, args: readonly unknown[]): Future<unknown> {
+    const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args));
+    const asked = this.#ask("submit", nodes) as Promise<readonly [number: number, id: string]>;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    let state: JobState = "ready";
+    let id = "";
+    asked.then(([, known]) => (id = known), reject);
+    const handle: Handle = {
+      get id() {
+        return id;
+      },
+      get state() {
+        return state;
+      },
+      progress: undefined,
+      submitted: asked.then(([, known]) => known),
+      cancel: async (reason) => (await this.#ask("cancel", (await asked)[0], reason)) as CancelReceipt,
+      observe: () => {
+        this.#await(asked).then(
+          (value) => {
+            state = "done";
+            resolve(value);
+          },
+          (error: unknown) => {
+            state = "failed";
+            reject(error);
+          },
+        );
+      },
+    };
+    handle.submitted.catch(() => undefined);
+    return new Future<unknown>((done, failed) => void promise.then(done, failed), handle);
+  }
+
+  map<Result>(
+    what: string,
+    isTuple: boolean,
+    task: AnyTask,
+    inputs: Iterable<unknown> | AsyncIterable<unknown>,
+    options: MapOptions = {},
+  ): Results<Result> {
+    checkOptions(options, ["window", "ordered"], what);
+    const terms = {
+      inputs: checkInputs(inputs, what),
+      window: checkInteger(options.window ?? defaultWindow, `${what} window`, 1),
+      submit: (input: unknown): Future<unknown> => this.submit(task, isTuple ? (input as unknown[]) : [input]),
+    };
+    return new Results<Result>({
+      task: definitionOf(task).name,
+      ordered: options.ordered ?? true,
+      defer: (run) => this.#runtime.defer(run),
+      produce: (sink) => new ChildMap(terms, sink),
+    });
+  }
+
+  async #await(asked: Promise<readonly [number: number, id: string]>): Promise<unknown> {
+    this.#awaited += 1;
+    try {
+      return await this.#ask("await", (await asked)[0]);
+    } finally {
+      this.#awaited -= 1;
+      this.durable.reconsider();
+    }
+  }
+}
