@@ -22,6 +22,7 @@ test("the names of manyhands", () => {
     "TimeoutError",
     "UsageError",
     "WorkerDiedError",
+    "batchTask",
     "call",
     "connect",
     "context",

@@ -22,8 +22,11 @@ export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "
   submit(call: Call<unknown>): Future<unknown>;
 }
 
-/** A call as it crosses: the task's name and module, its policy, the encoded arguments, and the calls it waits for. */
-type Sent = readonly [name: string, module: string, policy: Policy, args: string, dependsOn: readonly number[]];
+/**
+ * A call as it crosses: the task's name and module, its policy without what is code (the limits with their keys: there the task's own hold),
+ * the encoded arguments, and the calls it waits for.
+ */
+type Sent = readonly [name: string, module: string, policy: Omit<Policy, "limits">, args: string, dependsOn: readonly number[]];
 
 /** What `read` is answered with. */
 export interface Journaled {
@@ -36,7 +39,8 @@ export interface Journaled {
 export function sendable(root: Call<unknown>): readonly Sent[] {
   return flatten(root).map((node): Sent => {
     const definition = definitionOf(node.call.task);
-    return [definition.name, importableModule(definition), definition.policy, encode(node.args, "args"), node.dependsOn];
+    const { limits: _limits, ...policy } = definition.policy;
+    return [definition.name, importableModule(definition), policy, encode(node.args, "args"), node.dependsOn];
   });
 }
 
@@ -46,8 +50,14 @@ async function received(nodes: readonly Sent[]): Promise<Call<unknown>> {
   for (const [index, [, , policy, args, dependsOn]] of nodes.entries()) {
     const definition = definitions[index];
     if (!definition) throw new UsageError("A call has no task.");
+    const { limits } = definition.policy;
     const below = dependsOn.map((at) => calls[at]);
-    calls.push(call(taskOf({ ...definition, policy }) as Task<unknown[], unknown>, ...(decode(args, below) as unknown[])));
+    calls.push(
+      call(
+        taskOf({ ...definition, policy: { ...policy, limits } }) as Task<unknown[], unknown>,
+        ...(decode(args, below) as unknown[]),
+      ),
+    );
   }
   return calls.at(-1) as Call<unknown>;
 }

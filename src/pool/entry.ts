@@ -64,6 +64,8 @@ class Extra {
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
+  /** The entry that carries it to a worker together with others. */
+  carrier: Entry | undefined = undefined;
 }
 
 export abstract class Entry {
@@ -131,13 +133,18 @@ export abstract class Entry {
     return this.#extra?.terms;
   }
 
+  get carrier(): Entry | undefined {
+    return this.#extra?.carrier;
+  }
+
   get parent(): Context | undefined {
     return this.#extra?.parent;
   }
 
   /** The state as the submitter sees it: what was given to a worker is ready until it is known to have begun. */
   get state(): JobState {
-    const { batch } = this;
+    const { batch, carrier } = this;
+    if (carrier && !this.hasEnded) return carrier.state;
     if (!batch) return this.phase;
     return this.index < batch.lane.begun(batch) ? "running" : "ready";
   }

@@ -3,6 +3,7 @@
 // What only one executor promises (a thread's heap limits, a process's SIGKILL, a fleet's store) is tested beside that executor.
 import { after, describe, test } from "node:test";
 import type { Executor } from "../pool/executor.ts";
+import { batches } from "./executor-suite/batches.ts";
 import type { Case, ExecutorWish } from "./executor-suite/bench.ts";
 import { Bench, SharedExecutor } from "./executor-suite/bench.ts";
 import { dying } from "./executor-suite/dying.ts";
@@ -22,7 +23,7 @@ export interface SkippedExecutorCases {
   readonly tests: readonly string[];
 }
 
-const groups: Readonly<Record<string, readonly Case[]>> = { values, graphs, maps, failing, stopping, dying, memory };
+const groups: Readonly<Record<string, readonly Case[]>> = { values, graphs, maps, failing, stopping, dying, memory, batches };
 
 /**
  * Declares one `node:test` test for each guarantee of the executor contract. `makeExecutor` gives a new executor that meets the
