@@ -15,6 +15,7 @@ import { addMove } from "./commands/move.ts";
 import { addPause } from "./commands/pause.ts";
 import { addQueues } from "./commands/queues.ts";
 import { addRetry } from "./commands/retry.ts";
+import { addSchedules } from "./commands/schedules.ts";
 import { addShow } from "./commands/show.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
@@ -52,6 +53,7 @@ function makeProgram(run: Run, output: Output): Command {
     addCancel,
     addQueues,
     addPause,
+    addSchedules,
     addWorkers,
     addMigrate,
     addMove,

@@ -39,12 +39,12 @@ export class CancelledError extends ManyhandsError {
   }
 }
 
-/** An attempt ran longer than its `timeout`. `afterMs` is that timeout. */
+/** An attempt ran longer than its `timeout`, or a job than its `deadline`. `afterMs` is that limit. */
 export class TimeoutError extends ManyhandsError {
   readonly afterMs: number;
 
-  constructor(message: string, afterMs: number) {
-    super("TIMEOUT", message);
+  constructor(message: string, afterMs: number, options?: ErrorOptions) {
+    super("TIMEOUT", message, options);
     this.afterMs = afterMs;
   }
 }
@@ -94,10 +94,17 @@ export class WorkerDiedError extends ManyhandsError {
   }
 }
 
-/** A call could not run because one it depends on did not succeed; `cause` is that one's error. */
+/** A call could not run because one it depends on, directly or not, did not succeed; `cause` is that one's error. */
 export class DependencyFailedError extends ManyhandsError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The names of the tasks from this call down to the one that did not succeed: `["report", "total", "countWords"]`. */
+  readonly path: readonly string[];
+  /** The id of the one that did not succeed. */
+  readonly jobId: string;
+
+  constructor(message: string, path: readonly string[], jobId: string, options?: ErrorOptions) {
     super("DEPENDENCY_FAILED", message, options);
+    this.path = path;
+    this.jobId = jobId;
   }
 }
 

@@ -6,6 +6,7 @@ import type { Runtime, Timer } from "../core/runtime.ts";
 import { isThenable } from "../core/thenable.ts";
 import type { TaskContext } from "../pool/context.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
+import { tickOf } from "../task/scheduled.ts";
 import type { DurableHost, Suspension } from "../task/durable.ts";
 import { Durable } from "../task/durable.ts";
 import { validate } from "../task/schema.ts";
@@ -71,6 +72,10 @@ export class LoopAttempt implements Attempt, TaskContext {
     this.attempt = options.attempt;
     this.#options = options;
     this.#end = end;
+  }
+
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
   }
 
   /** Made when first asked for: most tasks never look at it. */

@@ -3,19 +3,24 @@
 import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
-import type { Claim, ClaimedJob, Input, Outcome } from "../store/job.ts";
+import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
 import { companionOf } from "../task/batch.ts";
+import { chunkOf } from "../task/chunk.ts";
 import { decode, encode } from "../task/codec.ts";
+import { groupTask } from "../task/flow.ts";
 import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { definitionOf } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
 import { BatchAttempt, withoutJob } from "./batch-attempt.ts";
 import type { Awaited, Children } from "./children.ts";
-import { errorOf } from "./ending.ts";
+import type { Deadline } from "./deadline.ts";
 import { Gathering } from "./gathering.ts";
+import type { Given } from "./given.ts";
+import { isUncalledFor, resultsOf } from "./given.ts";
 import type { Journal } from "./journal.ts";
-import { isLastAttempt, outcomeOf } from "./outcome.ts";
+import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
 import type { Held } from "./slots.ts";
@@ -31,6 +36,7 @@ interface Running {
   readonly job: ClaimedJob;
   readonly slots: Slots;
   readonly policy: AttemptPolicy;
+  readonly deadline: Deadline | undefined;
   readonly definition: Definition;
   /** When it was started here, on the monotonic clock. */
   readonly since: number;
@@ -54,6 +60,8 @@ export interface AttemptsHost {
   /** How many tasks at a time run on the event loop. */
   readonly concurrency: number;
   readonly graceMs: number;
+  /** The store's clock. */
+  now(): number;
   /** An attempt has ended; its slot is free. */
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
@@ -85,25 +93,24 @@ export class Attempts {
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
-    for (const place of ["thread", "process", "loop"] as const) {
-      const tasks = definitions.filter(({ policy }) => policy.on === place);
-      const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      this.#addSlots(
-        place,
-        tasks.filter(({ many }) => !many),
-        capacity,
-      );
-      // A batch takes one of the worker's turns, and many of its jobs.
-      const batches = place === "loop" ? loopBatches : capacity;
-      for (const task of tasks.filter(({ many }) => many))
-        this.#addSlots(place, [task], batches * (task.policy.batch?.size ?? 1));
-    }
+    for (const place of ["thread", "process", "loop"] as const) this.#addPlace(place, definitions);
+    // Every worker serves groups, wherever it has slots: they take no time.
     this.slots = [...new Set(this.#slotsOf.values())];
+    this.slots.at(-1)?.serve(groupTask.name);
     this.#gathering = new Gathering(host.runtime, (definition, batch, slots) => this.#beginBatch(definition, batch, slots));
   }
 
+  #addPlace(place: Place, definitions: readonly Definition[]): void {
+    const here = definitions.filter(({ policy }) => policy.on === place);
+    const capacity = place === "loop" ? this.#host.concurrency : this.#host.pools.size(place);
+    const batches = place === "loop" ? loopBatches : capacity;
+    // Tasks that do many at once have slots of their own: a batch of them is one turn of the worker.
+    for (const task of here) if (task.many) this.#addSlots(place, [task], batches * (task.policy.batch?.size ?? 1));
+    const singles = here.filter(({ many }) => !many);
+    if (singles.length > 0) this.#addSlots(place, singles, capacity);
+  }
+
   #addSlots(place: Place, tasks: readonly Definition[], capacity: number): void {
-    if (tasks.length === 0) return;
     const slots = new Slots(place, tasks, capacity, this.#host.runtime.elapsed());
     for (const { name } of tasks) this.#slotsOf.set(name, slots);
   }
@@ -124,9 +131,10 @@ export class Attempts {
     return [...this.#running.values()].map(({ job }): Claim => job).concat(held, this.#gathering.claims());
   }
 
-  /** Takes in a claimed job; `inputs` are the encoded results of its dependencies. */
-  hold(job: ClaimedJob, inputs: readonly Input[]): void {
-    this.#slotsOf.get(job.task)?.hold({ job, inputs, since: this.#host.runtime.elapsed() });
+  /** Takes in a claimed job, with what it gets of its dependencies. */
+  hold(job: ClaimedJob, inputs: readonly Given[], deadline?: Deadline): void {
+    const slots = this.#slotsOf.get(job.task) ?? this.slots.at(-1);
+    slots?.hold({ job, inputs, deadline, since: this.#host.runtime.elapsed() });
   }
 
   /** Starts held jobs, and gives the loop back every few ms: many short jobs hold up neither I/O nor the commit of their outcomes. */
@@ -204,15 +212,18 @@ export class Attempts {
     });
   }
 
-  #runningOf(definition: Definition, job: ClaimedJob, slots: Slots): Running {
+  #runningOf({ job, inputs, deadline }: Held, slots: Slots): Running {
+    const definition = this.#host.tasks.get(job.task) ?? definitionOf(groupTask);
+    const policy = decodePolicy(job.policy);
     const running: Running = {
       job,
       slots,
-      definition,
-      policy: decodePolicy(job.policy),
+      definition: policy.isChunk ? chunkOf(definition) : definition,
+      policy,
+      deadline,
       since: this.#host.runtime.elapsed(),
       attempt: undefined,
-      isCancelled: false,
+      isCancelled: isUncalledFor(inputs, policy),
       children: undefined,
       awaited: 0,
       hasSlot: true,
@@ -224,40 +235,35 @@ export class Attempts {
 
   #begin(held: Held, slots: Slots): void {
     const { job, inputs } = held;
-    const definition = this.#host.tasks.get(job.task) as Definition;
+    const known = this.#host.tasks.get(job.task);
     // One that was with a worker that died might be the reason: it is alone.
-    if (definition.many && job.crashes === 0) return this.#gathering.add(definition, held, slots);
-    const running = this.#runningOf(definition, job, slots);
+    if (known?.many && job.crashes === 0 && !decodePolicy(job.policy).isChunk) return this.#gathering.add(known, held, slots);
+    const running = this.#runningOf(held, slots);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const results = resultsOf(inputs);
-      // Threads and processes read the stored text themselves, unless results have to be filled in.
-      if (slots.place !== "loop" && results.length === 0) {
-        running.attempt = this.#host.pools.start(slots.place, definition, job.args, this.#optionsOf(running), end);
-        return;
-      }
-      const stored = decode(job.args, results) as readonly unknown[];
-      const args = results.length === 0 ? stored : checkInput(definition, stored);
-      if (slots.place === "loop") return this.#startOnLoop(running, args, end);
-      running.attempt = this.#host.pools.start(slots.place, definition, args, this.#optionsOf(running), end);
+      if (this.#isOverBefore(running)) return end({ kind: "failed", error: undefined });
+      this.#start(running, resultsOf(inputs, running.policy), known ? slots.place : "loop", end);
     } catch (error) {
-      this.#end(running, { kind: "failed", error });
+      end({ kind: "failed", error });
     }
+  }
+
+  #isOverBefore({ deadline, isCancelled }: Running): boolean {
+    return isCancelled || (deadline !== undefined && this.#host.now() >= deadline.at);
   }
 
   /** Starts several jobs as one; each has its own end. */
   #beginBatch(definition: Definition, batch: readonly Held[], slots: Slots): void {
     const members: Running[] = [];
     const texts: string[] = [];
-    for (const { job, inputs } of batch) {
-      const running = this.#runningOf(definition, job, slots);
+    for (const held of batch) {
+      const running = this.#runningOf(held, slots);
       try {
-        texts.push(
-          inputs.length === 0
-            ? job.args
-            : encode(checkInput(definition, decode(job.args, resultsOf(inputs)) as unknown[]), "args"),
-        );
-        members.push(running);
+        if (this.#isOverBefore(running)) this.#end(running, { kind: "failed", error: undefined });
+        else {
+          texts.push(textOf(running, held));
+          members.push(running);
+        }
       } catch (error) {
         this.#end(running, { kind: "failed", error });
       }
@@ -266,31 +272,47 @@ export class Attempts {
     if (!first) return;
     const together = new BatchAttempt(members.map((running) => (ended) => this.#end(running, ended)));
     for (const [place, running] of members.entries()) running.attempt = together.member(place);
-    const end = (ended: AttemptEnd): void => together.end(ended);
     const options = this.#batchOptions(first, members);
     const companion = companionOf(definition);
     try {
-      if (slots.place !== "loop") {
-        together.attempt = this.#host.pools.start(slots.place, companion, [texts], options, end);
-        return;
-      }
-      const attempt = new LoopAttempt(companion, options, end);
-      together.attempt = attempt;
-      this.#onLoop(definition, () => attempt.start(companion, [texts]));
+      if (slots.place === "loop") {
+        const attempt = new LoopAttempt(companion, options, together.end);
+        together.attempt = attempt;
+        this.#onLoop(definition, () => attempt.start(companion, [texts]));
+      } else together.attempt = this.#host.pools.start(slots.place, companion, [texts], options, together.end);
     } catch (error) {
-      end({ kind: "failed", error });
+      together.end({ kind: "failed", error });
     }
   }
 
   /** The batch has the id and the attempt of its first job, the shortest of the time-outs, and tells all of its progress. */
   #batchOptions(first: Running, members: readonly Running[]): AttemptOptions {
     const { id, attempt, graceMs, runtime, log } = this.#optionsOf(first);
-    const limits = members.flatMap(({ policy }) => policy.timeoutMs ?? []);
+    const limits = members.flatMap((running) => this.#timeoutOf(running) ?? []);
     const timeoutMs = limits.length === 0 ? undefined : Math.min(...limits);
     const progress: AttemptOptions["progress"] = (fraction, note) => {
       for (const each of members) if (!each.isOver) this.#optionsOf(each).progress(fraction, note);
     };
     return Object.assign(withoutJob(first.job.task), { id, attempt, timeoutMs, graceMs, runtime, progress, log });
+  }
+
+  #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
+    const { job, definition } = running;
+    // Threads and processes read the stored text themselves, unless results have to be filled in.
+    if (place !== "loop" && results.length === 0) {
+      running.attempt = this.#host.pools.start(place, definition, job.args, this.#optionsOf(running), end);
+      return;
+    }
+    const stored = decode(job.args, results) as readonly unknown[];
+    const args = results.length === 0 ? stored : checkInput(definition, stored);
+    if (place === "loop") return this.#startOnLoop(running, args, end);
+    running.attempt = this.#host.pools.start(place, definition, args, this.#optionsOf(running), end);
+  }
+
+  #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
+    const attempt = new LoopAttempt(running.definition, this.#optionsOf(running), end);
+    running.attempt = attempt;
+    this.#onLoop(running.definition, () => attempt.start(running.definition, args));
   }
 
   #onLoop({ name }: Definition, start: () => void): void {
@@ -299,10 +321,10 @@ export class Attempts {
     this.#host.onLoop(-1);
   }
 
-  #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
-    const attempt = new LoopAttempt(running.definition, this.#optionsOf(running), end);
-    running.attempt = attempt;
-    this.#onLoop(running.definition, () => attempt.start(running.definition, args));
+  /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
+  #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
+    if (!deadline) return timeoutMs;
+    return Math.min(Math.ceil(deadline.at - this.#host.now()) + 1, timeoutMs ?? Infinity);
   }
 
   #childrenOf(running: Running): Children {
@@ -347,7 +369,7 @@ export class Attempts {
   }
 
   #durableOf(running: Running): AttemptOptions["durable"] {
-    const { job, policy, definition } = running;
+    const { job, policy, deadline, definition } = running;
     const { journal, runtime } = this.#host;
     return {
       id: job.id,
@@ -360,14 +382,16 @@ export class Attempts {
       isHeld: () => running.awaited > 0,
       cancelled: () => this.#cancelled(running),
       isLast: (error) => {
-        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled: running.isCancelled });
+        const { isCancelled } = running;
+        if (isOverdue(job, { policy, deadline, now: this.#host.now() })) return true;
+        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled });
       },
       changed: (gone, fresh) => this.#host.report({ kind: "steps-changed", id: job.id, task: job.task, gone, fresh }),
     };
   }
 
   #optionsOf(running: Running): AttemptOptions {
-    const { job, policy } = running;
+    const { job } = running;
     const { runtime, graceMs } = this.#host;
     const childrenOf = (): Children => this.#childrenOf(running);
     const durableOf = (): AttemptOptions["durable"] => this.#durableOf(running);
@@ -380,7 +404,7 @@ export class Attempts {
       },
       id: job.id,
       attempt: job.attempt,
-      timeoutMs: policy.timeoutMs,
+      timeoutMs: this.#timeoutOf(running),
       graceMs,
       runtime,
       progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
@@ -389,7 +413,7 @@ export class Attempts {
   }
 
   #end(running: Running, ended: AttemptEnd): void {
-    const { job, slots, definition, policy, isCancelled } = running;
+    const { job, slots, definition, policy, deadline, isCancelled } = running;
     running.isOver = true;
     if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
@@ -398,12 +422,16 @@ export class Attempts {
     this.#running.delete(job.id);
     this.#progress.delete(job.id);
     this.#waits.delete(job.id);
-    const { runtime } = this.#host;
-    const facts = { policy, retryIf: definition.options.retryIf, isCancelled, now: this.#host.now(), random: runtime.random() };
+    const { retryIf } = definition.options;
+    const random = this.#host.runtime.random();
+    const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }
 }
 
-function resultsOf(inputs: readonly Input[]): unknown[] {
-  return inputs.map((input) => (typeof input === "string" ? decode(input) : errorOf(input)));
+/** The arguments of a job as text, with what it gets of its dependencies filled in. */
+function textOf({ job, definition, policy }: Running, { inputs }: Held): string {
+  if (inputs.length === 0) return job.args;
+  const args = decode(job.args, resultsOf(inputs, policy)) as readonly unknown[];
+  return encode(checkInput(definition, args), "args");
 }

@@ -50,9 +50,9 @@ export class BatchAttempt {
   }
 
   /** The whole has ended. */
-  end(ended: AttemptEnd): void {
-    for (const [place, end] of this.#close(ended)) end(place);
-  }
+  readonly end: End = (ended) => {
+    for (const [own, end] of this.#close(ended)) end(own);
+  };
 
   #close(ended: AttemptEnd): (readonly [AttemptEnd, End])[] {
     const open = [...this.#open];

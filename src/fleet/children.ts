@@ -11,6 +11,7 @@ import type { ClaimedJob, NewJob } from "../store/job.ts";
 import type { Added, Store } from "../store/store.ts";
 import { isFinal } from "../task/state.ts";
 import type { Plan } from "./plan.ts";
+import { renameAbove } from "./policy.ts";
 import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 
@@ -67,7 +68,7 @@ export class ChildNames {
   }
 
   /** The same plan as a part of the parent's tree. */
-  plan({ jobs, root: called, onConflict, throttle, isShared }: Plan): Plan {
+  plan({ jobs, root: called, rootAt, onConflict, throttle, isShared }: Plan): Plan {
     // The job it would get may belong to someone else's tree, and be no child at all.
     if (throttle)
       throw new UsageError(
@@ -82,7 +83,8 @@ export class ChildNames {
       names.set(job.id, id);
       return { ...job, id, dependsOn, tolerates, root, parent, trace: job.trace ?? trace };
     });
-    return { jobs: renamed, root: renamed.at(-1) as NewJob, onConflict, throttle, isShared };
+    const placed = renamed.map((job) => ({ ...job, policy: renameAbove(job.policy, names) }));
+    return { jobs: placed, root: placed[rootAt] as NewJob, rootAt, onConflict, throttle, isShared };
   }
 
   // Of one length however deep the tree is.
@@ -100,7 +102,7 @@ export type Awaited = <T>(promise: Promise<T>) => Promise<T>;
 
 /** A future of which is told when it is awaited. */
 export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const settle: Pick<PromiseWithResolvers<T>, "resolve" | "reject"> = { resolve: () => undefined, reject: () => undefined };
   let isAwaited = false;
   const handle: Handle = {
     get id() {
@@ -119,8 +121,11 @@ export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T>
     observe: () => {
       if (isAwaited) return;
       isAwaited = true;
-      awaited(future).then(resolve, reject);
+      awaited(future).then(
+        (value) => settle.resolve(value),
+        (error: unknown) => settle.reject(error),
+      );
     },
   };
-  return new Future<T>((done, failed) => void promise.then(done, failed), handle);
+  return new Future<T>((resolve, reject) => void Object.assign(settle, { resolve, reject }), handle);
 }

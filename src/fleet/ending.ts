@@ -1,24 +1,30 @@
 // From the facts a store keeps about an ended job to the value or the error its caller gets.
-import { CancelledError, DependencyFailedError, ExpiredError, WorkerDiedError } from "../core/errors.ts";
+import { CancelledError, ExpiredError, WorkerDiedError } from "../core/errors.ts";
 import type { Ended } from "../store/job.ts";
+import { dependencyFailed } from "../task/dependency.ts";
 import { decodeThrown } from "../task/thrown.ts";
 
-/** The error of a job that did not end as `done`; `cause` is the error of the job that made it fail, where known. */
-export function errorOf(ended: Ended, cause?: unknown): unknown {
+/** Why a job failed that another one made fail. */
+export interface Why {
+  /** The names of the tasks from the job down to the other one. */
+  readonly path: readonly string[];
+  /** The other one's error. */
+  readonly error: unknown;
+}
+
+/** The error of a job that did not end as `done`; `why` where another one made it fail. */
+export function errorOf(ended: Ended, why: Why = { path: [ended.task, "unknown"], error: undefined }): unknown {
   const name = `Job ${ended.id} of task "${ended.task}"`;
   if (ended.state === "cancelled") {
     const reason = ended.cancelReason ?? undefined;
     return new CancelledError(`${name} was cancelled${reason ? `: ${reason}` : "."}`, reason);
   }
-  if (ended.state === "expired")
-    return new ExpiredError(`${name} expired: it was not started in time. Add workers, or a longer "expires".`);
-  if (ended.cause !== null) {
-    const why = cause instanceof Error ? `: ${cause.message}` : ".";
-    return new DependencyFailedError(
-      `${name} could not run because job ${ended.cause}, which it depends on, did not succeed${why}`,
-      { cause },
+  if (ended.state === "expired") {
+    return new ExpiredError(
+      `${name} expired: it was not started in time. Add workers, or give it a longer "expires" or "deadline".`,
     );
   }
+  if (ended.cause !== null) return dependencyFailed(name, { ...why, jobId: ended.cause });
   if (ended.error !== null) return decodeThrown(ended.error);
   return new WorkerDiedError(
     `${name} was set aside: its worker was lost ${ended.crashes} times while running it, more often than the task's "crashes" allows.`,

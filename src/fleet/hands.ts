@@ -16,22 +16,31 @@ import { encode } from "../task/codec.ts";
 import { currentContext } from "../task/context.ts";
 import { signalRecord } from "../task/durable.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
+import type { GraphOptions } from "../task/inherit.ts";
+import { checkGraphOptions } from "../task/inherit.ts";
 import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
+import type { Callbacks } from "./callbacks.ts";
+import { callbackId } from "./callbacks.ts";
+import { errorsOf } from "./causes.ts";
 import type { Awaited, Children } from "./children.ts";
 import { awaitedFuture, ChildNames, ChildSubmitter } from "./children.ts";
-import { errorOf } from "./ending.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
 import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlanOptions } from "./plan.ts";
 import { Queue } from "./queue.ts";
+import type { ScheduleDefinition, ScheduleOptions } from "./schedules/define.ts";
+import type { Schedule, ScheduleInfo } from "./schedules/schedule.ts";
+import type { ApplyOptions, ScheduleChanges } from "./schedules/schedules.ts";
+import { Schedules } from "./schedules/schedules.ts";
+import type { When } from "./schedules/when.ts";
 import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
@@ -45,8 +54,8 @@ export interface JobQuery extends JobFilter {
   readonly before?: string;
 }
 
-/** How a call is submitted. */
-export interface SubmitOptions {
+/** How a call is submitted. `priority` and `deadline` go down to every call in it whose task does not say its own. */
+export interface SubmitOptions<Result = never> extends GraphOptions, Callbacks<Result> {
   /**
    * Your own open transaction on the store's database (a `DatabaseSync` of node:sqlite on the same file, a client of pg on the same database): the
    * job exists exactly if that is committed. `submitted` then resolves before the commit; await the result after it. While the
@@ -57,7 +66,7 @@ export interface SubmitOptions {
 
 function checkSubmitOptions(given: unknown): SubmitOptions {
   if (given === undefined) return {};
-  checkOptions(given, ["tx"], "submit()");
+  checkOptions(given, ["tx", "priority", "deadline", "onDone", "onFailed"], "submit()");
   const { tx } = given as SubmitOptions;
   if ("tx" in (given as object) && (typeof tx !== "object" || tx === null)) {
     throw new UsageError(
@@ -69,7 +78,7 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
 
 /** Where the jobs of a submit or a map come from: this program, or a job that runs in it. */
 interface Source {
-  plan(call: Call<unknown>): Plan;
+  plan(call: Call<unknown>, options?: PlanOptions): Plan;
   submit(plan: Plan): Submission;
   readonly awaited?: Awaited;
 }
@@ -109,6 +118,7 @@ export class Hands implements Executor {
   readonly #awaiter: Awaiter;
   readonly #workers = new Set<Worker>();
   readonly #access: JobAccess;
+  readonly #schedules: Schedules;
   readonly #source: Source = {
     plan: (call) => this.#plan(call),
     submit: (planned) => this.#submitter.submit(planned),
@@ -125,12 +135,23 @@ export class Hands implements Executor {
     this.#access = {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
-      causeOf: (id) => this.#causeOf(id),
+      explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
       look: async (id) => (await this.#store.get([id]))[0],
     };
+    this.#schedules = new Schedules(
+      {
+        store,
+        mark: () => runtime.id(),
+        follow: (id, adding) => {
+          const submitted = adding.then((added) => added.existing ?? added.id);
+          return jobFuture(this.#access, { id, state: "ready", submitted, fresh: () => false });
+        },
+      },
+      runtime,
+    );
   }
 
-  submit<Result>(call: Call<Result>, options?: SubmitOptions): Future<Result>;
+  submit<Result>(call: Call<Result>, options?: SubmitOptions<Result>): Future<Result>;
   submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
@@ -138,15 +159,16 @@ export class Hands implements Executor {
    */
   submit(what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> {
     this.#checkOpen("submit()");
-    const planned = this.#plan(callOf(what, args));
-    const { tx } = isCall(what) ? checkSubmitOptions(args[0]) : {};
+    const options = isCall(what) ? checkSubmitOptions(args[0]) : {};
+    const planned = this.#plan(callOf(what, args), options);
+    const { tx } = options;
     if (tx === undefined) return this.#send(planned, this.#source);
     if (planned.throttle) {
       throw new UsageError(
         `Task "${planned.root.task}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
       );
     }
-    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all.at(-1) as Added);
+    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all[planned.rootAt] as Added);
     return this.#follow(planned, added, () => false);
   }
 
@@ -241,9 +263,12 @@ export class Hands implements Executor {
     throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
   }
 
-  /** Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed. Gives their ids. */
+  /**
+   * Makes failed, cancelled and expired jobs live again, with fresh attempts and with those dependencies that failed; what is done is not
+   * done again. By id, what was to be done after its success (`onDone`) comes with it. Gives the ids.
+   */
   async retry(which: string | JobFilter): Promise<readonly string[]> {
-    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "retry()");
+    const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : checkFilter(which, "retry()");
     return this.#store.retry(filter, this.#store.now());
   }
 
@@ -257,6 +282,30 @@ export class Hands implements Executor {
     this.#checkOpen("queue()");
     checkQueueName(name);
     return new Queue(name, this.#store);
+  }
+
+  schedule(name: string): Schedule;
+  schedule(name: string, when: When, call: Call<unknown>, options?: ScheduleOptions): Promise<Schedule>;
+  /**
+   * Defines a schedule, or replaces the one of this name: at each tick a worker of the fleet, whichever it is, makes the call a job,
+   * exactly once. What is stored already as it is defined is left alone, so a program may define its schedules whenever it
+   * starts. With a name alone: that schedule, to pause, trigger or look at. Rejects with UsageError or CodecError for what cannot be.
+   */
+  schedule(name: string, when?: When, call?: Call<unknown>, options?: ScheduleOptions): Schedule | Promise<Schedule> {
+    this.#checkOpen("schedule()");
+    if (when === undefined && call === undefined) return this.#schedules.one(name);
+    return this.#schedules.define({ ...options, name, when, call } as ScheduleDefinition);
+  }
+
+  schedules(): Promise<readonly ScheduleInfo[]>;
+  schedules(definitions: readonly ScheduleDefinition[], options?: ApplyOptions): Promise<ScheduleChanges>;
+  /** The stored schedules, by name. With a list of definitions: how it differs from what is stored, which it then becomes. */
+  schedules(
+    definitions?: readonly ScheduleDefinition[],
+    options?: ApplyOptions,
+  ): Promise<readonly ScheduleInfo[] | ScheduleChanges> {
+    this.#checkOpen("schedules()");
+    return definitions === undefined ? this.#schedules.list() : this.#schedules.declare(definitions, options);
   }
 
   /** Asks a worker of the fleet, by its id, to take no more jobs, finish what it runs, and end. False when there is no such worker. */
@@ -326,8 +375,8 @@ export class Hands implements Executor {
     if (isWorker() && !currentContext()) throw unguardedEntry(what);
   }
 
-  #plan(call: Call<unknown>): Plan {
-    return plan(call, this.#runtime, this.#store.now());
+  #plan(call: Call<unknown>, options: PlanOptions = {}): Plan {
+    return plan(call, this.#runtime, this.#store.now(), options);
   }
 
   #childrenOf(job: ClaimedJob, awaited: Awaited): Children {
@@ -335,7 +384,7 @@ export class Hands implements Executor {
     const ids: string[] = [];
     const source = {
       awaited,
-      plan: (call: Call<unknown>): Plan => names.plan(this.#plan(call)),
+      plan: (call: Call<unknown>, options: GraphOptions = {}): Plan => names.plan(this.#plan(call, options)),
       submit: (planned: Plan): Submission => {
         ids.push(planned.root.id);
         return this.#childSubmitter.submit(planned, job.fence > 1);
@@ -343,10 +392,11 @@ export class Hands implements Executor {
     };
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {
       this.#checkOpen("context().submit()");
-      return awaitedFuture(this.#send(source.plan(callOf(what, args)), source), awaited);
+      const options = isCall(what) ? checkGraphOptions(args[0], "context().submit()") : {};
+      return awaitedFuture(this.#send(source.plan(callOf(what, args), options), source), awaited);
     };
     return {
-      submit: submit as Children["submit"],
+      submit,
       map: (task, inputs, options) => this.#map("context().map()", task, inputs, false, options, source),
       starmap: (task, inputs, options) => this.#map("context().starmap()", task, inputs, true, options, source),
       cancel: (reason) => this.cancel({ ids }, reason),
@@ -366,8 +416,8 @@ export class Hands implements Executor {
     checkOptions(options, ["window", "ordered"], what);
     const window = checkInteger(options.window ?? 1000, `${what} window`, 1);
     const host = {
-      plan: source.plan,
-      submit: source.submit,
+      plan: (asked: Call<unknown>) => source.plan(asked),
+      submit: (planned: Plan) => source.submit(planned),
       access: this.#access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.cancel(filter, reason),
       dueAt: (at: number): void => this.#dueAt(at),
@@ -409,10 +459,5 @@ export class Hands implements Executor {
 
   async #tellEnded(ids: readonly string[]): Promise<void> {
     this.#awaiter.tell(await this.#store.endings(ids));
-  }
-
-  async #causeOf(id: string): Promise<unknown> {
-    const [ended] = await this.#store.endings([id]);
-    return ended && errorOf(ended);
   }
 }

@@ -16,8 +16,8 @@ import { readProgress } from "./job-info.ts";
 export interface JobAccess {
   readonly awaiter: Awaiter;
   cancel(id: string, reason: string | undefined): Promise<CancelReceipt>;
-  /** The error of the job at the bottom of a chain of failures. */
-  causeOf(id: string): Promise<unknown>;
+  /** The error of a job that another one made fail. */
+  explain(ended: Ended): Promise<unknown>;
   /** The job as it stands in the store. */
   look(id: string): Promise<Job | undefined>;
 }
@@ -143,9 +143,10 @@ export function tellResult(ended: Ended, access: JobAccess, tell: (state: FinalS
     }
     return tell(ended.state, outcome);
   }
-  access.causeOf(ended.cause).then(
-    (cause) => tell(ended.state, errorOf(ended, cause)),
-    (error: unknown) => tell(ended.state, errorOf(ended, error)),
+  access.explain(ended).then(
+    (error) => tell(ended.state, error),
+    // The store cannot tell why; that it failed is known.
+    (error: unknown) => tell(ended.state, errorOf(ended, { path: [ended.task, "unknown"], error })),
   );
 }
 

@@ -2,10 +2,13 @@
 import { SnoozeError, UndoError } from "../core/errors.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
+import type { Suspension } from "../task/durable.ts";
 import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import { encodeThrown } from "../task/thrown.ts";
 import type { AttemptEnd } from "./attempt.ts";
+import type { Deadline } from "./deadline.ts";
+import { overdue } from "./deadline.ts";
 import type { AttemptPolicy } from "./policy.ts";
 
 /** More signals than any job has: none wakes a job that snoozes. */
@@ -17,6 +20,7 @@ export interface OutcomeFacts {
   readonly retryIf: ((error: unknown) => boolean) | undefined;
   /** Someone asked for the job to be cancelled. */
   readonly isCancelled: boolean;
+  readonly deadline: Deadline | undefined;
   readonly now: number;
   readonly random: number;
 }
@@ -32,6 +36,14 @@ export function isLastAttempt(
   return isCancelled || job.attempt - job.crashes > policy.retries || !wantsRetry(retryIf, error);
 }
 
+/** True when a further attempt could begin too late, or this one ended too late. */
+export function isOverdue(
+  job: Pick<ClaimedJob, "attempt" | "crashes">,
+  { policy, deadline, now }: Pick<OutcomeFacts, "policy" | "deadline" | "now">,
+): boolean {
+  return deadline !== undefined && now + backoffMs(policy.backoff, job.attempt - job.crashes, 0) >= deadline.at;
+}
+
 /** The outcome to record. A job that was cancelled but finished all the same is done. */
 export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts): Outcome {
   const { id, fence } = job;
@@ -45,17 +57,24 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
     }
   }
   if (end.kind === "retracted") return { id, fence, kind: "released" };
-  if (end.kind === "suspended") return { id, fence, kind: "waiting", ...end.suspension };
+  if (end.kind === "suspended") return suspended(job, end.suspension, facts);
   // That a cancelled job could not be undone must be seen.
   if (facts.isCancelled && !(end.error instanceof UndoError)) return { id, fence, kind: "cancelled" };
+  const failed = (error: unknown): Outcome => ({ id, fence, kind: "failed", error: encodeThrown(error) });
+  if (facts.deadline && facts.now >= facts.deadline.at) return failed(overdue(job, facts.deadline, end.error));
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   if (end.error instanceof SnoozeError && end.isLast !== true) {
-    return { id, fence, kind: "waiting", dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "snooze" };
+    return suspended(job, { dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "snooze" }, facts);
   }
-  if (end.isLast !== true && !isLastAttempt(job, end.error, facts)) {
-    const failed = job.attempt - job.crashes;
-    const dueAt = facts.now + backoffMs(facts.policy.backoff, failed, facts.random);
-    return { id, fence, kind: "retry", error: encodeThrown(end.error), dueAt };
-  }
-  return { id, fence, kind: "failed", error: encodeThrown(end.error) };
+  if (isLastAttempt(job, end.error, facts)) return failed(end.error);
+  if (facts.deadline && isOverdue(job, facts)) return failed(overdue(job, facts.deadline, end.error));
+  if (end.isLast) return failed(end.error);
+  const dueAt = facts.now + backoffMs(facts.policy.backoff, job.attempt - job.crashes, facts.random);
+  return { id, fence, kind: "retry", error: encodeThrown(end.error), dueAt };
+}
+
+/** What sleeps or waits for a signal is woken by its deadline, to fail. */
+function suspended({ id, fence }: ClaimedJob, { dueAt, ...others }: Suspension, { deadline }: OutcomeFacts): Outcome {
+  const at = deadline ? Math.min(deadline.at, dueAt ?? Infinity) : dueAt;
+  return { id, fence, kind: "waiting", ...others, dueAt: at };
 }

@@ -8,22 +8,32 @@ import type { NewJob } from "../store/job.ts";
 import type { Added } from "../store/store.ts";
 import { currentContext } from "../task/context.ts";
 import type { Call, Node } from "../task/call.ts";
-import { flatten } from "../task/call.ts";
+import { flatten, isGathering } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
 import { keyOf } from "../task/key.ts";
+import type { GraphOptions } from "../task/inherit.ts";
+import { inheriting } from "../task/inherit.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
+import type { Callbacks } from "./callbacks.ts";
+import { callbackId, callbackNodes } from "./callbacks.ts";
 import { gatesOf } from "./gates.ts";
+import type { Part } from "./policy.ts";
 import { encodePolicy } from "./policy.ts";
 import { readableArgs } from "./readable-args.ts";
 import type { ThrottleTerms } from "./throttle.ts";
 import { throttleRecord } from "./throttle.ts";
 
-/** The rows of one submit, root last, and what a conflict on the root's unique key means. */
+/** What a submit says beside its call. */
+export interface PlanOptions extends GraphOptions, Callbacks {}
+
+/** The rows of one submit, dependencies first, and what a conflict on the root's unique key means. */
 export interface Plan {
   readonly jobs: readonly NewJob[];
   readonly root: NewJob;
+  /** Its place among the jobs: those after it are what is to be done when it has ended. */
+  readonly rootAt: number;
   readonly onConflict: "existing" | "reject";
   readonly throttle: ThrottleTerms | undefined;
   /** The job may turn out to be one that another submit made. */
@@ -52,19 +62,18 @@ function readable({ name }: Definition, args: readonly unknown[], { dependsOn }:
 }
 
 /** A throttled submit asks the store by itself, so such a call can be no part of another. */
-function throttleOf(root: Node, nodes: readonly Node[]): ThrottleTerms | undefined {
-  const inner = nodes
-    .map(({ call }) => definitionOf(call.task))
-    .find(({ policy }, index) => policy.throttleMs > 0 && nodes[index] !== root);
-  if (inner) {
+function throttleOf(nodes: readonly Node[]): ThrottleTerms | undefined {
+  const root = nodes[nodes.length - 1] as Node;
+  const throttled = nodes.find(({ call }) => definitionOf(call.task).policy.throttleMs > 0);
+  if (!throttled) return undefined;
+  if (throttled !== root) {
     throw new UsageError(
-      `Task "${inner.name}" has a "throttle" and is called inside another call. Submit it by itself, or without: ` +
+      `Task "${throttled.call.task.name}" has a "throttle" and is called inside another call. Submit it by itself, or without: ` +
         "task.with({ throttle: undefined }).",
     );
   }
   const definition = definitionOf(root.call.task);
   const { name, options, policy } = definition;
-  if (policy.throttleMs === 0) return undefined;
   const key = options.throttle?.key;
   const text =
     key === undefined ? undefined : keyOf(key, readable(definition, root.args, root), `throttle.key of task "${name}"`);
@@ -76,19 +85,28 @@ function dueAt(policy: Policy, now: number): number | null {
   return policy.delayMs > 0 ? now + policy.delayMs : null;
 }
 
-function planNode(node: Node, ids: readonly string[], id: string, root: string, now: number): NewJob {
-  const definition = definitionOf(node.call.task);
+/** What the rows of one submit have in common. */
+interface Terms {
+  readonly ids: readonly string[];
+  readonly root: string;
+  readonly now: number;
+  readonly heirOf: (definition: Definition) => Definition;
+}
+
+function planNode(node: Node, id: string, part: Part, { ids, root, now, heirOf }: Terms): NewJob {
+  const definition = heirOf(definitionOf(node.call.task));
   const { policy } = definition;
   // Arguments that wait for other calls are checked by the worker, when they are known.
   const args = node.dependsOn.length === 0 ? checkInput(definition, node.args) : node.args;
   const encoded = encode(args, "args");
+  const { name } = definition.each ?? definition;
   return {
     id,
-    task: definition.name,
+    task: name,
     queue: policy.queue,
     priority: policy.priority,
     args: encoded,
-    policy: encodePolicy(policy),
+    policy: encodePolicy(policy, definition.each ? { ...part, isChunk: true } : part),
     crashLimit: policy.crashes,
     dueAt: dueAt(policy, now),
     expiresAt: policy.expiresMs === undefined ? null : now + policy.expiresMs,
@@ -97,22 +115,56 @@ function planNode(node: Node, ids: readonly string[], id: string, root: string, 
     parent: currentContext()?.id ?? null,
     trace: null,
     dependsOn: node.dependsOn.map((position) => ids[position] as string),
-    tolerates: [],
+    tolerates: node.tolerates.size === 0 ? [] : [...node.tolerates].map((position) => ids[position] as string),
     gates: policy.limits.length === 0 ? [] : gatesOf(definition, readable(definition, args, node)),
     unique: uniqueOf(definition, args, encoded),
     submittedAt: now,
   };
 }
 
+/** Groups are served by whoever serves their first member, and are as urgent. */
+function withFirstMember(job: NewJob, node: Node, jobs: readonly NewJob[]): NewJob {
+  const first = isGathering(node.call) ? jobs[node.dependsOn[0] ?? -1] : undefined;
+  return first ? { ...job, queue: first.queue, priority: first.priority, keepMs: first.keepMs } : job;
+}
+
+/** By position: the first call that fails with this one. Only of calls that have dependencies, so that a wide graph stays small. */
+function callsAbove(nodes: readonly Node[]): readonly (number | undefined)[] {
+  const above: (number | undefined)[] = [];
+  for (const [position, { dependsOn, tolerates }] of nodes.entries()) {
+    for (const below of dependsOn) {
+      if (above[below] === undefined && nodes[below]?.dependsOn.length && !tolerates.has(below)) above[below] = position;
+    }
+  }
+  return above;
+}
+
 /** Lays out a call as rows, submitted at `now`. Throws UsageError or CodecError; nothing has been stored then. */
-export function plan(call: Call<unknown>, runtime: Runtime, now: number): Plan {
+export function plan(call: Call<unknown>, runtime: Runtime, now: number, options: PlanOptions = {}): Plan {
   const nodes = flatten(call);
   const ids = nodes.map(() => runtime.id());
   const root = ids[ids.length - 1] as string;
-  const jobs = nodes.map((node, index) => planNode(node, ids, ids[index] as string, root, now));
-  const job = jobs[jobs.length - 1] as NewJob;
-  const throttle = throttleOf(nodes[nodes.length - 1] as Node, nodes);
+  const terms: Terms = { ids, root, now, heirOf: inheriting(options, "submit()") };
+  const above = callsAbove(nodes);
+  const jobs: NewJob[] = [];
+  for (const [position, node] of nodes.entries()) {
+    const needs = above[position];
+    const part: Part = needs === undefined ? {} : { above: ids[needs] };
+    jobs.push(withFirstMember(planNode(node, ids[position] as string, part, terms), node, jobs));
+  }
+  const own = { ...terms, heirOf: (definition: Definition): Definition => definition };
+  const callbacks = callbackNodes(options, nodes.length - 1).map(({ node, kind, part }) =>
+    planNode(node, callbackId(root, kind), part, own),
+  );
   const unique = (definitionOf(call.task).options as TaskOptions).unique;
-  const isShared = job.unique !== null || throttle !== undefined;
-  return { jobs, root: job, onConflict: unique?.onConflict ?? "existing", throttle, isShared };
+  const job = jobs[jobs.length - 1] as NewJob;
+  const throttle = throttleOf(nodes);
+  return {
+    jobs: callbacks.length === 0 ? jobs : [...jobs, ...callbacks],
+    root: job,
+    rootAt: jobs.length - 1,
+    onConflict: unique?.onConflict ?? "existing",
+    throttle,
+    isShared: job.unique !== null || throttle !== undefined,
+  };
 }

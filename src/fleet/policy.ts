@@ -1,30 +1,50 @@
 // The part of a task's policy that travels with its job, so that options given at submit hold on every worker. Only what
 // differs from the defaults is stored, as readable JSON; most jobs store null. `retryIf` is code and stays with the worker.
+// With it travel a few facts about the job's place in its graph.
 import { decode } from "../task/codec.ts";
 import type { Policy } from "../task/options.ts";
 import { defaultBackoff } from "../task/options.ts";
 
+/** What a job is in its graph, beyond a call of its task. */
+export interface Part {
+  /** It runs its task over each of the inputs in its one argument. */
+  readonly isChunk?: boolean;
+  /** It runs only if what it depends on has not ended as done. */
+  readonly onFailed?: boolean;
+  /** The id of the first job that needs it; only of one that has dependencies itself. */
+  readonly above?: string | undefined;
+}
+
 /** How a worker makes the attempts of one job. */
-export interface AttemptPolicy {
+export interface AttemptPolicy extends Part {
   readonly retries: number;
   readonly backoff: Policy["backoff"];
   readonly timeoutMs: number | undefined;
+  readonly deadlineMs: number | undefined;
 }
 
-const defaults: AttemptPolicy = { retries: 0, backoff: defaultBackoff, timeoutMs: undefined };
+const defaults: AttemptPolicy = { retries: 0, backoff: defaultBackoff, timeoutMs: undefined, deadlineMs: undefined };
 
 /** The stored form of a policy, or null when it is the default one. */
-export function encodePolicy(policy: Policy): string | null {
+export function encodePolicy(policy: Policy, part: Part = {}): string | null {
   const differing: Record<string, unknown> = {};
   if (policy.retries !== 0) differing["retries"] = policy.retries;
   if (policy.backoff !== defaultBackoff) differing["backoff"] = policy.backoff;
   if (policy.timeoutMs !== undefined) differing["timeoutMs"] = policy.timeoutMs;
+  if (policy.deadlineMs !== undefined) differing["deadlineMs"] = policy.deadlineMs;
+  if (part.isChunk) differing["isChunk"] = true;
+  if (part.onFailed) differing["onFailed"] = true;
+  if (part.above !== undefined) differing["above"] = part.above;
   for (const _ in differing) return JSON.stringify(differing);
   return null;
 }
 
 function positive(value: unknown, otherwise: number): number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : otherwise;
+}
+
+function readLimit(value: unknown): number | undefined {
+  return typeof value === "number" ? positive(value, 0) : undefined;
 }
 
 function readBackoff(value: unknown): Policy["backoff"] {
@@ -56,6 +76,17 @@ export function decodePolicy(text: string | null): AttemptPolicy {
   return {
     retries: positive(given["retries"], 0),
     backoff: readBackoff(given["backoff"]),
-    timeoutMs: typeof given["timeoutMs"] === "number" ? positive(given["timeoutMs"], 0) : undefined,
+    timeoutMs: readLimit(given["timeoutMs"]),
+    deadlineMs: readLimit(given["deadlineMs"]),
+    isChunk: given["isChunk"] === true,
+    onFailed: given["onFailed"] === true,
+    above: typeof given["above"] === "string" ? given["above"] : undefined,
   };
+}
+
+/** The same policy, with the new name of the job above. */
+export function renameAbove(text: string | null, names: ReadonlyMap<string, string>): string | null {
+  const { above = "" } = decodePolicy(text);
+  const name = names.get(above);
+  return name === undefined || text === null ? text : text.replace(JSON.stringify(above), JSON.stringify(name));
 }

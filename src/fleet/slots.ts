@@ -1,9 +1,10 @@
 // How many jobs a worker may hold for one place (loop, threads or processes). Jobs of tasks that have lately been short are
 // claimed ahead, so that a claim and its commit are shared by hundreds of them; others are not, so that they stay free for other
 // workers. What a task would get done within `horizonMs`, at the rate at which it has lately been done, is claimed ahead.
-// Jobs with limits never are: to the store a claimed job has started, and would take up its places while it waits here.
-import type { Claim, ClaimedJob, Input } from "../store/job.ts";
+import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Given } from "./given.ts";
 import type { Definition } from "../task/task.ts";
 
 const horizonMs = 50;
@@ -19,7 +20,8 @@ const leastRatePerMs = 1 / horizonMs;
 export interface Held {
   readonly job: ClaimedJob;
   /** What it gets of its dependencies. */
-  readonly inputs: readonly Input[];
+  readonly inputs: readonly Given[];
+  readonly deadline: Deadline | undefined;
   /** When it was claimed, on the monotonic clock. */
   readonly since: number;
 }
@@ -34,7 +36,7 @@ export interface Room {
 export class Slots {
   readonly place: Place;
   readonly capacity: number;
-  readonly tasks: readonly string[];
+  readonly tasks: string[];
   readonly #mayBeAhead: ReadonlySet<string>;
   #running = 0;
   /** Those that waited and want to go on. */
@@ -55,6 +57,11 @@ export class Slots {
     this.#mayBeAhead = new Set(tasks.filter(({ policy }) => policy.limits.length === 0).map(({ name }) => name));
     this.capacity = capacity;
     this.#measuredAt = elapsed;
+  }
+
+  /** Takes jobs of this task too. */
+  serve(task: string): void {
+    this.tasks.push(task);
   }
 
   /** Jobs claimed and not started. */

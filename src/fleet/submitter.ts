@@ -81,10 +81,10 @@ export class Submitter {
     try {
       const jobs = batch.length === 1 ? (batch[0] as Waiting).plan.jobs : batch.flatMap(({ plan }) => plan.jobs);
       const added = await this.#store.add(jobs, this.#store.now());
-      let end = 0;
+      let start = 0;
       for (const { plan, resolve } of batch) {
-        end += plan.jobs.length;
-        resolve(added[end - 1] as Added);
+        resolve(added[start + plan.rootAt] as Added);
+        start += plan.jobs.length;
       }
     } catch (error) {
       for (const { reject } of batch) reject(error);

@@ -39,7 +39,7 @@ export class Throttling {
   }
 
   /** Adds the plan's jobs, or gives the job that holds the key. */
-  async add({ jobs, root }: Plan, { record, perMs }: ThrottleTerms): Promise<Added> {
+  async add({ jobs, root, rootAt }: Plan, { record, perMs }: ThrottleTerms): Promise<Added> {
     for (;;) {
       const now = this.#store.now();
       const [first] = await this.#store.records("", record, 1);
@@ -51,7 +51,7 @@ export class Throttling {
       }
       const to = JSON.stringify([root.id, now + perMs]);
       const added = await this.#store.addIf({ name: record, from: found, to }, jobs, now);
-      if (added) return added.at(-1) as Added;
+      if (added) return added[rootAt] as Added;
       // Someone else was faster: his job is there now.
     }
   }

@@ -19,6 +19,8 @@ export type WorkerEvent =
   | { readonly kind: "store-back"; readonly ms: number }
   /** The store cannot be used any more; the worker has ended. */
   | { readonly kind: "store-lost"; readonly error: Error }
+  /** A schedule cannot fire; the worker tries again. The same failure is told once. */
+  | { readonly kind: "schedule-failed"; readonly schedule: string; readonly error: Error }
   /** `context().log()` */
   | { readonly kind: "log"; readonly id: string; readonly task: string; readonly message: string }
   /** A job went on with another program: steps it had recorded were not met any more (`gone`); others were new (`fresh`). */
@@ -64,5 +66,7 @@ export function printEvent(event: WorkerEvent): void {
     );
   } else if (event.kind === "store-back") console.error(`manyhands: the store works again, ${showMs(event.ms)} after it failed.`);
   else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
-  else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
+  else if (event.kind === "schedule-failed") {
+    console.error(`manyhands: schedule "${event.schedule}" cannot fire, trying again: ${event.error.message}`);
+  } else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
 }

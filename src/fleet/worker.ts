@@ -8,17 +8,22 @@ import { CancelledError, StoreLostError, UsageError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
-import type { ClaimedJob, Ended, Input, Outcome } from "../store/job.ts";
+import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store } from "../store/store.ts";
 import { checkQueueName } from "../task/options.ts";
 import { Attempts } from "./attempts.ts";
 import type { Awaited, Children } from "./children.ts";
 import { Journal } from "./journal.ts";
+import type { Deadline } from "./deadline.ts";
+import { deadlinesOf } from "./deadline.ts";
+import type { Given } from "./given.ts";
+import { givenTo } from "./given.ts";
 import { Membership } from "./membership.ts";
 import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
+import { Firing } from "./schedules/firing.ts";
 import { Tending } from "./tending.ts";
 import { Watchdog } from "./watchdog.ts";
 import type { WorkerEvent } from "./worker-event.ts";
@@ -54,6 +59,12 @@ const tellWaitsMs = 100;
 /** How long jobs that are due soon wait for others, before it is asked when the first is due. */
 const gatherDueMs = 50;
 
+/** What jobs get with their claim: of their dependencies, and until when. */
+interface GivenBeside {
+  readonly inputs: ReadonlyMap<string, readonly Given[]>;
+  readonly deadlines: ReadonlyMap<string, Deadline>;
+}
+
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
   readonly store: Store;
@@ -86,6 +97,7 @@ export class Worker implements AsyncDisposable {
   readonly #outage: Outage;
   #member: Membership | undefined;
   #tending: Tending | undefined;
+  #firing: Firing | undefined;
   #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
@@ -211,7 +223,10 @@ export class Worker implements AsyncDisposable {
     this.#unwatch = store.watch((event) => {
       if (event === "ready") this.#pump?.wake();
       if (event === "scheduled") this.#tending?.soon(gatherDueMs);
+      if (event === "written") this.#firing?.written();
+      if (event === "ended") this.#firing?.ended();
     });
+    this.#firing = this.#startFiring();
     this.#tending = this.#startTending();
     this.#pump.pump();
   }
@@ -297,6 +312,7 @@ export class Worker implements AsyncDisposable {
     this.#pump?.forget();
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     await this.#pools.close();
@@ -307,24 +323,24 @@ export class Worker implements AsyncDisposable {
   async #take(attempts: Attempts, claimed: readonly ClaimedJob[]): Promise<void> {
     this.#watchdog?.fed();
     const worker = this.id;
-    const inputs = await this.#inputsOf(claimed);
+    const given = await this.#givenTo(claimed);
     if (worker !== this.id) return;
     for (const job of claimed) {
-      const results = job.dependencies === 0 ? [] : inputs?.get(job.id);
+      const inputs = job.dependencies === 0 ? [] : given?.inputs.get(job.id);
       // Meanwhile the worker may have been told to stop.
-      if (results && this.#state === "working") attempts.hold(job, results);
+      if (given && inputs && this.#state === "working") attempts.hold(job, inputs, given.deadlines.get(job.id));
       else this.#pump?.release([job]);
     }
     attempts.turn();
   }
 
-  /** The results that claimed jobs wait for, or undefined when the store could not give them: such jobs are given back. */
-  async #inputsOf(claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly Input[]> | undefined> {
+  /** What claimed jobs get beside themselves, or undefined when the store could not give it: they are given back. */
+  async #givenTo(claimed: readonly ClaimedJob[]): Promise<GivenBeside | undefined> {
+    const { store } = this.#host;
     const waiting = claimed.filter((job) => job.dependencies > 0).map(({ id }) => id);
-    if (waiting.length === 0) return new Map();
     try {
-      const inputs = await this.#host.store.inputs(waiting);
-      return new Map(waiting.map((id, index) => [id, inputs[index] ?? []] as const));
+      const inputs = waiting.length === 0 ? new Map<string, readonly Given[]>() : await givenTo(store, waiting);
+      return { inputs, deadlines: await deadlinesOf(store, claimed) };
     } catch (error) {
       this.#report({ kind: "store-failed", error: error as Error });
       return undefined;
@@ -367,6 +383,17 @@ export class Worker implements AsyncDisposable {
     this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
+  #startFiring(): Firing {
+    const { store, runtime } = this.#host;
+    return new Firing({
+      store,
+      runtime,
+      cancel: (ids) => this.cancel(ids),
+      storeFailed: (error) => this.#storeFailed(error),
+      scheduleFailed: (schedule, error) => this.#report({ kind: "schedule-failed", schedule, error }),
+    });
+  }
+
   /** Attempts wait or go on: there may be room for others, and the store is told, a little later, of those that still wait. */
   #waitsChanged(): void {
     this.#pump?.soon();
@@ -381,6 +408,7 @@ export class Worker implements AsyncDisposable {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
         await this.#member?.refresh();
+        this.#firing?.look();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
         if (notes.length > 0) await this.#host.store.note(this.id, notes);
@@ -409,6 +437,7 @@ export class Worker implements AsyncDisposable {
     this.#state = "stopping";
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
+    await this.#firing?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");

@@ -1,5 +1,5 @@
 // The errors with which a pool ends calls: what failed, what was found, what to do.
-import { CancelledError, DependencyFailedError, ExpiredError, TimeoutError, WorkerDiedError } from "../core/errors.ts";
+import { CancelledError, ExpiredError, TimeoutError, WorkerDiedError } from "../core/errors.ts";
 import { showModule } from "../task/load.ts";
 import type { Definition } from "../task/task.ts";
 import type { Entry } from "./entry.ts";
@@ -34,15 +34,18 @@ export function importTimedOut({ definition }: Entry, afterMs: number): TimeoutE
 export function expired(entry: Entry, id: string): ExpiredError {
   const { expiresMs } = entry.definition.policy;
   return new ExpiredError(
-    `${name(entry, id)} expired: it was not started within ${expiresMs} ms. Add workers, or give it a longer "expires".`,
+    `${name(entry, id)} expired: it was not started within ${expiresMs} ms. Add workers, or give it a longer "expires" or "deadline".`,
   );
 }
 
-export function dependencyFailed(entry: Entry, id: string, dependency: Entry, cause: unknown): DependencyFailedError {
-  const why = cause instanceof Error ? `: ${cause.message}` : ".";
-  return new DependencyFailedError(
-    `${name(entry, id)} could not run because task "${dependency.definition.name}", which it depends on, did not succeed${why}`,
-    { cause },
+/** It was not done within its deadline; `cause` is why its last attempt failed, if it did. */
+export function overdue(entry: Entry, id: string, cause: unknown): TimeoutError {
+  const { deadlineMs = 0 } = entry.definition.policy;
+  const last = cause instanceof Error ? ` Attempt ${entry.attempt} failed: ${cause.message}` : "";
+  return new TimeoutError(
+    `${name(entry, id)} was not done within its deadline of ${deadlineMs} ms.${last}`,
+    deadlineMs,
+    cause === undefined ? undefined : { cause },
   );
 }
 

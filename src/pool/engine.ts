@@ -20,7 +20,7 @@ import { poolAnswerer, Questions } from "./asked.ts";
 import { Batches } from "./batches.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Noun } from "./endings.ts";
-import { cancelled, died, expired, importsDie, importTimedOut, spent, startsDie, timedOut } from "./endings.ts";
+import { cancelled, died, expired, importsDie, importTimedOut, overdue, spent, startsDie, timedOut } from "./endings.ts";
 import type { Entry, Stopped, Wish } from "./entry.ts";
 import { isSoft } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
@@ -164,9 +164,12 @@ export class Engine implements LaneHost {
       entry.extra.parent = parent;
       this.#join(parent);
     }
-    const { expiresMs } = entry.definition.policy;
+    const { expiresMs, deadlineMs } = entry.definition.policy;
     if (expiresMs === undefined || entry.terms) return;
     entry.extra.expiry = this.runtime.after(expiresMs, () => this.#expire(entry));
+    if (deadlineMs === undefined) return;
+    const timer = this.runtime.after(deadlineMs, () => this.#overrun(entry));
+    entry.extra.deadline = { at: this.runtime.elapsed() + deadlineMs, timer };
   }
 
   /** Nothing blocks the entry any more: it starts when it is due. */
@@ -190,6 +193,7 @@ export class Engine implements LaneHost {
     const { wish } = entry;
     this.#unschedule(entry);
     entry.expiry?.cancel();
+    entry.deadline?.timer.cancel();
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
@@ -264,7 +268,17 @@ export class Engine implements LaneHost {
     if (wish.kind === "expire") return this.end(entry, "expired", wish.error);
     wish.grace?.cancel();
     entry.wish = undefined;
-    this.#fail(entry, wish.error, true);
+    if (wish.kind === "timeout") return this.#fail(entry, wish.error, true);
+    // What never began has expired.
+    if (how === "waiting" && entry.attempt === 1) this.end(entry, "expired", expired(entry, this.idOf(entry)));
+    else this.end(entry, "failed", wish.error);
+  }
+
+  /** The deadline has come. */
+  #overrun(entry: Entry): void {
+    if (entry.wish?.kind === "cancel" || entry.wish?.kind === "drop") return;
+    const error = overdue(entry, this.idOf(entry), undefined);
+    this.#wish(entry, { kind: "deadline", error, told: [], grace: entry.wish?.grace });
   }
 
   #expire(entry: Entry): void {
@@ -306,8 +320,10 @@ export class Engine implements LaneHost {
     if (!wantsRetry(options.retryIf, error)) return this.end(entry, "failed", error);
     // Moved arguments are gone: this failure was the last one.
     if (entry.isSpent) return this.end(entry, "failed", error);
-    entry.attempt += 1;
     const wait = backoffMs(policy.backoff, failures, this.runtime.random());
+    const { at = Infinity } = entry.deadline ?? {};
+    if (this.runtime.elapsed() + wait >= at) return this.end(entry, "failed", overdue(entry, this.idOf(entry), error));
+    entry.attempt += 1;
     if (wait > 0) return this.#schedule(entry, wait);
     this.#enqueue(entry);
   }

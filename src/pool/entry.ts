@@ -23,7 +23,7 @@ export type Stopped = "waiting" | "stopped" | "killed" | "abandoned";
 /** Someone or something wants an entry to stop. It takes effect at the entry's next step, whatever that is. */
 export interface Wish {
   /** `expire` and `drop` are void when the entry has begun. */
-  readonly kind: "cancel" | "timeout" | "expire" | "drop";
+  readonly kind: "cancel" | "timeout" | "deadline" | "expire" | "drop";
   readonly error: Error;
   /** Told once, when the entry has ended in consequence. */
   readonly told: ((how: Stopped) => void)[];
@@ -58,6 +58,8 @@ class Extra {
   /** The wait for a due time or the next attempt. */
   wait: Timer | undefined = undefined;
   expiry: Timer | undefined = undefined;
+  /** When it must have ended, on the monotonic clock. */
+  deadline: { readonly at: number; readonly timer: Timer } | undefined = undefined;
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
   questions: Questions | undefined = undefined;
@@ -123,6 +125,10 @@ export abstract class Entry {
 
   get expiry(): Timer | undefined {
     return this.#extra?.expiry;
+  }
+
+  get deadline(): Extra["deadline"] {
+    return this.#extra?.deadline;
   }
 
   get progress(): Progress | undefined {

@@ -1,6 +1,7 @@
 // What every executor offers: submit, map, starmap, close. Pools and the fleet implement this one interface, and one
 // conformance suite (`manyhands/testing`) holds them all to it.
 import type { Call, CallArgs } from "../task/call.ts";
+import type { GraphOptions } from "../task/inherit.ts";
 import type { Task } from "../task/task.ts";
 import type { Future } from "./future.ts";
 import type { Results } from "./results.ts";
@@ -15,8 +16,8 @@ export interface MapOptions {
 
 /** Runs calls. The same program gives the same results, errors, retries and time-outs on each executor. */
 export interface Executor extends AsyncDisposable {
-  /** Runs a call; nested calls run first, each once. */
-  submit<Result>(call: Call<Result>): Future<Result>;
+  /** Runs a call; nested calls run first, each once. What the options say goes down to them. */
+  submit<Result>(call: Call<Result>, options?: GraphOptions): Future<Result>;
   /** Runs `task` with these arguments, which may hold calls. */
   submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
   /** Runs a task of one parameter over any iterable. Await the results for an array, or iterate them with bounded memory. */

@@ -9,8 +9,10 @@ import type { Runtime } from "../core/runtime.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { Call, CallArgs } from "../task/call.ts";
-import { call, flatten, isCall } from "../task/call.ts";
+import { call, flatten, isCall, isGathering } from "../task/call.ts";
 import { currentContext } from "../task/context.ts";
+import type { GraphOptions } from "../task/inherit.ts";
+import { checkGraphOptions, inheriting } from "../task/inherit.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import type { AnyTask, Definition, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
@@ -64,7 +66,7 @@ export abstract class Pool implements Executor {
     return this.#engine.crew.size;
   }
 
-  submit<Result>(call: Call<Result>): Future<Result>;
+  submit<Result>(call: Call<Result>, options?: GraphOptions): Future<Result>;
   submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
   /**
    * Runs a call; calls nested in its arguments run first, each once. Throws at once: UsageError for what is not a task or cannot
@@ -78,17 +80,19 @@ export abstract class Pool implements Executor {
       const definition = this.#definitionOf(what);
       const entry = new Submitted(engine, definition);
       if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
-    } else if (args.length > 0) throw argumentsBeside(what);
+    }
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
+    const heirOf = inheriting(isCall(what) ? optionsOf(what, args) : {}, "submit()");
     const nodes = flatten(asked);
-    if (nodes.length === 1) {
-      const definition = this.#definitionOf(asked.task);
+    const [only] = nodes.length === 1 && !isGathering(asked) ? nodes : [];
+    if (only) {
+      const definition = heirOf(this.#definitionOf(asked.task));
       const entry = new Submitted(engine, definition);
-      engine.setArgs(entry, checkInput(definition, asked.args));
+      engine.setArgs(entry, checkInput(definition, only.args));
       return submitted(engine, entry);
     }
     for (const node of nodes) this.#definitionOf(node.call.task);
-    const graph = new Graph(engine, nodes);
+    const graph = new Graph(engine, nodes, heirOf);
     graph.start();
     return graph.future;
   }
@@ -154,10 +158,15 @@ export abstract class Pool implements Executor {
   }
 }
 
-function argumentsBeside({ task }: Call<unknown>): UsageError {
-  return new UsageError(
-    `submit() was given a call of task "${task.name}" and more arguments, which nobody would get. Give them to call(), or submit the task itself.`,
-  );
+/** What is submitted with a call: options, and nothing else. */
+function optionsOf({ task }: Call<unknown>, args: readonly unknown[]): GraphOptions {
+  const [options = {}] = args;
+  if (args.length > 1 || typeof options !== "object") {
+    throw new UsageError(
+      `submit() was given a call of task "${task.name}" and more arguments, which nobody would get. Give them to call(), or submit the task itself.`,
+    );
+  }
+  return checkGraphOptions(options);
 }
 
 /** Sets an entry with its arguments on its way. */

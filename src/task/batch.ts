@@ -13,12 +13,8 @@ import { encodeThrown } from "./thrown.ts";
 /** What a companion gives for each of its texts: whether it is a result, and the codec's text of it or of the error. */
 export type Told = readonly [isResult: boolean, text: string];
 
-const suffix = "[]";
-
-/** The name of a companion's task; undefined for any other name. */
-export function ownerOf(name: string): string | undefined {
-  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
-}
+/** What a companion's name has after that of the task. A task's own name holds no spaces. */
+export const companionSuffix = " together";
 
 async function outcomesOf({ name, many }: Definition, inputs: readonly unknown[]): Promise<readonly unknown[]> {
   const outcomes: unknown = await many?.(inputs);
@@ -69,7 +65,7 @@ export function companionOf(definition: Definition): Definition {
   let companion = companions.get(definition);
   if (!companion) {
     const fn: Definition["fn"] = (texts) => runTexts(definition, texts as readonly string[]);
-    companion = { ...definition, name: definition.name + suffix, fn, options: {}, many: undefined };
+    companion = { ...definition, name: definition.name + companionSuffix, fn, options: {}, many: undefined };
     companions.set(definition, companion);
   }
   return companion;

@@ -3,6 +3,8 @@
 // It walks with a stack of its own: a graph may be deeper than the call stack.
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
+import type { How } from "./gather.ts";
+import { Gather, gathered, isTolerant } from "./gather.ts";
 import type { AnyTask, Task } from "./task.ts";
 import { isTask } from "./task.ts";
 
@@ -14,15 +16,20 @@ export interface Call<Result> {
   readonly args: readonly unknown[];
   /** Carries the result's type; never set. */
   readonly "~result"?: Result;
+  /** Set for a group: its one argument is the list of its members, and this says how their results become its own. */
+  readonly "~how"?: How;
 }
 
 class Made implements Call<unknown> {
   readonly task: AnyTask;
   readonly args: readonly unknown[];
 
-  constructor(task: AnyTask, args: readonly unknown[]) {
+  readonly "~how"?: How;
+
+  constructor(task: AnyTask, args: readonly unknown[], how?: How) {
     this.task = task;
     this.args = args;
+    if (how !== undefined) this["~how"] = how;
   }
 }
 
@@ -64,6 +71,16 @@ export function call<Args extends readonly unknown[], Result>(task: Task<Args, R
   return new Made(task, args);
 }
 
+/** A call that gives the list of its members' results. As an argument it is no job of its own; else `task` makes it one. */
+export function gatheringCall(task: AnyTask, members: readonly Call<unknown>[], how: How): Call<unknown[]> {
+  return new Made(task, [members], how);
+}
+
+/** True for a call made by {@link gatheringCall}. */
+export function isGathering(call: Call<unknown>): boolean {
+  return call["~how"] !== undefined;
+}
+
 /** True for a value made by {@link call}, also by another copy of manyhands. */
 export function isCall(value: unknown): value is Call<unknown> {
   return typeof value === "object" && value !== null && brand in value;
@@ -82,10 +99,12 @@ export class Hole {
 /** One call of a flattened graph. */
 export interface Node {
   readonly call: Call<unknown>;
-  /** The call's arguments; every nested call is replaced by a {@link Hole}. The very array of the call when there are none. */
+  /** The call's arguments; every nested call is replaced by a {@link Hole}, a group by a {@link Gather}. The very array of the call when there are none. */
   readonly args: readonly unknown[];
   /** Positions, in the flattened graph, of the calls this one waits for; each named once. */
   readonly dependsOn: readonly number[];
+  /** Those of `dependsOn` that need not succeed. */
+  readonly tolerates: ReadonlySet<number>;
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {
@@ -160,24 +179,69 @@ function define(object: object, key: string, value: unknown): void {
   Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
 }
 
-function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, number>, hasCalls: boolean): Node {
-  if (!hasCalls) return { call, args: call.args, dependsOn: [] };
-  const dependsOn: number[] = [];
-  const holes = new Map<Call<unknown>, Hole>();
-  const hole = (found: Call<unknown>): Hole => {
-    let made = holes.get(found);
-    if (!made) {
-      made = new Hole(dependsOn.length);
-      holes.set(found, made);
-      const at = position.get(found);
-      if (at === undefined)
-        throw new UsageError(`A call of task "${found.task.name}" depends on itself: its arguments hold the call that holds it.`);
-      dependsOn.push(at);
+const nothing: ReadonlySet<number> = new Set();
+
+/** The calls that one with these in its arguments waits for: a group among them stands for its members. */
+function membersOf(call: Call<unknown>): readonly Call<unknown>[] {
+  return isGathering(call) ? (call.args[0] as readonly Call<unknown>[]) : [call];
+}
+
+/** Lays out one call, after all it waits for. */
+class Layout {
+  readonly #call: Call<unknown>;
+  readonly #position: ReadonlyMap<Call<unknown>, number>;
+  readonly #dependsOn: number[] = [];
+  readonly #holes = new Map<Call<unknown>, Hole>();
+  readonly #needed = new Set<number>();
+  readonly #tolerated = new Set<number>();
+
+  constructor(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, number>) {
+    this.#call = call;
+    this.#position = position;
+  }
+
+  node(): Node {
+    const call = this.#call;
+    const args = isGathering(call)
+      ? [this.#list(call)]
+      : substitute(call.args, (value) => (isCall(value) ? { by: this.#placeOf(value) } : undefined));
+    // What is needed in one place cannot fail in another.
+    if (this.#tolerated.size > 0) for (const at of this.#needed) this.#tolerated.delete(at);
+    return { call, args: args as readonly unknown[], dependsOn: this.#dependsOn, tolerates: this.#tolerated };
+  }
+
+  #placeOf(found: Call<unknown>): unknown {
+    return isGathering(found) ? this.#list(found) : this.#hole(found, this.#needed);
+  }
+
+  #list(group: Call<unknown>): unknown {
+    const how = group["~how"] as How;
+    const members = membersOf(group);
+    if (members.length === 0) return [];
+    const kind = isTolerant(how) ? this.#tolerated : this.#needed;
+    return new Gather(
+      how,
+      members.map((member) => this.#hole(member, kind).index),
+    );
+  }
+
+  #hole(found: Call<unknown>, kind: Set<number>): Hole {
+    const at = this.#position.get(found);
+    if (at === undefined)
+      throw new UsageError(`A call of task "${found.task.name}" depends on itself: its arguments hold the call that holds it.`);
+    kind.add(at);
+    let hole = this.#holes.get(found);
+    if (!hole) {
+      hole = new Hole(this.#dependsOn.length);
+      this.#holes.set(found, hole);
+      this.#dependsOn.push(at);
     }
-    return made;
-  };
-  const args = substitute(call.args, (value) => (isCall(value) ? { by: hole(value) } : undefined)) as readonly unknown[];
-  return { call, args, dependsOn };
+    return hole;
+  }
+}
+
+function leaf(call: Call<unknown>): Node {
+  return { call, args: call.args, dependsOn: [], tolerates: nothing };
 }
 
 /**
@@ -185,7 +249,7 @@ function makeNode(call: Call<unknown>, position: ReadonlyMap<Call<unknown>, numb
  * A call object used twice is one node: it runs once.
  */
 export function flatten(root: Call<unknown>): Node[] {
-  if (root.args.every(isSimple)) return [{ call: root, args: root.args, dependsOn: [] }];
+  if (root.args.every(isSimple)) return [leaf(root)];
   const nodes: Node[] = [];
   const position = new Map<Call<unknown>, number>();
   const opened = new Map<Call<unknown>, Call<unknown>[]>();
@@ -200,19 +264,23 @@ export function flatten(root: Call<unknown>): Node[] {
     if (nested) {
       stack.pop();
       // Only then has it a position: a call may be held by its own arguments.
-      const node = makeNode(top, position, nested.length > 0);
+      const node = nested.length > 0 ? new Layout(top, position).node() : leaf(top);
       position.set(top, nodes.length);
       nodes.push(node);
       continue;
     }
-    const found = callsIn(top.args);
+    const found = isGathering(top) ? [top] : callsIn(top.args);
     opened.set(top, found);
-    for (let i = found.length - 1; i >= 0; i--) stack.push(found[i] as Call<unknown>);
+    const below = found.flatMap(membersOf);
+    for (let i = below.length - 1; i >= 0; i--) stack.push(below[i] as Call<unknown>);
   }
   return nodes;
 }
 
-/** The arguments with every {@link Hole} replaced by the result it stands for. */
+/** The arguments with every {@link Hole} and {@link Gather} replaced by the results they stand for. */
 export function fill(args: readonly unknown[], results: readonly unknown[]): readonly unknown[] {
-  return substitute(args, (value) => (value instanceof Hole ? { by: results[value.index] } : undefined)) as readonly unknown[];
+  return substitute(args, (value) => {
+    if (value instanceof Hole) return { by: results[value.index] };
+    return value instanceof Gather ? { by: gathered(value, results) } : undefined;
+  }) as readonly unknown[];
 }

@@ -11,6 +11,8 @@ export interface Context {
   readonly id: string;
   /** The task's name. */
   readonly task: string;
+  /** In a job that a schedule made: the time of its tick, or when it was triggered. Its id begins with the schedule's name. */
+  readonly scheduledFor: Date | undefined;
   /** 1 for the first attempt. Attempts given back at a shutdown are not counted. */
   readonly attempt: number;
   /** Aborts when the job is cancelled, its attempt times out or its worker stops; `signal.reason` is the error. */

@@ -3,7 +3,8 @@
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { companionOf, ownerOf } from "./batch.ts";
+import { companionOf, companionSuffix } from "./batch.ts";
+import { chunkOf, chunkSuffix } from "./chunk.ts";
 import type { Definition } from "./task.ts";
 import { definedTasks } from "./task.ts";
 
@@ -59,17 +60,11 @@ async function importModule(module: string): Promise<void> {
   await import(`data:text/javascript,${encodeURIComponent(`import ${JSON.stringify(module)};`)}`);
 }
 
-/** A task defined here, or the companion of one that does many calls at once. */
-function find(name: string): Definition | undefined {
-  const owner = ownerOf(name);
-  if (owner === undefined) return definedTasks().get(name);
-  const definition = definedTasks().get(owner);
-  return definition?.many && companionOf(definition);
-}
-
 /** Imports `module` in this worker and returns the task's definition. Rejects with {@link UsageError} when it is not there. */
 export async function loadTask(module: string, name: string): Promise<Definition> {
-  const known = find(name);
+  if (name.endsWith(companionSuffix)) return companionOf(await loadTask(module, name.slice(0, -companionSuffix.length)));
+  if (name.endsWith(chunkSuffix)) return chunkOf(await loadTask(module, name.slice(0, -chunkSuffix.length)));
+  const known = definedTasks().get(name);
   if (known) return known;
   try {
     await importModule(module);
@@ -78,7 +73,7 @@ export async function loadTask(module: string, name: string): Promise<Definition
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`Task "${name}" cannot be loaded: importing ${showModule(module)} failed: ${why}`, { cause: error });
   }
-  const found = find(name);
+  const found = definedTasks().get(name);
   if (found) return found;
   const others = definedTasks().size === 0 ? "It defines no task at all." : didYouMean(name, definedTasks().keys());
   throw new UsageError(

@@ -64,6 +64,8 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly timeout?: Duration;
   /** The job expires when it has not started within this time of its submission. Default: never. */
   readonly expires?: Duration;
+  /** The job ends within this time of its submission: one that waits expires by then, a running attempt is stopped as by a time-out, and no further one begins; it ends as failed with a TimeoutError. Default: no limit. */
+  readonly deadline?: Duration;
   /** Wait this long before the first attempt. */
   readonly delay?: Duration;
   /** Wait until this time (a Date or ms since 1970) before the first attempt. Not together with `delay`. */
@@ -105,7 +107,9 @@ export interface Policy {
   readonly backoff: { readonly initialMs: number; readonly factor: number; readonly maxMs: number; readonly jitter: number };
   readonly crashes: number;
   readonly timeoutMs: number | undefined;
+  /** The shorter of `expires` and `deadline`. */
   readonly expiresMs: number | undefined;
+  readonly deadlineMs: number | undefined;
   readonly delayMs: number;
   readonly at: number | undefined;
   readonly keepMs: number;
@@ -126,6 +130,7 @@ const known = [
   "crashes",
   "timeout",
   "expires",
+  "deadline",
   "delay",
   "at",
   "unique",
@@ -168,8 +173,13 @@ function checkMs(duration: Duration, what: string): number {
   return ms;
 }
 
-/** A limit of 0 would leave no time at all. */
-function checkLimit(duration: Duration | undefined, what: string): number | undefined {
+/** Checks a priority and returns it; throws {@link UsageError} otherwise. */
+export function checkPriority(priority: unknown, what: string): number {
+  return checkInteger(priority, what, -(2 ** 31), 2 ** 31);
+}
+
+/** The limit in ms, if there is one; throws {@link UsageError} for what is none. A limit of 0 would leave no time at all. */
+export function checkLimit(duration: Duration | undefined, what: string): number | undefined {
   if (duration === undefined) return undefined;
   const ms = checkMs(duration, what);
   if (ms > 0) return ms;
@@ -232,33 +242,40 @@ function checkKinds(options: TaskOptions<never>, where: string): void {
   }
 }
 
+/** Throws {@link UsageError} for a wait that is not over in time. */
+function checkWait(options: TaskOptions<never>, delayMs: number, limit: "expires" | "deadline", where: string): void {
+  if (options[limit] === undefined || delayMs < toMs(options[limit], limit)) return;
+  throw new UsageError(
+    `${where} can never start: its delay (${show(options.delay)}) is not shorter than its ${limit} (${show(options[limit])}), and both ` +
+      `count from the submit. Give it a longer ${limit}.`,
+  );
+}
+
 /** Validates `options` and fills in the defaults. Throws {@link UsageError} with "did you mean" for an unknown one. */
 export function resolveOptions(options: TaskOptions<never>, where: string): Policy {
   checkOptions(options, known, where);
   checkKinds(options, where);
   const expiresMs = checkLimit(options.expires, `${where} expires`);
   const delayMs = checkMs(options.delay ?? 0, `${where} delay`);
-  if (expiresMs !== undefined && delayMs >= expiresMs) {
-    throw new UsageError(
-      `${where} can never start: its delay (${show(options.delay)}) is not shorter than its expires (${show(options.expires)}), and both ` +
-        "count from the submit. Give it a longer expires.",
-    );
-  }
   if (options.unique !== undefined && options.throttle !== undefined) {
     throw new UsageError(
       `${where} has both "unique" and "throttle", which both say what a further submit gets. Give one of them.`,
     );
   }
   const keepMs = checkMs(options.keep ?? "7d", `${where} keep`);
+  const deadlineMs = checkLimit(options.deadline, `${where} deadline`);
+  checkWait(options, delayMs, "expires", where);
+  checkWait(options, delayMs, "deadline", where);
   return {
     on: options.on ?? "loop",
     queue: options.queue === undefined ? "default" : checkQueueName(options.queue),
-    priority: checkInteger(options.priority ?? 0, `${where} priority`, -(2 ** 31), 2 ** 31),
+    priority: checkPriority(options.priority ?? 0, `${where} priority`),
     retries: checkInteger(options.retries ?? 0, `${where} retries`, 0),
     backoff: resolveBackoff(options.backoff, where),
     crashes: checkInteger(options.crashes ?? 3, `${where} crashes`, 0),
     timeoutMs: checkLimit(options.timeout, `${where} timeout`),
-    expiresMs,
+    expiresMs: deadlineMs === undefined ? expiresMs : Math.min(deadlineMs, expiresMs ?? Infinity),
+    deadlineMs,
     delayMs,
     at: resolveAt(options, where),
     keepMs,

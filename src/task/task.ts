@@ -20,6 +20,8 @@ export interface Definition {
   readonly module: string | undefined;
   /** `module:line`, for error messages. */
   readonly place: string | undefined;
+  /** The task that this one runs over each of the inputs in its one argument; see `chunk.ts`. */
+  readonly each?: Definition;
 }
 
 /**
@@ -85,10 +87,8 @@ function register(definition: Definition): void {
 
 function checkName(name: unknown): asserts name is string {
   // oxlint-disable-next-line no-control-regex -- control characters are just what a name must not hold
-  if (typeof name === "string" && name.length > 0 && name.length <= 200 && !/[\s#\u0000-\u001f]|\[\]$/.test(name)) return;
-  throw new UsageError(
-    `A task's name has 1 to 200 characters without spaces or "#", and no "[]" at its end; found ${show(name)}.`,
-  );
+  if (typeof name === "string" && name.length > 0 && name.length <= 200 && !/[\s#\u0000-\u001f]/.test(name)) return;
+  throw new UsageError(`A task's name has 1 to 200 characters without spaces or "#", found ${show(name)}.`);
 }
 
 function make(definition: Definition): AnyTask {

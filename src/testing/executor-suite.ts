@@ -8,6 +8,7 @@ import type { Case, ExecutorWish } from "./executor-suite/bench.ts";
 import { Bench, SharedExecutor } from "./executor-suite/bench.ts";
 import { dying } from "./executor-suite/dying.ts";
 import { failing } from "./executor-suite/failing.ts";
+import { flows } from "./executor-suite/flows.ts";
 import { graphs } from "./executor-suite/graphs.ts";
 import { maps } from "./executor-suite/maps.ts";
 import { memory } from "./executor-suite/memory.ts";
@@ -23,7 +24,17 @@ export interface SkippedExecutorCases {
   readonly tests: readonly string[];
 }
 
-const groups: Readonly<Record<string, readonly Case[]>> = { values, graphs, maps, failing, stopping, dying, memory, batches };
+const groups: Readonly<Record<string, readonly Case[]>> = {
+  values,
+  graphs,
+  flows,
+  maps,
+  failing,
+  stopping,
+  dying,
+  memory,
+  batches,
+};
 
 /**
  * Declares one `node:test` test for each guarantee of the executor contract. `makeExecutor` gives a new executor that meets the

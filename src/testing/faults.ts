@@ -19,7 +19,18 @@ export interface Faults {
 }
 
 /** Verbs that a fault may strike. */
-const struck: ReadonlySet<keyof Store> = new Set(["settle", "inputs", "tend", "join", "renew", "releaseOthers", "note", "leave"]);
+const struck: ReadonlySet<keyof Store> = new Set([
+  "settle",
+  "inputs",
+  "tend",
+  "join",
+  "renew",
+  "releaseOthers",
+  "note",
+  "leave",
+  "addIf",
+  "records",
+]);
 
 /** One simulated machine. */
 export class Machine {

@@ -25,6 +25,7 @@ executorConformance("InlinePool", ({ size, grace }) => new InlinePool({ concurre
       tests: [
         "process.exit() in a task fails that task, with the code",
         "a task whose worker dies is given out again as often as it says",
+        "a join gets the death of a member's worker as an outcome",
         "a death is not a failure: it uses up no retry",
         "the neighbours of a task that ends its worker run exactly once",
         "an error that nothing catches is told with its message",

@@ -20,7 +20,7 @@ test("values that can be sent arrive as they were", () => {
     assert.deepStrictEqual(roundTrip(thrown), thrown);
   }
   assert.equal((roundTrip(error) as Error).stack, error.stack);
-  const failed = new DependencyFailedError("call 2 failed", { cause: new TimeoutError("late", 5) });
+  const failed = new DependencyFailedError("call 2 failed", ["one", "two"], "id", { cause: new TimeoutError("late", 5) });
   assert.deepStrictEqual(roundTrip(failed), failed);
   assert.ok((roundTrip(failed) as Error).cause instanceof TimeoutError);
 });

@@ -104,13 +104,24 @@ export class Asking {
     this.durable = new Durable(new AskingHost(element, () => this.#awaited > 0));
   }
 
+  /** The attempt ends with an error: gives the one to report, when what is to be undone is undone. */
+  async fail(error: unknown): Promise<unknown> {
+    return (await this.durable.fail(error)).error;
+  }
+
   submit(what: Call<unknown> | AnyTask, args: readonly unknown[]): Future<unknown> {
     const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args));
     const asked = this.#ask("submit", nodes) as Promise<readonly [number: number, id: string]>;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const settle: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject"> = {
+      resolve: () => undefined,
+      reject: () => undefined,
+    };
     let state: JobState = "ready";
     let id = "";
-    asked.then(([, known]) => (id = known), reject);
+    asked.then(
+      ([, known]) => (id = known),
+      (error: unknown) => settle.reject(error),
+    );
     const handle: Handle = {
       get id() {
         return id;
@@ -125,17 +136,17 @@ export class Asking {
         this.#await(asked).then(
           (value) => {
             state = "done";
-            resolve(value);
+            settle.resolve(value);
           },
           (error: unknown) => {
             state = "failed";
-            reject(error);
+            settle.reject(error);
           },
         );
       },
     };
     handle.submitted.catch(() => undefined);
-    return new Future<unknown>((done, failed) => void promise.then(done, failed), handle);
+    return new Future<unknown>((resolve, reject) => void Object.assign(settle, { resolve, reject }), handle);
   }
 
   map<Result>(

@@ -7,6 +7,7 @@ import type { Call } from "../../task/call.ts";
 import type { AnyTask } from "../../task/task.ts";
 import type { Future } from "../future.ts";
 import { checkFraction } from "../../task/context.ts";
+import { tickOf } from "../../task/scheduled.ts";
 import type { GiveMessage, Question } from "../wire.ts";
 import { at } from "../wire.ts";
 import { Asking } from "./asking.ts";
@@ -59,6 +60,10 @@ export class Running implements TaskContext {
     return at(this.#batch[8], this.index);
   }
 
+  get scheduledFor(): Date | undefined {
+    return tickOf(this.id);
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#aborted && !this.#controller.signal.aborted) this.#controller.abort(this.#aborted.reason);
@@ -93,7 +98,7 @@ export class Running implements TaskContext {
   get submit(): TaskContext["submit"] {
     const { executor } = this.#host;
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => this.asking.submit(what, args);
-    return (executor ? executor.submit.bind(executor) : submit) as TaskContext["submit"];
+    return executor ? executor.submit.bind(executor) : submit;
   }
 
   get map(): TaskContext["map"] {
@@ -128,7 +133,7 @@ export class Running implements TaskContext {
   }
 
   failed(error: unknown): Promise<unknown> | undefined {
-    return this.#asking?.durable.fail(this.#aborted ? this.#aborted.reason : error).then((failed) => failed.error);
+    return this.#asking?.fail(this.#aborted ? this.#aborted.reason : error);
   }
 
   #report(fraction: number, note: string | undefined): void {

@@ -4,9 +4,10 @@
 // because its methods would be lost without a word.
 import { types } from "node:util";
 import { isCall, Hole } from "../call.ts";
+import { Gather } from "../gather.ts";
 import { isTask } from "../task.ts";
 
-/** The kinds of objects that can be sent. `shared` is a SharedArrayBuffer, `hole` the place of a dependency's result. */
+/** The kinds of objects that can be sent. `shared` is a SharedArrayBuffer, `hole` the place of dependencies' results. */
 export type Kind = "object" | "array" | "map" | "set" | "date" | "regexp" | "error" | "buffer" | "view" | "shared" | "hole";
 
 /** Why a value cannot be sent, phrased to follow its path: "is a function: ...". */
@@ -68,7 +69,7 @@ export function kindOf(value: object): Kind | Refusal {
   if (isCall(value)) return refuseCall();
   if (isPlainPrototype(prototype)) return "object";
   if (types.isNativeError(value) || value instanceof Error) return "error";
-  if (value instanceof Hole) return "hole";
+  if (value instanceof Hole || value instanceof Gather) return "hole";
   const brand = brandOf(value);
   if (brand === undefined || !isBuiltin(prototype, brand[1])) return refuseInstance(value);
   if (isDetached(value)) {

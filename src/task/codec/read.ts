@@ -5,6 +5,8 @@
 // collide in V8's hash make a Map or Set of them slow, here as in any program.
 import { CodecError } from "../../core/errors.ts";
 import { show } from "../../core/show.ts";
+import type { How } from "../gather.ts";
+import { Gather, gathered, hows } from "../gather.ts";
 import { exceedsDepth, maxDepth } from "./depth.ts";
 import { makeError } from "./error-classes.ts";
 import { regexpBudget, regexpCost } from "./regexp.ts";
@@ -273,9 +275,18 @@ class Reader {
       case "hole":
         if (!isIndex(detail, this.#results.length)) throw wrong(path, `waits for result ${show(detail)}, which was not given`);
         return this.#results[detail];
+      case "gather":
+        return this.#gather(detail, slot.slice(2), path);
       default:
         throw wrong(path, `has an unknown reference ${show(tag)}`);
     }
+  }
+
+  #gather(how: unknown, indexes: readonly unknown[], path: string): unknown[] {
+    if (!hows.includes(how as How)) throw wrong(path, `gathers results in an unknown way ${show(how)}`);
+    for (const index of indexes)
+      if (!isIndex(index, this.#results.length)) throw wrong(path, `waits for result ${show(index)}, which was not given`);
+    return gathered(new Gather(how as How, indexes as readonly number[]), this.#results);
   }
 }
 

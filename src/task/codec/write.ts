@@ -2,7 +2,8 @@
 // which the walk meets it; what holds it refers to it by number, so cycles and shared references keep their shape.
 //
 //   {"$manyhands":1,"value":slot,"nodes":[node,...]}
-//   slot  string, number, true, false, null; [i] node i; ["undefined"]; ["number","NaN"]; ["bigint","12"]; ["hole",i]
+//   slot  string, number, true, false, null; [i] node i; ["undefined"]; ["number","NaN"]; ["bigint","12"]; ["hole",i];
+//         ["gather",how,i,...] the list of some results
 //   node  {key:slot} a plain object; ["object",[key,slot,...]] the same, when a key needs an escape (see keys.ts);
 //         ["array",[slot]]; ["sparse",length,bag] an array with holes or named properties; ["map",[key,value,...]];
 //         ["set",[slot]]; ["date",ms|null]; ["regexp",source,flags]; ["bytes",class,base64];
@@ -13,6 +14,7 @@
 import { constants } from "node:buffer";
 import { show } from "../../core/show.ts";
 import { Hole } from "../call.ts";
+import { Gather } from "../gather.ts";
 import { defaultNameOf, errorClassOf } from "./error-classes.ts";
 import { isEscaped } from "./keys.ts";
 import type { Kind, Refusal, View } from "./kinds.ts";
@@ -54,6 +56,7 @@ function slotOf(value: unknown): unknown {
   }
   if (typeof value === "bigint") return ["bigint", bigintText(value)];
   if (value instanceof Hole) return ["hole", value.index];
+  if (value instanceof Gather) return ["gather", value.how, ...value.indexes];
   return value === undefined ? ["undefined"] : value;
 }
 

@@ -1,6 +1,8 @@
 // The death of what runs a task.
 import assert from "node:assert/strict";
 import { WorkerDiedError } from "../../core/errors.ts";
+import { call } from "../../task/call.ts";
+import { group } from "../../task/flow.ts";
 import type { Case } from "./bench.ts";
 import { failureOf } from "./bench.ts";
 import { double, exit, exitAtFirst, exitWhen, uncaught } from "./tasks.ts";
@@ -30,6 +32,22 @@ export const dying: readonly Case[] = [
       const error = await failureOf(() => executor.submit(exitAtFirst.with({ crashes: 1 }), other, 9));
       assert.ok(error instanceof WorkerDiedError);
       assert.equal(bench.lines(other).length, 2);
+    },
+  ],
+  [
+    "a join gets the death of a member's worker as an outcome",
+    async (bench) => {
+      const executor = await bench.executor();
+      const members = [call(double, 1), call(exit.with({ crashes: 1 }), bench.file(), 7), call(double, 2)];
+      const [one, died, two] = await executor.submit(group(members, { failed: "collect" }));
+      assert.deepEqual(
+        [one, two],
+        [
+          { status: "fulfilled", value: 2 },
+          { status: "fulfilled", value: 4 },
+        ],
+      );
+      assert.ok((died as PromiseRejectedResult).reason instanceof WorkerDiedError);
     },
   ],
   [

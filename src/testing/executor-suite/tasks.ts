@@ -51,6 +51,9 @@ export const about = task("suite.about", async () => {
   return { id, attempt, task, aborted: signal.aborted, same: context().id === id };
 });
 
+/** Its input, and the job it was in. */
+export const whoRan = task("suite.whoRan", (n: number) => ({ n, id: context().id }));
+
 export const reportProgress = task("suite.reportProgress", async (release: string) => {
   context().progress(0.25, "a quarter");
   await untilLines(release, 1);

@@ -20,7 +20,7 @@ const bucket = (name: string, room: number, everyMs: number): Gate => ({
 });
 
 function drafts(names: string, ...gates: Gate[]): Draft[] {
-  return [...names].map((id) => ({ id, gates }));
+  return names.split("").map((id) => ({ id, gates }));
 }
 
 async function ready(bench: Bench): Promise<string> {

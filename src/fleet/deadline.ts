@@ -1,0 +1,42 @@
+// When a job must have ended, where its task says so. It counts from the submit; after a retry by hand it counts anew, which shows
+// in the expiry that the store then moves.
+import { TimeoutError } from "../core/errors.ts";
+import type { ClaimedJob } from "../store/job.ts";
+import type { Store } from "../store/store.ts";
+import { decodePolicy } from "./policy.ts";
+
+/** When a job must have ended, by the store's clock, and how long it had for it. */
+export interface Deadline {
+  readonly at: number;
+  readonly ms: number;
+}
+
+/** The deadlines of claimed jobs that have one. */
+export async function deadlinesOf(
+  store: Pick<Store, "get" | "now">,
+  claimed: readonly ClaimedJob[],
+): Promise<ReadonlyMap<string, Deadline>> {
+  const deadlines = new Map<string, Deadline>();
+  for (const { id, policy, submittedAt } of claimed) {
+    const { deadlineMs } = decodePolicy(policy);
+    if (deadlineMs !== undefined) deadlines.set(id, { at: submittedAt + deadlineMs, ms: deadlineMs });
+  }
+  const now = store.now();
+  const passed = [...deadlines].filter(([, { at }]) => at <= now).map(([id]) => id);
+  if (passed.length === 0) return deadlines;
+  for (const { id, expiresAt } of await store.get(passed)) {
+    const { at, ms } = deadlines.get(id) as Deadline;
+    deadlines.set(id, { at: Math.max(at, expiresAt ?? 0), ms });
+  }
+  return deadlines;
+}
+
+/** The error of a job that was not done in time; `cause` is that of its last attempt, if there was one. */
+export function overdue(job: ClaimedJob, { ms }: Deadline, cause?: unknown): TimeoutError {
+  const last = cause instanceof Error ? ` Attempt ${job.attempt} failed: ${cause.message}` : "";
+  return new TimeoutError(
+    `Job ${job.id} of task "${job.task}" was not done within its deadline of ${ms} ms.${last}`,
+    ms,
+    cause === undefined ? undefined : { cause },
+  );
+}
