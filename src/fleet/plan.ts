@@ -159,6 +159,11 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number, options
   const unique = (definitionOf(call.task).options as TaskOptions).unique;
   const job = jobs[jobs.length - 1] as NewJob;
   const throttle = throttleOf(nodes);
+  if (throttle && callbacks.length > 0) {
+    throw new UsageError(
+      `Task "${job.task}" has a "throttle": a submit that makes no job could not do what is asked for at its end. Submit it without.`,
+    );
+  }
   return {
     jobs: callbacks.length === 0 ? jobs : [...jobs, ...callbacks],
     root: job,

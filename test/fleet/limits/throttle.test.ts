@@ -60,5 +60,6 @@ test("a throttled call is no part of another, nor of a transaction", async (t) =
   const { program } = fleet(t);
   const client = program();
   assert.throws(() => client.submit(call(twice, call(plain))), UsageError);
+  assert.throws(() => client.submit(call(plain), { onDone: call(twice, 1) }), /could not do what is asked for at its end/);
   assert.throws(() => client.submit(call(plain), { tx: {} }), /has a "throttle", which is not kept within a transaction/);
 });
