@@ -12,8 +12,10 @@ function gateName({ kind, name }: Limit, task: string, key: string | undefined):
 }
 
 /** The gates of a job of this task with these arguments. Throws UsageError when a key or a weight is none. */
-export function gatesOf({ name, policy }: Definition, args: readonly unknown[]): readonly Gate[] {
-  return policy.limits.map((limit) => {
+export function gatesOf(definition: Definition, args: readonly unknown[]): readonly Gate[] {
+  // A chunk passes the gates of the task that it is made of.
+  const { name } = definition.each ?? definition;
+  return definition.policy.limits.map((limit) => {
     const { kind, room, everyMs, until } = limit;
     const key = limit.key === undefined ? undefined : keyOf(limit.key, args, `${kind}.key of task "${name}"`);
     const width = typeof room === "function" ? (room as (...args: readonly unknown[]) => number)(...args) : room;

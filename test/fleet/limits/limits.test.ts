@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { call, context, task, UsageError } from "../../../src/index.ts";
+import { call, chunks, context, task, UsageError } from "../../../src/index.ts";
 import type { TaskOptions } from "../../../src/index.ts";
 import { InlinePool } from "../../../src/pool/index.ts";
 import { fleet } from "./fleet.ts";
@@ -226,4 +226,15 @@ test("a pool refuses limits that only a fleet keeps", async (t) => {
     assert.throws(run, /has a "concurrency", which a fleet's store keeps; of a InlinePool nobody/);
   }
   assert.equal(await pool.submit(limited.with({ concurrency: undefined, fair: { key: "a" } }), 1), 1);
+});
+
+test("a chunk counts as one of its task, and is refused where limits go by single calls", async (t) => {
+  const { program, store, clock } = fleet(t);
+  const limited = task("limits.chunked", (n: number) => n, { concurrency: 1 });
+  const client = program([limited]);
+  assert.deepEqual(await clock.run(client.submit(chunks(limited, [1, 2, 3, 4], 2))), [1, 2, 3, 4]);
+  const gates = (await store.list({ task: "limits.chunked" }, { limit: 9 })).map((job) => job.gates.map(({ name }) => name));
+  assert.deepEqual(gates, [["concurrency/limits.chunked"], ["concurrency/limits.chunked"]]);
+  const paced = limited.with({ rate: { limit: 1, per: "1s" } });
+  assert.throws(() => client.submit(chunks(paced, [1, 2], 2)), /has a "rate" that goes by single calls/);
 });
