@@ -17,6 +17,8 @@ export type { Backoff, Batch, Place, TaskOptions, Unique } from "./task/options.
 export type { Key } from "./task/key.ts";
 export type { Concurrency, Fair, OneOrMore, Rate } from "./task/limits.ts";
 export type { Throttle } from "./task/throttle.ts";
+export type { StreamOptions } from "./task/generator.ts";
+export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";
 export type { StandardSchema } from "./task/schema.ts";
 export type { FinalState, JobState, LiveState } from "./task/state.ts";
 
@@ -27,8 +29,11 @@ export type { Results } from "./pool/results.ts";
 
 export { connect } from "./fleet/connect.ts";
 export type { ConnectOptions } from "./fleet/connect.ts";
+export type { CancelOptions, JobChanges } from "./fleet/control.ts";
+export type { JobLines, LogLine } from "./fleet/job-reader.ts";
 export type { CallFailure, Callbacks } from "./fleet/callbacks.ts";
-export type { Hands, JobQuery, SubmitOptions } from "./fleet/hands.ts";
+export type { Hands, JobQuery, QueueInfo, SubmitOptions } from "./fleet/hands.ts";
+export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
 export type { Schedule, ScheduleInfo } from "./fleet/schedules/schedule.ts";
@@ -36,7 +41,9 @@ export type { ApplyOptions, ScheduleChanges } from "./fleet/schedules/schedules.
 export type { Every, Once, StoredWhen, When } from "./fleet/schedules/when.ts";
 export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
+export type { QueueChoice } from "./fleet/queue-choice.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
+export type { Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";
@@ -49,6 +56,7 @@ export {
   DuplicateJobError,
   ExpiredError,
   ManyhandsError,
+  RestartedError,
   SnoozeError,
   StoreError,
   StoreLostError,

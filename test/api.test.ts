@@ -15,6 +15,7 @@ test("the names of manyhands", () => {
     "ExpiredError",
     "Future",
     "ManyhandsError",
+    "RestartedError",
     "SnoozeError",
     "StoreError",
     "StoreLostError",

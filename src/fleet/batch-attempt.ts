@@ -9,13 +9,14 @@ import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 type End = (end: AttemptEnd) => void;
 
 /** What a batch cannot have, because it belongs to one job: steps and children. */
-export function withoutJob(task: string): Pick<AttemptOptions, "durable" | "children"> {
+export function withoutJob(task: string): Pick<AttemptOptions, "durable" | "children" | "part"> {
   const refuse = (what: string): never => {
     throw new UsageError(
-      `Task "${task}" does many calls at once, and ${what} belong to one of them. Do them in a task that takes one input.`,
+      `Task "${task}" does many calls at once, and ${what} would belong to one of them. Do them in a task that takes one input.`,
     );
   };
   return {
+    part: () => refuse("what is yielded"),
     get durable() {
       return refuse("steps, sleeps and signals");
     },

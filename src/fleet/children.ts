@@ -6,9 +6,10 @@ import type { Runtime } from "../core/runtime.ts";
 import { StoreError, UsageError } from "../core/errors.ts";
 import type { Executor } from "../pool/executor.ts";
 import type { CancelReceipt, Handle } from "../pool/future.ts";
-import { Future } from "../pool/future.ts";
+import { Future, partsOf } from "../pool/future.ts";
 import type { ClaimedJob, NewJob } from "../store/job.ts";
 import type { Added, Store } from "../store/store.ts";
+import { nameOf } from "../task/requires.ts";
 import { isFinal } from "../task/state.ts";
 import type { Plan } from "./plan.ts";
 import { renameAbove } from "./policy.ts";
@@ -72,7 +73,7 @@ export class ChildNames {
     // The job it would get may belong to someone else's tree, and be no child at all.
     if (throttle)
       throw new UsageError(
-        `Task "${called.task}" has a "throttle" and is no child of a job. Submit it to hands of your own, or without: task.with({ throttle: undefined }).`,
+        `Task "${nameOf(called.task)}" has a "throttle" and is no child of a job. Submit it to hands of your own, or without: task.with({ throttle: undefined }).`,
       );
     const names = new Map<string, string>();
     const { id: parent, root, trace } = this.#parent;
@@ -118,6 +119,10 @@ export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T>
       return future.submitted;
     },
     cancel: (reason): Promise<CancelReceipt> => future.cancel(reason),
+    async *parts(restarted) {
+      const parts = partsOf(future, restarted);
+      for (let next = await awaited(parts.next()); !next.done; next = await awaited(parts.next())) yield next.value;
+    },
     observe: () => {
       if (isAwaited) return;
       isAwaited = true;

@@ -2,6 +2,8 @@
 import type { Progress } from "../pool/future.ts";
 import type { Job } from "../store/job.ts";
 import { decode } from "../task/codec.ts";
+import type { Requires } from "../task/requires.ts";
+import { nameOf, readRequires, requiresOf } from "../task/requires.ts";
 import type { JobState } from "../task/state.ts";
 import { decodeThrown } from "../task/thrown.ts";
 
@@ -9,6 +11,8 @@ import { decodeThrown } from "../task/thrown.ts";
 export interface JobInfo {
   readonly id: string;
   readonly task: string;
+  /** What it requires of its worker, or null. */
+  readonly requires: Requires | null;
   readonly queue: string;
   readonly state: JobState;
   readonly priority: number;
@@ -38,6 +42,8 @@ export interface JobInfo {
   readonly endedAt: number | null;
   readonly cancelAt: number | null;
   readonly cancelReason: string | null;
+  /** The limit it waits for, by the name of its gate; then its state is `blocked`, with nothing pending. */
+  readonly gate: string | null;
   /** Why a stored text could not be read, when another program wrote something else there. */
   readonly problem: string | undefined;
 }
@@ -67,6 +73,16 @@ function readTexts(job: Job): Pick<JobInfo, "args" | "result" | "progress" | "pr
 
 /** The job decoded. Never throws for what a store may hold. */
 export function jobInfo(job: Job): JobInfo {
-  const { policy: _policy, crashLimit: _limit, keepMs: _keep, trace: _trace, fence: _fence, ...facts } = job;
-  return { ...facts, ...readTexts(job), error: job.error === null ? undefined : decodeThrown(job.error) };
+  const {
+    policy: _policy,
+    crashLimit: _limit,
+    keepMs: _keep,
+    trace: _trace,
+    fence: _fence,
+    waits: _waits,
+    gates: _gates,
+    ...facts
+  } = job;
+  const task = { task: nameOf(job.task), requires: readRequires(requiresOf(job.task)) ?? null };
+  return { ...facts, ...task, ...readTexts(job), error: job.error === null ? undefined : decodeThrown(job.error) };
 }

@@ -15,6 +15,7 @@ import type { GraphOptions } from "../task/inherit.ts";
 import { inheriting } from "../task/inherit.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { lineOf, nameOf } from "../task/requires.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { callbackId, callbackNodes } from "./callbacks.ts";
@@ -43,7 +44,7 @@ export interface Plan {
 /** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
 export function acknowledgedId({ root, onConflict }: Plan, { id, existing }: Added): string {
   if (existing === null || onConflict === "existing") return existing ?? id;
-  throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
+  throw new DuplicateJobError(`Task "${nameOf(root.task)}" has a live job with the same unique key: ${existing}.`, existing);
 }
 
 function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
@@ -102,7 +103,7 @@ function planNode(node: Node, id: string, part: Part, { ids, root, now, heirOf }
   const { name } = definition.each ?? definition;
   return {
     id,
-    task: name,
+    task: lineOf(name, policy.requires),
     queue: policy.queue,
     priority: policy.priority,
     args: encoded,
@@ -161,7 +162,7 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number, options
   const throttle = throttleOf(nodes);
   if (throttle && callbacks.length > 0) {
     throw new UsageError(
-      `Task "${job.task}" has a "throttle": a submit that makes no job could not do what is asked for at its end. Submit it without.`,
+      `Task "${nameOf(job.task)}" has a "throttle": a submit that makes no job could not do what is asked for at its end. Submit it without.`,
     );
   }
   return {

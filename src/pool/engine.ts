@@ -30,6 +30,7 @@ import { flatten, flattenOne, Flattener } from "./flat.ts";
 import type { Crossing, PayloadKind } from "./payload.ts";
 import { failed, pack, refused, text, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
+import { Parts } from "./parts.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
 import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage } from "./wire.ts";
@@ -48,6 +49,11 @@ export interface Crew {
   open(idPrefix: string): OpenLink;
   /** What a task is that did not stop within the grace period: killed with its worker, or abandoned. */
   readonly overdue: "killed" | "abandoned";
+}
+
+function questionsOf(entry: Entry, answerer: Answerer): Questions {
+  const { extra } = entry;
+  return new Questions(entry.terms?.answerer ?? answerer, (text) => (extra.parts ??= new Parts()).add(entry.attempt, text));
 }
 
 /** A map, as the engine sees it. */
@@ -197,6 +203,7 @@ export class Engine implements LaneHost {
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
+    entry.partList?.end(entry.attempt);
     this.#live -= 1;
     if (entry.parent) this.#leave(entry.parent);
     if (entry.carrier) this.#batches.left(entry);
@@ -472,10 +479,11 @@ export class Engine implements LaneHost {
   }
 
   asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
-    const questions = (entry.extra.questions ??= new Questions(entry.terms?.answerer ?? this.#answerer));
+    const questions = (entry.extra.questions ??= questionsOf(entry, this.#answerer));
     // What is being undone is not cut off half-way.
     if (what === "undoing") entry.wish?.grace?.cancel();
-    if (what === "await") {
+    const waits = what === "await" || what === "next";
+    if (waits) {
       // Meanwhile it does not take up the room.
       this.#join(entry);
       this.#dispatcher.wake();
@@ -485,7 +493,7 @@ export class Engine implements LaneHost {
       .then((value) => tell([answer, no, true, encode(value, "answer")]))
       .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
       .finally(() => {
-        if (what === "await") this.#leave(entry);
+        if (waits) this.#leave(entry);
       });
   }
 

@@ -7,6 +7,8 @@ import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { Concurrency, Fair, Limit, OneOrMore, Rate } from "./limits.ts";
 import { resolveLimits } from "./limits.ts";
+import type { Requires } from "./requires.ts";
+import { writeRequires } from "./requires.ts";
 import type { StandardSchema } from "./schema.ts";
 import type { Throttle } from "./throttle.ts";
 import { checkThrottle } from "./throttle.ts";
@@ -90,6 +92,8 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly batch?: Batch;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
   readonly keep?: Duration;
+  /** What the worker that runs it must have, compared with its `labels`: `{ gpu: true, memory: ">=8GiB", zone: ["a", "b"] }`. Fleet only. */
+  readonly requires?: Requires;
   /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
   readonly input?: StandardSchema;
   /** A Standard Schema for the result; checked where the task ran. */
@@ -118,6 +122,8 @@ export interface Policy {
   /** 0: none. */
   readonly throttleMs: number;
   readonly batch: { readonly size: number; readonly waitMs: number } | undefined;
+  /** As it is stored; "" for nothing. */
+  readonly requires: string;
 }
 
 const known = [
@@ -140,6 +146,7 @@ const known = [
   "throttle",
   "batch",
   "keep",
+  "requires",
   "input",
   "output",
   "module",
@@ -282,6 +289,7 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     limits: resolveLimits(options, where),
     batch: resolveBatch(options.batch, `${where} batch`),
     throttleMs: checkThrottle(options.throttle, keepMs, `${where} throttle`),
+    requires: writeRequires(options.requires, where),
   };
 }
 

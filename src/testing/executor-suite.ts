@@ -13,6 +13,7 @@ import { graphs } from "./executor-suite/graphs.ts";
 import { maps } from "./executor-suite/maps.ts";
 import { memory } from "./executor-suite/memory.ts";
 import { stopping } from "./executor-suite/stopping.ts";
+import { streams } from "./executor-suite/streams.ts";
 import { values } from "./executor-suite/values.ts";
 
 export type { ExecutorWish } from "./executor-suite/bench.ts";
@@ -31,6 +32,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
   maps,
   failing,
   stopping,
+  streams,
   dying,
   memory,
   batches,

@@ -1,6 +1,7 @@
 // Tasks that do many calls at once: what is gathered, and how each call ends.
 import assert from "node:assert/strict";
 import { CancelledError, TimeoutError } from "../../core/errors.ts";
+import type { Future } from "../../pool/future.ts";
 import type { Case } from "./bench.ts";
 import { failureOf } from "./bench.ts";
 import { together, waitTogether } from "./tasks.ts";
@@ -62,8 +63,7 @@ export const batches: readonly Case[] = [
     async (bench) => {
       const executor = await bench.executor();
       const [file, release] = [bench.file(), bench.file()];
-      const submit = (text: string): ReturnType<typeof executor.submit<string>> =>
-        executor.submit(waitTogether, { file, release, text });
+      const submit = (text: string): Future<string> => executor.submit(waitTogether, { file, release, text });
       const [one, two, three] = [submit("1"), submit("2"), submit("3")];
       const all = Promise.allSettled([one, two, three]);
       await bench.untilLines(file, 1);

@@ -142,7 +142,7 @@ test("what a batch cannot have is refused", async (t) => {
   );
   await assert.rejects(
     clock.run(program([steps]).submit(steps, 1)),
-    /does many calls at once, and steps, sleeps and signals belong to one/,
+    /does many calls at once, and steps, sleeps and signals would belong to one/,
   );
   assert.throws(() => task("batch.none", (n: number) => n, { batch: { size: 2 } }), /Define it with batchTask/);
   assert.throws(
