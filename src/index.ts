@@ -32,7 +32,7 @@ export type { ConnectOptions } from "./fleet/connect.ts";
 export type { CancelOptions, JobChanges } from "./fleet/control.ts";
 export type { JobLines, LogLine } from "./fleet/job-reader.ts";
 export type { CallFailure, Callbacks } from "./fleet/callbacks.ts";
-export type { Hands, JobQuery, QueueInfo, SubmitOptions } from "./fleet/hands.ts";
+export type { Hands, JobQuery, SubmitOptions } from "./fleet/hands.ts";
 export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
@@ -43,7 +43,7 @@ export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
 export type { QueueChoice } from "./fleet/queue-choice.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
-export type { Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
+export type { QueueInfo, Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";

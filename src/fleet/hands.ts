@@ -9,7 +9,7 @@ import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
 import type { ClaimedJob, Ended } from "../store/job.ts";
-import type { Added, JobFilter, QueueStats, Store, StoreInfo } from "../store/store.ts";
+import type { Added, JobFilter, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
@@ -52,8 +52,8 @@ import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
-import type { Unmatched, WorkerInfo } from "./worker-info.ts";
-import { unmatched, workerInfo } from "./worker-info.ts";
+import type { QueueInfo, Unmatched, WorkerInfo } from "./worker-info.ts";
+import { mostLines, unmatched, workerInfo } from "./worker-info.ts";
 
 /** Which jobs to list, newest first. */
 export interface JobQuery extends JobFilter {
@@ -84,15 +84,6 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
   }
   return given as SubmitOptions;
 }
-
-/** A queue with its numbers. */
-export interface QueueInfo extends QueueStats {
-  /** Ready jobs of this queue that no live worker may take; empty when all is well. */
-  readonly unmatched: readonly Unmatched[];
-}
-
-/** Of so many tasks in queues it is looked whether a worker takes them. */
-const mostLines = 10_000;
 
 /** Where the jobs of a submit or a map come from: this program, or a job that runs in it. */
 interface Source {

@@ -176,15 +176,18 @@ class Rounds {
     }
     byReach.delete(0);
     const through: number[] = [];
+    const onward: Walker[] = [];
     for (const [most, alike] of byReach) {
       for (const [name, seq, gates, ahead] of this.#headsOf(alike, most)) {
         const gate = this.#gates.get(name) as GateRow;
         if (!pass(gate)) gate.lookAt = lookAt(gate, this.#now);
         else if (ahead === 1) through.push(seq);
-        else this.#walkOn({ seq, gates: gatesIn(gates), ahead: ahead - 1 });
+        else onward.push({ seq, gates: gatesIn(gates), ahead: ahead - 1 });
       }
     }
     this.#heads.clear();
+    // Not before all have been opened: who passes here comes to the next in the next round.
+    for (const walker of onward) this.#walkOn(walker);
     if (through.length > 0) this.#makeReady(through);
   }
 

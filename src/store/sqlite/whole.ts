@@ -116,7 +116,7 @@ function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInput
     error: job.error,
     args: job.args.length > longArguments ? null : job.args,
     result: job.result,
-    waits: isFinal(job.state) ? null : job.waits,
+    waits: job.waits,
     gates: gatesText(job),
     gate,
     ahead,

@@ -24,9 +24,9 @@ test(`${kills} SIGKILLs at ticks: every tick fires exactly once`, { timeout: 100
   const schedule = await hands.schedule("tick", "* * * * * *", call(jobs.echo, 1), { catchUp: "all" });
   const first = (await schedule.info())?.next ?? 0;
   for (let i = 0; i < kills; i++) {
+    await Promise.all(workers.map((worker) => worker.says("ready")));
     const place = Math.floor(random() * 2);
     const worker = workers[place] as Program;
-    await worker.says("ready");
     // From a moment before the next tick to one after it.
     await delay(1000 - (hands.now() % 1000) - 20 + random() * 60);
     worker.kill("SIGKILL");
