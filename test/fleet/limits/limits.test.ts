@@ -1,4 +1,6 @@
-// Limits over a fleet of several workers, on virtual time: what they keep, and what they cost a job that waits.
+// Limits over a fleet of several workers, on virtual time: what they keep, and what they cost a job that waits. Among them what users of
+// other queues complain of: a rate that each worker keeps for itself (celery#5732, #4614), limits and order for each key that cost extra (bullmq#1322, #1510), and
+// retries that are spent on waiting for a rate (dramatiq#257).
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
