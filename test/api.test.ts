@@ -16,6 +16,7 @@ test("the names of manyhands", () => {
     "Future",
     "ManyhandsError",
     "RestartedError",
+    "SnoozeError",
     "StoreError",
     "StoreLostError",
     "StoreUnavailable",
@@ -23,6 +24,7 @@ test("the names of manyhands", () => {
     "UndoError",
     "UsageError",
     "WorkerDiedError",
+    "batchTask",
     "call",
     "chain",
     "chord",
@@ -32,6 +34,7 @@ test("the names of manyhands", () => {
     "context",
     "group",
     "skip",
+    "snooze",
     "task",
     "transfer",
   ]);

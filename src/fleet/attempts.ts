@@ -4,6 +4,7 @@ import { CancelledError, TimeoutError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
+import { companionOf } from "../task/batch.ts";
 import { chunkOf } from "../task/chunk.ts";
 import { decode, encode } from "../task/codec.ts";
 import { groupTask } from "../task/flow.ts";
@@ -12,9 +13,11 @@ import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
+import { BatchAttempt, withoutJob } from "./batch-attempt.ts";
 import type { Awaited, Children } from "./children.ts";
 import { overdueRecord } from "./control.ts";
 import type { Deadline } from "./deadline.ts";
+import { Gathering } from "./gathering.ts";
 import type { Given } from "./given.ts";
 import { isUncalledFor, resultsOf } from "./given.ts";
 import type { JobOutput } from "./job-output.ts";
@@ -29,6 +32,8 @@ import type { WorkerEvent } from "./worker-event.ts";
 import type { WorkerPools } from "./worker-pools.ts";
 
 const turnMs = 5;
+/** How many batches of a task there are at a time on the event loop: one runs while the next is gathered. */
+const loopBatches = 2;
 
 /** What attempts need of their worker. */
 export interface AttemptsHost {
@@ -60,7 +65,9 @@ export class Attempts {
   readonly slots: readonly Slots[];
   readonly #host: AttemptsHost;
   readonly #needs: RunningNeeds;
-  readonly #slotsOf = new Map<Place, Slots>();
+  /** By the task. */
+  readonly #slotsOf = new Map<string, Slots>();
+  readonly #gathering: Gathering;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
   readonly #progress = new Map<string, readonly [id: string, fence: number, text: string]>();
@@ -84,16 +91,26 @@ export class Attempts {
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
-    const places = (["thread", "process", "loop"] as const)
-      .map((place) => [place, definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name)] as const)
-      .filter(([, names]) => names.length > 0);
+    for (const place of ["thread", "process", "loop"] as const) this.#addPlace(place, definitions);
     // Every worker serves groups, wherever it has slots: they take no time.
-    places.at(-1)?.[1].push(groupTask.name);
-    for (const [place, names] of places) {
-      const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
-    }
-    this.slots = [...this.#slotsOf.values()];
+    this.slots = [...new Set(this.#slotsOf.values())];
+    this.slots.at(-1)?.serve(groupTask.name);
+    this.#gathering = new Gathering(host.runtime, (definition, batch, slots) => this.#beginBatch(definition, batch, slots));
+  }
+
+  #addPlace(place: Place, definitions: readonly Definition[]): void {
+    const here = definitions.filter(({ policy }) => policy.on === place);
+    const capacity = place === "loop" ? this.#host.concurrency : this.#host.pools.size(place);
+    const batches = place === "loop" ? loopBatches : capacity;
+    // Tasks that do many at once have slots of their own: a batch of them is one turn of the worker.
+    for (const task of here) if (task.many) this.#addSlots(place, [task], batches * (task.policy.batch?.size ?? 1));
+    const singles = here.filter(({ many }) => !many);
+    if (singles.length > 0) this.#addSlots(place, singles, capacity);
+  }
+
+  #addSlots(place: Place, tasks: readonly Definition[], capacity: number): void {
+    const slots = new Slots(place, tasks, capacity, this.#host.runtime.elapsed());
+    for (const { name } of tasks) this.#slotsOf.set(name, slots);
   }
 
   /** How many attempts run. */
@@ -108,13 +125,13 @@ export class Attempts {
 
   /** What runs or waits here. */
   claims(): Claim[] {
-    return [...this.#running.values()].map(({ job }): Claim => job).concat(this.slots.flatMap((slots) => slots.claims()));
+    const held = this.slots.flatMap((slots) => slots.claims());
+    return [...this.#running.values()].map(({ job }): Claim => job).concat(held, this.#gathering.claims());
   }
 
   /** Takes in a claimed job, with what it gets of its dependencies. */
   hold(job: ClaimedJob, inputs: readonly Given[], deadline?: Deadline): void {
-    const place = this.#host.tasks.get(job.task)?.policy.on;
-    const slots = place ? this.#slotsOf.get(place) : this.slots.at(-1);
+    const slots = this.#slotsOf.get(job.task) ?? this.slots.at(-1);
     slots?.hold({ job, inputs, deadline, since: this.#host.runtime.elapsed() });
   }
 
@@ -132,7 +149,7 @@ export class Attempts {
 
   /** Takes out those not started that `which` selects. */
   drop(which: (held: Held) => boolean): ClaimedJob[] {
-    return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
+    return [...this.slots.flatMap((slots) => slots.drop(which)), ...this.#gathering.drop(which)].map(({ job }) => job);
   }
 
   /** Jobs that have begun to wait, or to work again, since this was last asked. */
@@ -194,9 +211,8 @@ export class Attempts {
     });
   }
 
-  #begin({ job, inputs, deadline }: Held, slots: Slots): void {
-    const known = this.#host.tasks.get(job.task);
-    const definition = known ?? definitionOf(groupTask);
+  #runningOf({ job, inputs, deadline }: Held, slots: Slots): Running {
+    const definition = this.#host.tasks.get(job.task) ?? definitionOf(groupTask);
     const policy = decodePolicy(job.policy);
     const running: Running = {
       job,
@@ -213,17 +229,82 @@ export class Attempts {
       isOver: false,
     };
     this.#running.set(job.id, running);
+    return running;
+  }
+
+  #begin(held: Held, slots: Slots): void {
+    const { job, inputs, deadline } = held;
+    const known = this.#host.tasks.get(job.task);
+    // One that was with a worker that died might be the reason: it is alone.
+    if (known?.many && job.crashes === 0 && !decodePolicy(job.policy).isChunk) return this.#gathering.add(known, held, slots);
+    const running = this.#runningOf(held, slots);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const isLate = deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at;
-      if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
-      this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
+      if (this.#isOverBefore(running)) return end({ kind: "failed", error: undefined });
+      this.#start(running, resultsOf(inputs, running.policy), known ? slots.place : "loop", end);
       // A thread or process has a ms for it.
       if (deadline?.undoes && slots.place === "loop")
         running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
     } catch (error) {
-      this.#end(running, { kind: "failed", error });
+      end({ kind: "failed", error });
     }
+  }
+
+  #isOverBefore({ deadline, isCancelled }: Running): boolean {
+    return isCancelled || (deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at);
+  }
+
+  /** Starts several jobs as one; each has its own end. */
+  #beginBatch(definition: Definition, batch: readonly Held[], slots: Slots): void {
+    const members: Running[] = [];
+    const texts: string[] = [];
+    for (const held of batch) {
+      const running = this.#runningOf(held, slots);
+      try {
+        if (this.#isOverBefore(running)) this.#end(running, { kind: "failed", error: undefined });
+        else {
+          texts.push(textOf(running, held));
+          members.push(running);
+        }
+      } catch (error) {
+        this.#end(running, { kind: "failed", error });
+      }
+    }
+    const [first] = members;
+    if (!first) return;
+    const together = new BatchAttempt(members.map((running) => (ended) => this.#end(running, ended)));
+    for (const [place, running] of members.entries()) running.attempt = together.member(place);
+    const options = this.#batchOptions(first, members);
+    const companion = companionOf(definition);
+    try {
+      if (slots.place === "loop") {
+        const attempt = new LoopAttempt(companion, options, together.end);
+        together.attempt = attempt;
+        this.#onLoop(definition, () => attempt.start(companion, [texts]));
+      } else together.attempt = this.#host.pools.start(slots.place, companion, [texts], options, together.end);
+    } catch (error) {
+      together.end({ kind: "failed", error });
+    }
+  }
+
+  /** The batch has the id and the attempt of its first job, the shortest of the time-outs, and tells all of its progress. */
+  #batchOptions(first: Running, members: readonly Running[]): AttemptOptions {
+    const options = this.#optionsOf(first);
+    const { id, attempt, graceMs, runtime } = options;
+    const limits = members.flatMap((running) => this.#timeoutOf(running) ?? []);
+    const timeoutMs = limits.length === 0 ? undefined : Math.min(...limits);
+    const progress: AttemptOptions["progress"] = (fraction, note) => {
+      for (const each of members) if (!each.isOver) this.#optionsOf(each).progress(fraction, note);
+    };
+    return Object.assign(withoutJob(first.job.task), {
+      id,
+      attempt,
+      timeoutMs,
+      graceMs,
+      runtime,
+      progress,
+      log: (message: string): void => options.log(message),
+    });
   }
 
   #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
@@ -242,8 +323,12 @@ export class Attempts {
   #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
     const attempt = new LoopAttempt(running.definition, this.#optionsOf(running), end);
     running.attempt = attempt;
-    this.#host.onLoop(this.#numbers.get(running.job.task) ?? -1);
-    attempt.start(running.definition, args);
+    this.#onLoop(running.definition, () => attempt.start(running.definition, args));
+  }
+
+  #onLoop({ name }: Definition, start: () => void): void {
+    this.#host.onLoop(this.#numbers.get(name) ?? -1);
+    start();
     this.#host.onLoop(-1);
   }
 
@@ -359,4 +444,11 @@ export class Attempts {
     const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
     this.#host.ended(job, outcomeOf(job, ended, facts));
   }
+}
+
+/** The arguments of a job as text, with what it gets of its dependencies filled in. */
+function textOf({ job, definition, policy }: Running, { inputs }: Held): string {
+  if (inputs.length === 0) return job.args;
+  const args = decode(job.args, resultsOf(inputs, policy)) as readonly unknown[];
+  return encode(checkInput(definition, args), "args");
 }

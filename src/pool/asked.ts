@@ -29,8 +29,11 @@ export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "
   part?(text: string): Promise<void> | undefined;
 }
 
-/** A call as it crosses: the task's name and module, its policy, the encoded arguments, and the calls it waits for. */
-type Sent = readonly [name: string, module: string, policy: Policy, args: string, dependsOn: readonly number[]];
+/**
+ * A call as it crosses: the task's name and module, its policy without what is code (the limits with their keys: there the task's own hold),
+ * the encoded arguments, and the calls it waits for.
+ */
+type Sent = readonly [name: string, module: string, policy: Omit<Policy, "limits">, args: string, dependsOn: readonly number[]];
 
 /** What `read` is answered with. */
 export interface Journaled {
@@ -44,7 +47,8 @@ export function sendable(root: Call<unknown>, options: GraphOptions): readonly S
   const heirOf = inheriting(options, "context().submit()");
   return flatten(root).map((node): Sent => {
     const definition = heirOf(definitionOf(node.call.task));
-    return [definition.name, importableModule(definition), definition.policy, encode(node.args, "args"), node.dependsOn];
+    const { limits: _limits, ...policy } = definition.policy;
+    return [definition.name, importableModule(definition), policy, encode(node.args, "args"), node.dependsOn];
   });
 }
 
@@ -62,8 +66,11 @@ async function received(nodes: readonly Sent[]): Promise<Call<unknown>> {
     const below = dependsOn.map((at) => calls[at]);
     const args = decode(text, below, regroup) as unknown[];
     const definition = definitions[index];
-    if (definition) calls.push(call(taskOf({ ...definition, policy }) as Task<unknown[], unknown>, ...args));
-    else calls.push(isCall(args[0]) ? args[0] : gatheringCall(groupTask, [], "fail"));
+    if (!definition) calls.push(isCall(args[0]) ? args[0] : gatheringCall(groupTask, [], "fail"));
+    else {
+      const whole = { ...policy, limits: definition.policy.limits };
+      calls.push(call(taskOf({ ...definition, policy: whole }) as Task<unknown[], unknown>, ...args));
+    }
   }
   return calls.at(-1) as Call<unknown>;
 }
