@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Redis } from "ioredis";
 import { redisStore } from "../../../src/store/redis/store.ts";
 import type { Gate } from "../../../src/store/job.ts";
-import { Bench, done, failed, namesOf, start } from "../../../src/testing/store-suite/bench.ts";
+import { Bench, done, failed, namesOf, newJob, start } from "../../../src/testing/store-suite/bench.ts";
 import { givenRedis } from "../../servers/given.ts";
 import { namesOn as newNames } from "./names.ts";
 
@@ -83,11 +83,15 @@ test("a job that passed its only gate comes back to where it stood, and fails an
       ["b", 2, 1],
     ],
   );
-  assert.deepEqual((await store.gates(["g a", "g b", "g c"])).map(({ held, holders }) => [held, ...holders]).sort(), [
-    [1, "a"],
-    [1, "b"],
-    [1, "c"],
-  ]);
+  const held = await store.gates(["g a", "g b", "g c"]);
+  assert.deepEqual(
+    new Map(held.map((gate) => [gate.name, [gate.held, ...gate.holders]])),
+    new Map([
+      ["g a", [1, "a"]],
+      ["g b", [1, "b"]],
+      ["g c", [1, "c"]],
+    ]),
+  );
   await bench.settle(...again.map((job) => done(job)));
   assert.equal(await store.count({ states: ["done"] }), 3);
   await store.close();
@@ -128,6 +132,21 @@ test("ranks and times that begin alike are told apart", { skip }, async () => {
     bench.now = at % 2 === 0 ? start + 0.5 : start;
     await bench.settle(done(job));
   }
+  await store.close();
+});
+
+test("submits sent together are ready at the time of each", { skip }, async () => {
+  const store = await redisStore(newUrl());
+  const gates = [places("g", 2)];
+  await Promise.all([store.add([newJob({ id: "a", gates })], start), store.add([newJob({ id: "b", gates })], start + 7)]);
+  const jobs = await store.get(["a", "b"]);
+  assert.deepEqual(
+    new Map(jobs.map(({ id, readyAt }) => [id, readyAt])),
+    new Map([
+      ["a", start],
+      ["b", start + 7],
+    ]),
+  );
   await store.close();
 });
 

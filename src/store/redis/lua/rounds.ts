@@ -9,7 +9,7 @@ import { dueSoonMs, gateMs } from "../../machine.ts";
 /** The rounds. */
 export const rounds: string = String.raw`
 do
-local passed, nobody = {}, {}
+local passed, passedAt, nobody = {}, nil, {}
 
 local function isBefore(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
@@ -55,7 +55,14 @@ local function roomOf(gate, now)
   return max(count, 0)
 end
 
--- Lets pass whom a gate can: members of its line, and those that walked up just now. Returns how many.
+-- Notes one that passed its last gate: a row, or of a job without a record its member of the line.
+local function add(through, member, gate, row)
+  local n = through.count + 1
+  through.count, through.passed[n], through.gates[n] = n, member, gate
+  if row then through.rows[n] = row end
+end
+
+-- Lets pass whom a gate can, of its line and of those that walked up just now. Returns how many.
 local function letPass(name, count, joined, through, joiners)
   if #joined > 0 and call('EXISTS', BEFORE .. name) == 0 then
     if #joined > 1 then table.sort(joined, isBefore) end
@@ -68,8 +75,8 @@ local function letPass(name, count, joined, through, joiners)
   if count == 0 then return 0 end
   local popped = call('ZPOPMIN', BEFORE .. name, gates.textOf(count))
   for i = 1, #popped, 2 do
-    through.members[#through.members + 1] = popped[i]
-    through.names[#through.members] = name
+    if search(popped[i], S, 12, true) then add(through, popped[i], name)
+    else through.others[#through.others + 1] = popped[i] end
   end
   return #popped / 2
 end
@@ -96,12 +103,6 @@ local function lineOf(suffix, now)
   local common = { suffix = suffix, kind = kind, rank = rank, mark = mark, before = S .. now .. S, record = record, entries = {}, count = 0 }
   passed[suffix] = common
   return common
-end
-
--- Notes one that passed its last gate: a row, or of a job without a record its member of the line.
-local function add(through, member, gate, row)
-  local n = through.count + 1
-  through.count, through.passed[n], through.gates[n], through.rows[n] = n, member, gate, row or false
 end
 
 local function passRow(through, row)
@@ -188,21 +189,20 @@ end
 local function bySeqOf(a, b) return a.seq < b.seq end
 
 local function goRound(now)
+  -- Submits of one script have a time each.
+  if now ~= passedAt then passed, passedAt = {}, now end
   local joining, nowMs = takeWalkers(), tonumber(now)
   gates.takeBack()
   if #joining > 1 then table.sort(joining, bySeqOf) end
   for _, walker in ipairs(joining) do join(walker, gates.known[walker.gate.name], nowMs) end
   local opening, joiners = gates.names, {}
-  local through = { count = 0, members = {}, names = {}, passed = {}, gates = {}, rows = {} }
+  local through = { count = 0, passed = {}, gates = {}, rows = {}, others = {} }
   gates.names, gates.moved = {}, {}
   for _, name in ipairs(opening) do
     local gate = gates.known[name]
     if gate then open(name, gate, nowMs, through, joiners) end
   end
-  for i, member in ipairs(through.members) do
-    if search(member, S, 12, true) then add(through, member, through.names[i])
-    else passRow(through, find(sub(member, 12))) end
-  end
+  for _, row in ipairs(rowsOf(through.others)) do passRow(through, row) end
   for _, walker in ipairs(joiners) do
     if walker.row then passRow(through, walker.row)
     else add(through, walker.seq .. walker.id .. walker.suffix, walker.gate.name) end
