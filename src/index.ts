@@ -12,6 +12,8 @@ export type { TaskContext as Context } from "./pool/context.ts";
 export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { StreamOptions } from "./task/generator.ts";
+export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";
 export type { StandardSchema } from "./task/schema.ts";
 export type { FinalState, JobState, LiveState } from "./task/state.ts";
 
@@ -22,8 +24,10 @@ export type { Results } from "./pool/results.ts";
 
 export { connect } from "./fleet/connect.ts";
 export type { ConnectOptions } from "./fleet/connect.ts";
+export type { CancelOptions, JobChanges } from "./fleet/control.ts";
+export type { JobLines, LogLine } from "./fleet/job-reader.ts";
 export type { CallFailure, Callbacks } from "./fleet/callbacks.ts";
-export type { Hands, JobQuery, SubmitOptions } from "./fleet/hands.ts";
+export type { Hands, JobQuery, QueueInfo, SubmitOptions } from "./fleet/hands.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
 export type { Schedule, ScheduleInfo } from "./fleet/schedules/schedule.ts";
@@ -31,7 +35,9 @@ export type { ApplyOptions, ScheduleChanges } from "./fleet/schedules/schedules.
 export type { Every, Once, StoredWhen, When } from "./fleet/schedules/when.ts";
 export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
+export type { QueueChoice } from "./fleet/queue-choice.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
+export type { Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";
@@ -44,6 +50,7 @@ export {
   DuplicateJobError,
   ExpiredError,
   ManyhandsError,
+  RestartedError,
   StoreError,
   StoreLostError,
   StoreUnavailable,

@@ -45,7 +45,8 @@ test("the packed package runs on every executor and on the command line", { time
     .filter((file) => !/^(dist\/|package\.json|README|LICENSE|CHANGELOG)/.test(file));
   assert.deepEqual(outside, []);
   for (const name of readdirSync(join(root, "node_modules"))) {
-    if (name === "commander") symlinkSync(join(root, "node_modules", name), join(path, "node_modules", name));
+    if (name === "commander" || name === "croner")
+      symlinkSync(join(root, "node_modules", name), join(path, "node_modules", name));
   }
   writeFileSync(join(path, "package.json"), '{"type":"module"}');
   writeFileSync(join(path, "tasks.ts"), tasks);

@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { showMs } from "../core/durations.ts";
 import type { JobInfo } from "../fleet/job-info.ts";
+import type { Unmatched } from "../fleet/worker-info.ts";
 import { describeError, errorJson } from "./json.ts";
 
 /** A time as an ISO text, null when it has not come. */
@@ -49,6 +50,18 @@ export function remark(job: JobInfo): string {
     return `${Math.round(fraction * 100)} %${note === undefined ? "" : ` ${note}`}`;
   }
   return "";
+}
+
+/** Why a job waits in vain. */
+export function lackText({ requires, lacks }: Unmatched): string {
+  if (lacks === "queue") return "no worker takes from that queue";
+  if (lacks === "task") return "no worker of that queue knows the task";
+  return `no worker of that queue has ${JSON.stringify(requires)}`;
+}
+
+/** What waits in vain, and why. */
+export function unmatchedText(found: Unmatched): string {
+  return `Jobs of "${found.task}" in queue "${found.queue}" wait in vain: ${lackText(found)}.`;
 }
 
 /** A value laid out for people. */

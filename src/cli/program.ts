@@ -7,8 +7,10 @@ import { systemRuntime } from "../core/runtime.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Run } from "./command.ts";
 import { addCancel } from "./commands/cancel.ts";
+import { addChange } from "./commands/change.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
+import { addLogs } from "./commands/logs.ts";
 import { addMap } from "./commands/map.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addMove } from "./commands/move.ts";
@@ -49,8 +51,10 @@ function makeProgram(run: Run, output: Output): Command {
     addSubmit,
     addJobs,
     addShow,
+    addLogs,
     addRetry,
     addCancel,
+    addChange,
     addQueues,
     addPause,
     addSchedules,

@@ -108,6 +108,22 @@ export class DependencyFailedError extends ManyhandsError {
   }
 }
 
+/**
+ * Parts of a call's output were read from an attempt that failed or was given back, and another has begun: what was read is void. Give
+ * `stream({ restarted })` to be told of it and to read on, from the first part.
+ */
+export class RestartedError extends ManyhandsError {
+  readonly id: string;
+
+  constructor(id: string) {
+    super(
+      "RESTARTED",
+      `The attempt of ${id} whose parts were being read is void, and another has begun. Read again, or pass { restarted } to stream().`,
+    );
+    this.id = id;
+  }
+}
+
 /** A job with the same `unique` key exists and the task says `onConflict: "reject"`. */
 export class DuplicateJobError extends ManyhandsError {
   readonly existingId: string;

@@ -1,6 +1,6 @@
 // The jobs a worker holds: those claimed and not started, in slots, and the attempts that run. It starts what there is room for,
 // a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
-import { CancelledError } from "../core/errors.ts";
+import { CancelledError, TimeoutError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
@@ -13,9 +13,11 @@ import { definitionOf } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
 import type { Awaited, Children } from "./children.ts";
+import { overdueRecord } from "./control.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Given } from "./given.ts";
 import { isUncalledFor, resultsOf } from "./given.ts";
+import type { JobOutput } from "./job-output.ts";
 import type { Journal } from "./journal.ts";
 import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
@@ -61,6 +63,7 @@ export interface AttemptsHost {
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
   readonly journal: Journal;
+  readonly output: JobOutput;
   /** What a job may submit. */
   children(job: ClaimedJob, awaited: Awaited): Children;
   /** Slots have become free, or the state of these jobs has changed between running and waiting. */
@@ -155,6 +158,7 @@ export class Attempts {
     for (const { job, attempt } of abandoned) {
       this.#running.delete(job.id);
       this.#progress.delete(job.id);
+      this.#host.output.end(job);
       this.#waits.delete(job.id);
       attempt?.abandon(reason);
     }
@@ -216,9 +220,12 @@ export class Attempts {
     this.#running.set(job.id, running);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const isLate = deadline !== undefined && this.#host.now() >= deadline.at;
+      const isLate = deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at;
       if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
       this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
+      // A thread or process has a ms for it.
+      if (deadline?.undoes && slots.place === "loop")
+        running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
     } catch (error) {
       this.#end(running, { kind: "failed", error });
     }
@@ -248,7 +255,7 @@ export class Attempts {
   /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
   #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
     if (!deadline) return timeoutMs;
-    return Math.min(Math.ceil(deadline.at - this.#host.now()) + 1, timeoutMs ?? Infinity);
+    return Math.min(Math.max(0, Math.ceil(deadline.at - this.#host.now())) + 1, timeoutMs ?? Infinity);
   }
 
   #childrenOf(running: Running): Children {
@@ -332,11 +339,33 @@ export class Attempts {
       graceMs,
       runtime,
       progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
-      log: (message) => this.#host.report({ kind: "log", id: job.id, task: job.task, message }),
+      log: (message) => this.#log(running, message),
+      part: (text) => this.#part(running, text),
     };
   }
 
+  #log(running: Running, message: string): void {
+    const { job } = running;
+    this.#host.report({ kind: "log", id: job.id, task: job.task, message });
+    if (this.#running.get(job.id) === running) this.#host.output.log(job, message);
+  }
+
+  #part(running: Running, text: string): Promise<void> | undefined {
+    return this.#running.get(running.job.id) === running ? this.#host.output.part(running.job, text) : undefined;
+  }
+
+  /** The attempt is over when all it gave is written: a reader who sees its end must find every part. */
   #end(running: Running, ended: AttemptEnd): void {
+    const { output } = this.#host;
+    const isDone = ended.kind === "done" || ended.kind === "encoded";
+    if (!isDone || !output.hasParts(running.job)) return this.#over(running, ended);
+    output.written(running.job).then(
+      () => this.#over(running, ended),
+      (error: unknown) => this.#over(running, { kind: "failed", error }),
+    );
+  }
+
+  #over(running: Running, ended: AttemptEnd): void {
     const { job, slots, definition, policy, deadline, isCancelled } = running;
     running.isOver = true;
     if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
@@ -345,6 +374,9 @@ export class Attempts {
     if (this.#running.get(job.id) !== running) return;
     this.#running.delete(job.id);
     this.#progress.delete(job.id);
+    const { output } = this.#host;
+    if (ended.kind === "failed" && ended.overdue && isCancelled) output.note(job, [overdueRecord(job.fence), ended.overdue]);
+    output.end(job);
     this.#waits.delete(job.id);
     const { retryIf } = definition.options;
     const random = this.#host.runtime.random();

@@ -6,7 +6,7 @@ import type { Runtime } from "../core/runtime.ts";
 import { StoreError } from "../core/errors.ts";
 import type { Executor } from "../pool/executor.ts";
 import type { CancelReceipt, Handle } from "../pool/future.ts";
-import { Future } from "../pool/future.ts";
+import { Future, partsOf } from "../pool/future.ts";
 import type { ClaimedJob, NewJob } from "../store/job.ts";
 import type { Added, Store } from "../store/store.ts";
 import { isFinal } from "../task/state.ts";
@@ -113,6 +113,10 @@ export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T>
       return future.submitted;
     },
     cancel: (reason): Promise<CancelReceipt> => future.cancel(reason),
+    async *parts(restarted) {
+      const parts = partsOf(future, restarted);
+      for (let next = await awaited(parts.next()); !next.done; next = await awaited(parts.next())) yield next.value;
+    },
     observe: () => {
       if (isAwaited) return;
       isAwaited = true;

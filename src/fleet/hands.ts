@@ -9,7 +9,7 @@ import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
 import type { ClaimedJob, Ended } from "../store/job.ts";
-import type { Added, JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
+import type { Added, JobFilter, QueueStats, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
@@ -28,10 +28,14 @@ import { callbackId } from "./callbacks.ts";
 import { errorsOf } from "./causes.ts";
 import type { Awaited, Children } from "./children.ts";
 import { awaitedFuture, ChildNames, ChildSubmitter } from "./children.ts";
+import type { CancelOptions, JobChanges } from "./control.ts";
+import { cancelTerms, changesOf, confirm } from "./control.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
+import { readLog, readParts } from "./job-reader.ts";
+import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
@@ -45,6 +49,8 @@ import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
+import type { Unmatched, WorkerInfo } from "./worker-info.ts";
+import { unmatched, workerInfo } from "./worker-info.ts";
 
 /** Which jobs to list, newest first. */
 export interface JobQuery extends JobFilter {
@@ -75,6 +81,15 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
   }
   return given as SubmitOptions;
 }
+
+/** A queue with its numbers. */
+export interface QueueInfo extends QueueStats {
+  /** Ready jobs of this queue that no live worker may take; empty when all is well. */
+  readonly unmatched: readonly Unmatched[];
+}
+
+/** Of so many tasks in queues it is looked whether a worker takes them. */
+const mostLines = 10_000;
 
 /** Where the jobs of a submit or a map come from: this program, or a job that runs in it. */
 interface Source {
@@ -136,6 +151,7 @@ export class Hands implements Executor {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
       explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
+      parts: (id, restarted) => readParts(this.#store, this.#runtime, id, restarted),
       look: async (id) => (await this.#store.get([id]))[0],
     };
     this.#schedules = new Schedules(
@@ -151,8 +167,12 @@ export class Hands implements Executor {
     );
   }
 
-  submit<Result>(call: Call<Result>, options?: SubmitOptions<Result>): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: SubmitOptions<Result>): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
    * has it safe; the future itself with the result. Throws UsageError or CodecError at once when the call cannot be stored.
@@ -226,6 +246,14 @@ export class Hands implements Executor {
     return rows.map(jobInfo);
   }
 
+  /**
+   * What a job has logged with `context().log()`, kept with it: the last 1000 lines, or 64 kB, of all its attempts. A line is there
+   * a fifth of a second after it was logged. Empty where there is no such job.
+   */
+  logs(id: string): Promise<JobLines> {
+    return readLog(this.#store, id);
+  }
+
   /** How many jobs the filter selects. */
   count(filter: JobFilter = {}): Promise<number> {
     return this.#store.count(checkFilter(filter, "count()"));
@@ -233,15 +261,18 @@ export class Hands implements Executor {
 
   /**
    * Cancels a job, or all that the filter selects, with everything below that nothing else needs. The wish is stored: it outlives
-   * this program and reaches a running job on any machine within a second; `requested` counts those.
+   * this program and reaches a running job on any machine within a second; `requested` counts those, unless you wait for their end
+   * (`wait`). `{ root: id }` is the whole graph of a call.
    */
-  async cancel(which: string | JobFilter, reason?: string): Promise<CancelReceipt> {
+  async cancel(which: string | JobFilter, how?: string | CancelOptions): Promise<CancelReceipt> {
+    const { reason, waitMs } = cancelTerms(how);
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
     await this.#submitter.idle();
-    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#store.now());
+    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason, this.#store.now());
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
-    return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
+    const confirmed = await confirm(this.#store, this.#awaiter, this.#runtime, requested, waitMs);
+    return { waiting: cancelled.length, ...confirmed };
   }
 
   /**
@@ -265,6 +296,20 @@ export class Hands implements Executor {
   async retry(which: string | JobFilter): Promise<readonly string[]> {
     const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : checkFilter(which, "retry()");
     return this.#store.retry(filter, this.#store.now());
+  }
+
+  /**
+   * Changes jobs that wait (`blocked`, `scheduled` or `ready`): their priority, their queue, or when they are due. Others are left
+   * alone. Gives the ids of those it changed. Rejects with UsageError when nothing is to be changed.
+   */
+  async change(which: string | JobFilter, changes: JobChanges): Promise<readonly string[]> {
+    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "change()");
+    const now = this.#store.now();
+    const wanted = changesOf(changes, now);
+    await this.#submitter.idle();
+    const changed = await this.#store.change(filter, wanted, now);
+    if (typeof wanted.dueAt === "number") this.#dueAt(wanted.dueAt);
+    return changed;
   }
 
   /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
@@ -308,9 +353,16 @@ export class Hands implements Executor {
     return this.#store.drain(worker);
   }
 
-  /** The queues with their numbers of jobs by state. */
-  queues(): Promise<readonly QueueStats[]> {
-    return this.#store.queues();
+  /** The queues with their numbers of jobs by state, and what waits there that no live worker may take. */
+  async queues(): Promise<readonly QueueInfo[]> {
+    const [queues, waiting] = await Promise.all([this.#store.queues(), this.unmatched()]);
+    return queues.map((stats) => ({ ...stats, unmatched: waiting.filter(({ queue }) => queue === stats.queue) }));
+  }
+
+  /** What is ready and waits in vain: no live worker takes from the queue, knows the task, and has what it requires. */
+  async unmatched(): Promise<readonly Unmatched[]> {
+    const [lines, workers] = await Promise.all([this.#store.lines(mostLines), this.workers()]);
+    return unmatched(lines, workers, this.#store.now());
   }
 
   /**
@@ -330,8 +382,8 @@ export class Hands implements Executor {
   }
 
   /** The workers of the fleet whose lease holds. */
-  workers(): Promise<readonly StoredWorker[]> {
-    return this.#store.workers();
+  async workers(): Promise<readonly WorkerInfo[]> {
+    return (await this.#store.workers()).map(workerInfo);
   }
 
   /** The time by the store's clock, in ms since 1970: what leases and due times go by. */
@@ -391,7 +443,7 @@ export class Hands implements Executor {
       return awaitedFuture(this.#send(source.plan(callOf(what, args), options), source), awaited);
     };
     return {
-      submit,
+      submit: submit as Children["submit"],
       map: (task, inputs, options) => this.#map("context().map()", task, inputs, false, options, source),
       starmap: (task, inputs, options) => this.#map("context().starmap()", task, inputs, true, options, source),
       cancel: (reason) => this.cancel({ ids }, reason),

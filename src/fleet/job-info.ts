@@ -2,6 +2,8 @@
 import type { Progress } from "../pool/future.ts";
 import type { Job } from "../store/job.ts";
 import { decode } from "../task/codec.ts";
+import type { Requires } from "../task/requires.ts";
+import { nameOf, readRequires, requiresOf } from "../task/requires.ts";
 import type { JobState } from "../task/state.ts";
 import { decodeThrown } from "../task/thrown.ts";
 
@@ -9,6 +11,8 @@ import { decodeThrown } from "../task/thrown.ts";
 export interface JobInfo {
   readonly id: string;
   readonly task: string;
+  /** What it requires of its worker, or null. */
+  readonly requires: Requires | null;
   readonly queue: string;
   readonly state: JobState;
   readonly priority: number;
@@ -68,5 +72,6 @@ function readTexts(job: Job): Pick<JobInfo, "args" | "result" | "progress" | "pr
 /** The job decoded. Never throws for what a store may hold. */
 export function jobInfo(job: Job): JobInfo {
   const { policy: _policy, crashLimit: _limit, keepMs: _keep, trace: _trace, fence: _fence, ...facts } = job;
-  return { ...facts, ...readTexts(job), error: job.error === null ? undefined : decodeThrown(job.error) };
+  const task = { task: nameOf(job.task), requires: readRequires(requiresOf(job.task)) ?? null };
+  return { ...facts, ...task, ...readTexts(job), error: job.error === null ? undefined : decodeThrown(job.error) };
 }

@@ -66,7 +66,9 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
 }
 
 /** What sleeps or waits for a signal is woken by its deadline, to fail. */
-function suspended({ id, fence }: ClaimedJob, { dueAt, ...others }: Suspension, { deadline }: OutcomeFacts): Outcome {
+function suspended(job: ClaimedJob, { dueAt, ...others }: Suspension, { deadline, now }: OutcomeFacts): Outcome {
+  const { id, fence } = job;
+  if (deadline && now >= deadline.at) return { id, fence, kind: "failed", error: encodeThrown(overdue(job, deadline)) };
   const at = deadline ? Math.min(deadline.at, dueAt ?? Infinity) : dueAt;
   return { id, fence, kind: "waiting", ...others, dueAt: at };
 }

@@ -14,6 +14,7 @@ import type { GraphOptions } from "../task/inherit.ts";
 import { inheriting } from "../task/inherit.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { lineOf, nameOf } from "../task/requires.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { callbackId, callbackNodes } from "./callbacks.ts";
@@ -35,7 +36,7 @@ export interface Plan {
 /** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
 export function acknowledgedId({ root, onConflict }: Plan, { id, existing }: Added): string {
   if (existing === null || onConflict === "existing") return existing ?? id;
-  throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
+  throw new DuplicateJobError(`Task "${nameOf(root.task)}" has a live job with the same unique key: ${existing}.`, existing);
 }
 
 function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
@@ -70,7 +71,7 @@ function planNode(node: Node, id: string, part: Part, { ids, root, now, heirOf }
   const { name } = definition.each ?? definition;
   return {
     id,
-    task: name,
+    task: lineOf(name, policy.requires),
     queue: policy.queue,
     priority: policy.priority,
     args: encoded,

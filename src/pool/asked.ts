@@ -12,6 +12,7 @@ import type { Policy } from "../task/options.ts";
 import type { Task } from "../task/task.ts";
 import { definitionOf, taskOf } from "../task/task.ts";
 import type { Future } from "./future.ts";
+import { partsOf } from "./future.ts";
 import type { Question } from "./wire.ts";
 
 /** Who answers a running task. */
@@ -20,6 +21,8 @@ export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "
   readonly isDurable: boolean;
   cancelled(): void;
   submit(call: Call<unknown>): Future<unknown>;
+  /** Takes a part of the output of a generator, as the codec's text; a promise where the next has to wait. */
+  part?(text: string): Promise<void> | undefined;
 }
 
 /** A call as it crosses: the task's name and module, its policy, the encoded arguments, and the calls it waits for. */
@@ -52,6 +55,14 @@ async function received(nodes: readonly Sent[]): Promise<Call<unknown>> {
   return calls.at(-1) as Call<unknown>;
 }
 
+/** What the next part of a stream is answered with: how often the call was begun anew by then, and the part. */
+export type Next = readonly [restarts: number, done: boolean, part: unknown];
+
+interface Reader {
+  readonly parts: AsyncGenerator<unknown, void>;
+  restarts: number;
+}
+
 /** How a pool answers: it remembers nothing, and each attempt is the last of those steps it has done. */
 export function poolAnswerer(runtime: Runtime, submit: Answerer["submit"]): Answerer {
   return {
@@ -74,10 +85,14 @@ function noSignals(): UsageError {
 /** Answers the questions of one running element. */
 export class Questions {
   readonly #answerer: Answerer;
+  readonly #part: (text: string) => void;
   readonly #futures: Future<unknown>[] = [];
+  readonly #readers: Reader[] = [];
 
-  constructor(answerer: Answerer) {
+  /** `part` keeps parts where the answerer does not take them. */
+  constructor(answerer: Answerer, part: (text: string) => void) {
     this.#answerer = answerer;
+    this.#part = part;
   }
 
   async answer(what: Question, args: readonly unknown[]): Promise<unknown> {
@@ -103,7 +118,23 @@ export class Questions {
         return this.#futures[args[0] as number];
       case "cancel":
         return this.#futures[args[0] as number]?.cancel(args[1] as string | undefined);
+      case "part":
+        return answerer.part ? answerer.part(args[0] as string) : this.#part(args[0] as string);
+      case "stream":
+        return this.#read(this.#futures[args[0] as number] as Future<unknown>);
+      case "next":
+        return this.#next(this.#readers[args[0] as number] as Reader);
     }
+  }
+
+  #read(future: Future<unknown>): number {
+    const reader: Reader = { parts: partsOf(future, () => (reader.restarts += 1)), restarts: 0 };
+    return this.#readers.push(reader) - 1;
+  }
+
+  async #next(reader: Reader): Promise<Next> {
+    const { done = false, value } = await reader.parts.next();
+    return [reader.restarts, done, value];
   }
 
   async #submit(nodes: readonly Sent[]): Promise<readonly [number: number, id: string]> {

@@ -28,6 +28,7 @@ import { flatten, flattenOne, Flattener } from "./flat.ts";
 import type { Crossing, PayloadKind } from "./payload.ts";
 import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
+import { Parts } from "./parts.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
 import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage } from "./wire.ts";
@@ -46,6 +47,11 @@ export interface Crew {
   open(idPrefix: string): OpenLink;
   /** What a task is that did not stop within the grace period: killed with its worker, or abandoned. */
   readonly overdue: "killed" | "abandoned";
+}
+
+function questionsOf(entry: Entry, answerer: Answerer): Questions {
+  const { extra } = entry;
+  return new Questions(entry.terms?.answerer ?? answerer, (text) => (extra.parts ??= new Parts()).add(entry.attempt, text));
 }
 
 /** A map, as the engine sees it. */
@@ -173,6 +179,7 @@ export class Engine implements LaneHost {
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
+    entry.partList?.end(entry.attempt);
     this.#live -= 1;
     if (entry.parent) this.#leave(entry.parent);
     entry.ended(state, outcome);
@@ -430,10 +437,11 @@ export class Engine implements LaneHost {
   }
 
   asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
-    const questions = (entry.extra.questions ??= new Questions(entry.terms?.answerer ?? this.#answerer));
+    const questions = (entry.extra.questions ??= questionsOf(entry, this.#answerer));
     // What is being undone is not cut off half-way.
     if (what === "undoing") entry.wish?.grace?.cancel();
-    if (what === "await") {
+    const waits = what === "await" || what === "next";
+    if (waits) {
       // Meanwhile it does not take up the room.
       this.#join(entry);
       this.#dispatcher.wake();
@@ -443,7 +451,7 @@ export class Engine implements LaneHost {
       .then((value) => tell([answer, no, true, encode(value, "answer")]))
       .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
       .finally(() => {
-        if (what === "await") this.#leave(entry);
+        if (waits) this.#leave(entry);
       });
   }
 

@@ -13,6 +13,7 @@ import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { CancelReceipt, Progress } from "./future.ts";
 import type { Shape } from "./flat.ts";
+import { Parts } from "./parts.ts";
 import type { Packed, PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
@@ -63,6 +64,7 @@ class Extra {
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
   questions: Questions | undefined = undefined;
+  parts: Parts | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
@@ -137,6 +139,10 @@ export abstract class Entry {
     return this.#extra?.terms;
   }
 
+  get partList(): Parts | undefined {
+    return this.#extra?.parts;
+  }
+
   get parent(): Context | undefined {
     return this.#extra?.parent;
   }
@@ -173,6 +179,13 @@ export abstract class Entry {
   get timeoutMs(): number | undefined {
     const { terms } = this;
     return terms ? terms.timeoutMs : this.definition.policy.timeoutMs;
+  }
+
+  /** What it yields, also from before it was asked for. */
+  readParts(id: string, restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    const parts = (this.extra.parts ??= new Parts());
+    if (this.hasEnded) parts.end(this.attempt);
+    return parts.read(id, restarted);
   }
 
   /** Called once, when it has ended; `outcome` is the result, or for every other state than `done` the error. */

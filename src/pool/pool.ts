@@ -19,7 +19,7 @@ import { definitionOf } from "../task/task.ts";
 import type { Answerer } from "./asked.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
-import type { AttemptTerms } from "./entry.ts";
+import type { AttemptTerms, Stopped } from "./entry.ts";
 import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
@@ -65,8 +65,12 @@ export abstract class Pool implements Executor {
     return this.#engine.crew.size;
   }
 
-  submit<Result>(call: Call<Result>, options?: GraphOptions): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: GraphOptions): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Runs a call; calls nested in its arguments run first, each once. Throws at once: UsageError for what is not a task or cannot
    * be imported by workers, CodecError with the path of an argument that cannot be sent, ClosedError after `close()`.
@@ -190,8 +194,8 @@ export interface AttemptOptions {
 export interface RunningAttempt {
   /** Rejects with what the task threw, a TimeoutError, the reason of `stop` or `retract`, or, at the first death, a WorkerDiedError. */
   readonly result: Promise<unknown>;
-  /** Stops it as a future's `cancel` does. */
-  stop(reason: Error): void;
+  /** Stops it as a future's `cancel` does. `told` hears, when it has ended, how; before `result` rejects. */
+  stop(reason: Error, told?: (how: Stopped) => void): void;
   /** Ends it, but only if the task has not begun. */
   retract(reason: Error): void;
 }
@@ -219,7 +223,7 @@ export function runAttempt(
   engine.start(entry);
   return {
     result,
-    stop: (reason) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, () => undefined)),
+    stop: (reason, told = () => undefined) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, told)),
     retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
   };
 }

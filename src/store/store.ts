@@ -35,7 +35,9 @@ export interface NewWorker {
   readonly id: string;
   readonly host: string;
   readonly pid: number;
+  /** For people and for who looks what waits in vain: names, and patterns in which * stands for any text. */
   readonly queues: readonly string[];
+  /** Names; after a line break without a name, its labels as JSON. */
   readonly tasks: readonly string[];
   readonly startedAt: number;
 }

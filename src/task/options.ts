@@ -5,6 +5,8 @@ import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { Requires } from "./requires.ts";
+import { writeRequires } from "./requires.ts";
 import type { StandardSchema } from "./schema.ts";
 
 /** Where a worker runs a task: on its own event loop, in one of its threads, or in one of its child processes. */
@@ -62,6 +64,8 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly unique?: Unique<Args>;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
   readonly keep?: Duration;
+  /** What the worker that runs it must have, compared with its `labels`: `{ gpu: true, memory: ">=8GiB", zone: ["a", "b"] }`. Fleet only. */
+  readonly requires?: Requires;
   /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
   readonly input?: StandardSchema;
   /** A Standard Schema for the result; checked where the task ran. */
@@ -85,6 +89,8 @@ export interface Policy {
   readonly delayMs: number;
   readonly at: number | undefined;
   readonly keepMs: number;
+  /** As it is stored; "" for nothing. */
+  readonly requires: string;
 }
 
 const known = [
@@ -102,6 +108,7 @@ const known = [
   "at",
   "unique",
   "keep",
+  "requires",
   "input",
   "output",
   "module",
@@ -222,6 +229,7 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     delayMs,
     at: resolveAt(options, where),
     keepMs: checkMs(options.keep ?? "7d", `${where} keep`),
+    requires: writeRequires(options.requires, where),
   };
 }
 

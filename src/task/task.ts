@@ -2,6 +2,7 @@
 // module and find the task by name in the registry this file keeps for the process (threads have one each).
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
+import type { ResultOf } from "./generator.ts";
 import { definingModule } from "./module.ts";
 import type { Policy, TaskOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
@@ -24,7 +25,8 @@ export interface Definition {
 
 /**
  * A named, typed function that any executor can run. It is still the plain function: unit tests call it directly.
- * `Args` and `Result` are its parameters and its awaited result.
+ * `Args` and `Result` are its parameters and its awaited result; the result of an async generator is what it returns, and what it yields is
+ * read with `future.stream()`.
  */
 export interface Task<Args extends readonly unknown[], Result, Returns = Result | Promise<Result>> {
   (...args: Args): Returns;
@@ -126,8 +128,8 @@ export function taskOf(definition: Definition): AnyTask {
 export function task<Args extends readonly unknown[], Returns>(
   name: string,
   fn: (...args: Args) => Returns,
-  options: TaskOptions<Args, Awaited<Returns>> = {},
-): Task<Args, Awaited<Returns>, Returns> {
+  options: TaskOptions<Args, ResultOf<Returns>> = {},
+): Task<Args, ResultOf<Returns>, Returns> {
   checkName(name);
   if (typeof fn !== "function") throw new UsageError(`Task "${name}" needs a function, found ${show(fn)}.`);
   const policy = resolveOptions(options, `Task "${name}"`);
@@ -141,5 +143,5 @@ export function task<Args extends readonly unknown[], Returns>(
     place: found ? `${found.url}:${found.line}` : options.module,
   };
   register(definition);
-  return make(definition) as unknown as Task<Args, Awaited<Returns>, Returns>;
+  return make(definition) as unknown as Task<Args, ResultOf<Returns>, Returns>;
 }

@@ -12,6 +12,7 @@ import { graphs } from "./executor-suite/graphs.ts";
 import { maps } from "./executor-suite/maps.ts";
 import { memory } from "./executor-suite/memory.ts";
 import { stopping } from "./executor-suite/stopping.ts";
+import { streams } from "./executor-suite/streams.ts";
 import { values } from "./executor-suite/values.ts";
 
 export type { ExecutorWish } from "./executor-suite/bench.ts";
@@ -23,7 +24,17 @@ export interface SkippedExecutorCases {
   readonly tests: readonly string[];
 }
 
-const groups: Readonly<Record<string, readonly Case[]>> = { values, graphs, flows, maps, failing, stopping, dying, memory };
+const groups: Readonly<Record<string, readonly Case[]>> = {
+  values,
+  graphs,
+  flows,
+  maps,
+  failing,
+  stopping,
+  streams,
+  dying,
+  memory,
+};
 
 /**
  * Declares one `node:test` test for each guarantee of the executor contract. `makeExecutor` gives a new executor that meets the

@@ -45,6 +45,7 @@ function factsOf(job: JobInfo, now: number, colors: boolean): Facts {
     ["state", job.state],
     ["attempt", `${job.attempt}${job.crashes > 0 ? `, of which ${job.crashes} ended with the death of the worker` : ""}`],
   ];
+  if (job.requires !== null) facts.push(["requires", JSON.stringify(job.requires)]);
   if (job.priority !== 0) facts.push(["priority", String(job.priority)]);
   if (job.dependencies > 0) facts.push(["depends on", `${job.dependencies} jobs, ${job.pending} not done yet`]);
   if (job.root !== job.id) facts.push(["part of", job.root]);

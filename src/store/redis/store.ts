@@ -37,7 +37,7 @@ import * as replies from "./replies.ts";
 import type { Script } from "./scripts.ts";
 import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
-import { fromField, numberField, rankOf, separator, toField } from "./text.ts";
+import { fromField, gateName, numberField, rankOf, separator, toField } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
 import type { LoadReply } from "./whole.ts";
@@ -222,7 +222,7 @@ class RedisStore implements Store {
   }
 
   async cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
-    const args = [this.#origin, String(now), toField(reason), toField(JSON.stringify(reason)), ...filterArguments(filter)];
+    const args = [this.#origin, String(now), toField(reason), ...filterArguments(filter)];
     const [cancelled, requested, failed, events] = await this.#run<replies.CancelReply>(scripts.cancel, args);
     this.#watch.own(events);
     return { cancelled: replies.toIds(cancelled), requested: replies.toIds(requested), failed: replies.toIds(failed) };
@@ -317,8 +317,8 @@ class RedisStore implements Store {
     return replies.toLines(await this.#run<readonly string[]>(scripts.lines, [String(limit)]));
   }
 
-  async gates(): Promise<readonly StoredGate[]> {
-    return [];
+  async gates(names: readonly string[]): Promise<readonly StoredGate[]> {
+    return replies.toGates(await this.#run<readonly string[]>(scripts.gates, [...new Set(names)].map(gateName)));
   }
 
   async queues(): Promise<readonly QueueStats[]> {

@@ -2,7 +2,7 @@
 // they know the same fields (`lua/fields.ts`). Times and other numbers are kept as JavaScript prints them.
 import type { FinalState, JobState } from "../../task/state.ts";
 import { tolerantPlaces } from "../arrival.ts";
-import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+import type { ClaimedJob, Ended, Gate, Job, NewJob } from "../job.ts";
 import type { PastAttempt } from "../machine.ts";
 
 /** Stands between fields: ASCII's unit separator. */
@@ -52,9 +52,11 @@ export function dependenciesField(job: {
 }
 
 const between = `${escape}3`;
+const asJson = `${escape}4`;
 
-/** The text of a record. Of a past attempt the server keeps the fields, which no other text has between them. */
+/** The text of a record. Where the server makes one, it marks what is to be JSON: a text or null, or the fields of a past attempt. */
 export function recordText(field: string): string {
+  if (field.startsWith(asJson)) return JSON.stringify(fromField(field.slice(asJson.length)));
   if (!field.includes(between)) return textOf(field);
   const [kind, worker, startedAt, endedAt, error] = field.split(between);
   const past = [
@@ -78,8 +80,49 @@ export function rankOf(priority: number): string {
 }
 
 /** True when only the ids of these jobs matter to whether and how they are added. */
-export function isPlain({ dueAt, expiresAt, unique, dependsOn, root, id }: NewJob): boolean {
-  return dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0 && root === id;
+export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }: NewJob): boolean {
+  const waits = dueAt !== null || expiresAt !== null || dependsOn.length > 0 || gates.length > 0;
+  return !waits && unique === null && root === id;
+}
+
+/** The name of a gate as a part of a field. */
+export function gateName(name: string): string {
+  return toField(name)
+    .replaceAll("\u001c", `${escape}5`)
+    .replaceAll("\u001d", `${escape}6`)
+    .replaceAll("\u001e", `${escape}7`);
+}
+
+/** A gate's name from a part of a field. */
+export function gateNameOf(part: string): string {
+  return textOf(
+    part.replaceAll(`${escape}5`, "\u001c").replaceAll(`${escape}6`, "\u001d").replaceAll(`${escape}7`, "\u001e"),
+  );
+}
+
+/** Gates as a part of a field; each begins with the character 29. */
+function gatesPart(gates: readonly Gate[]): string {
+  const parts = gates.map(({ name, room, everyMs, until }) =>
+    [gateName(name), room, everyMs ?? "", until === "started" ? "s" : "e"].join("\u001e"),
+  );
+  return parts.map((part) => `\u001d${part}`).join("");
+}
+
+/** Which gates a job has, as its record says it: none, one until its start or its end, or several. */
+export function gatesMark([gate, ...others]: readonly Gate[]): string {
+  if (!gate) return "";
+  if (others.length > 0) return "G";
+  return gate.until === "started" ? "h" : "g";
+}
+
+function gatesOf(field: string | undefined = ""): Gate[] {
+  return field
+    .split("\u001d")
+    .slice(1)
+    .map((part) => {
+      const [name = "", room, everyMs, until] = part.split("\u001e");
+      return { name: gateNameOf(name), room: Number(room), everyMs: numberOf(everyMs), until: until === "s" ? "started" : "stopped" };
+    });
 }
 
 /** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
@@ -95,6 +138,7 @@ export function submittedText(job: NewJob, now: number): string {
     id,
     unique,
     dependsOn,
+    gates,
     parent,
     trace,
     policy,
@@ -102,7 +146,8 @@ export function submittedText(job: NewJob, now: number): string {
   } = job;
   const times = `${numberField(dueAt)}${separator}${numberField(expiresAt)}${separator}${submittedAt}${separator}`;
   const own = root === id ? "" : toField(root);
-  const key = unique ? toField(unique.key) + separator + (unique.until === "started" ? "s" : "e") : separator;
+  const until = unique ? (unique.until === "started" ? "s" : "e") : "";
+  const key = toField(unique?.key ?? null) + separator + until + (gates.length === 0 ? "" : gatesPart(gates));
   return (
     `${keepMs}${separator}${rankOf(priority)}${separator}${now}${separator}${crashLimit}${separator}${times}${own}${separator}` +
     `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
@@ -201,6 +246,12 @@ export function toEnded(id: string, record: string, kinds: Kinds): Ended {
   };
 }
 
+/** At how many gates a job has a place, by its record. */
+function placesIn(record: string): number {
+  const [care = ""] = record.split(separator, 3).slice(2);
+  return (care.split("\u001e", 1)[0] ?? "").split(/[\u001c\u001d]/u).length - 1;
+}
+
 type Changing = Pick<
   Job,
   | "state"
@@ -232,7 +283,7 @@ function waitsOf(care: string | undefined = ""): string | null {
 function changing(record: string, submitted: readonly string[]): Changing {
   const field = record.split(separator);
   // What is left out of the record of a first run is as it was submitted.
-  const readyAt = field[4] === "" ? submitted[4] : field[8];
+  const readyAt = field[4] === "" && field[8] === "" ? submitted[4] : field[8];
   return {
     state: stateOf(field.at(-1) ?? ""),
     worker: fromField(field[0]),
@@ -255,13 +306,14 @@ function changing(record: string, submitted: readonly string[]): Changing {
   };
 }
 
-/** A job that is ready for the first time has no record. */
-function firstReady(field: readonly string[]): Changing {
+/** A job that is ready for the first time has no record, nor has one that stands before its only gate for the first time: that is marked. */
+function withoutRecord(field: readonly string[]): Changing {
+  const isReady = field[0]?.startsWith("*") !== true;
   return {
-    state: "ready",
+    state: isReady ? "ready" : "blocked",
     worker: null,
     fence: 0,
-    readyAt: Number(field[4]),
+    readyAt: isReady ? Number(field[4]) : null,
     attempt: 0,
     crashes: 0,
     startedAt: null,
@@ -283,6 +335,8 @@ function firstReady(field: readonly string[]): Changing {
 export function toJob(id: string, text: string, record: string, kinds: Kinds): Job {
   const field = text.split(separator);
   const name = textOf(id);
+  const gates = gatesOf(field[11]);
+  const facts = record === "" ? withoutRecord(field) : changing(record, field);
   return {
     id: name,
     ...kinds.find(field[1]),
@@ -297,8 +351,8 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
     submittedAt: Number(field[8]),
     uniqueKey: fromField(field[10]),
     dependencies: Number(field[12]),
-    gates: [],
-    gate: null,
-    ...(record === "" ? firstReady(field) : changing(record, field)),
+    gates,
+    ...facts,
+    gate: facts.state === "blocked" && facts.pending === 0 ? (gates[placesIn(record)]?.name ?? null) : null,
   };
 }

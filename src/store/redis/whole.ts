@@ -9,6 +9,7 @@ import { toRecords } from "./replies.ts";
 import {
   dependenciesField,
   fromField,
+  gatesMark,
   isPlain,
   Kinds,
   kindName,
@@ -33,13 +34,13 @@ export function toDump([rows, names, more]: Page): Dump {
     const [id, text, record, below, records] = rows.slice(i, i + 5) as [string, string, string, string, string];
     const job = toJob(id, text, record, kinds);
     const edges = job.dependencies === 0 ? [] : below.split(separator);
-    const until = text.split(separator, 12)[11];
+    const until = text.split(separator, 12)[11] ?? "";
     jobs.push({
       ...job,
       dependsOn: edges.map((edge) => fromField(edge.slice(1))),
       tolerates: [...new Set(edges.filter((edge) => edge.startsWith("~") && edge !== "~").map((edge) => textOf(edge.slice(1))))],
       records: records === "" ? [] : toRecords(records.split(separator)),
-      uniqueUntil: job.uniqueKey === null ? null : until === "s" ? "started" : "ended",
+      uniqueUntil: job.uniqueKey === null ? null : until.startsWith("s") ? "started" : "ended",
     });
   }
   return { jobs, next: more === "" ? null : more };
@@ -60,7 +61,7 @@ function recordOf(job: StoredJob): string {
   const fields = [
     toField(job.worker),
     String(job.fence),
-    waits === null ? "" : `\u001e${toField(waits)}`,
+    gatesMark(job.gates) + (waits === null ? "" : `\u001e${toField(waits)}`),
     "",
     "",
     "",

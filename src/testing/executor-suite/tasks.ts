@@ -204,3 +204,46 @@ export const checked = task("suite.checked", (n: number) => n * 10, {
     (value) => value + 0.5,
   ),
 });
+
+/** Yields what it was given, then returns how many there were. */
+export const rows = task("suite.rows", async function* (values: readonly unknown[]) {
+  for (const value of values) yield value;
+  return values.length;
+});
+
+/** Yields its context's id, then again once `release` has a line, and writes to `file` when it is left. */
+export const ticks = task("suite.ticks", async function* (file: string, release: string) {
+  try {
+    for (;;) {
+      yield context().id;
+      await untilLines(release, 1);
+      yield context().attempt;
+    }
+  } finally {
+    mark(file, "left");
+  }
+});
+
+/** Yields its attempt twice; fails in between, unless it is attempt `from`, once `file` has a line. */
+export const restarts = task(
+  "suite.restarts",
+  async function* (from: number, file: string) {
+    const { attempt } = context();
+    yield attempt;
+    if (attempt < from) await untilLines(file, 1);
+    if (attempt < from) throw new RangeError(`attempt ${attempt} fails`);
+    yield attempt;
+    return "done";
+  },
+  { backoff: { initial: 1 } },
+);
+
+/** Yields so many texts of 1000 characters. */
+export const flood = task("suite.flood", async function* (count: number) {
+  for (let i = 0; i < count; i++) yield String(i).padEnd(1000);
+});
+
+/** Yields what cannot be sent. */
+export const unsendable = task("suite.unsendable", async function* () {
+  yield { deep: [() => 1] };
+});

@@ -97,11 +97,27 @@ local function plan(jobs, now)
   end
 end
 
+-- A job that has one gate and nothing else that needs care: no record is written.
+local function insertBeforeGate(draft, hex, kind)
+  local s = draft.s
+  s.seq, s.kind = hex, kind
+  local row = newRow(draft.id, s)
+  row.fresh = '*' .. hex .. S .. kind .. S .. draft.text
+  row[STATUS], row[READYAT] = 'b', ''
+  rows[draft.id], statics[draft.id] = row, s
+  tally('b', kind, 1)
+  gates.walkers[#gates.walkers + 1] = { seq = hex, id = draft.id, rank = tonumber(s.rank), rankText = s.rank, suffix = gates.suffixOf(row),
+    gate = gates.of(row)[1] }
+  return refOf(row), row.fresh
+end
+
 local function insert(draft, seq, now)
   local s = draft.s
   local kind = kindOf(draft.name)
   local hex = format('%011x', seq)
-  local isPlain = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == ''
+  local isSimple = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == '' and s.root == '' and #draft.deps == 0
+  local isPlain = isSimple and s.till == ''
+  if isSimple and not isPlain and gateKind(s.till) ~= 'G' then return insertBeforeGate(draft, hex, kind) end
   s.seq, s.kind = hex, kind
   local row = newRow(draft.id, s)
   rows[draft.id], statics[draft.id] = row, s
@@ -120,7 +136,10 @@ local function insert(draft, seq, now)
       move(row, draft.state)
     end
     if s.expires ~= '' then call('ZADD', EXPIRING, s.expires, ref) end
-    if draft.state == 'r' then makeReady(row, now)
+    if draft.state == 'r' and isGated(row) then
+      row[READYAT] = ''
+      gates.walkUp(row)
+    elseif draft.state == 'r' then makeReady(row, now)
     elseif draft.state == 's' then await(row, now) end
   end
   if s.root ~= '' then call('SADD', ROOT .. s.root, ref) end
@@ -174,6 +193,7 @@ while at <= #ARGV do
   if refusal then refusals[#refusals + 1] = callNo .. ' ' .. refusal
   else
     write(jobs, now)
+    openGates(now)
     if firstJob > 5 then
       setRecord('', ARGV[5], ARGV[7])
       isWritten = true

@@ -12,7 +12,9 @@ for i = 2, queueCount + 1 do
   end
   if next(wanted) and call('SISMEMBER', PAUSED, ARGV[i]) == 0 then
     for _, line in ipairs(call('ZRANGE', READY .. ARGV[i], 0, 999)) do
-      local head = wanted[match(line, '^%d+')] and call('LINDEX', LIST .. line, 0)
+      local isWanted = wanted[match(line, '^%d+')]
+      local head = isWanted and call('LINDEX', LIST .. line, 0)
+      local passed = isWanted and call('LINDEX', PASSED .. line, 0)
       local id = head and sub(head, 12)
       local state = id and call('HGET', STATE, id)
       -- A job that was changed stands in another line, too.
@@ -20,6 +22,9 @@ for i = 2, queueCount + 1 do
         local kind, rank = match(state, linePattern)
         if kind .. ':' .. rank == line then return id end
       elseif id and not state and call('HEXISTS', JOB, id) == 1 then return id end
+      id = passed and match(passed, '[^\31]*$')
+      state = id and call('HGET', STATE, id)
+      if state and sub(state, -1) == 'r' and match(state, '^\31[^\31]*\31[gh](%x+)') == sub(passed, 1, 11) then return id end
     end
   end
 end

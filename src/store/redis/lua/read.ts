@@ -139,7 +139,7 @@ return counted()
 export const queues: string = String.raw`
 -- Names of queues with the time at which the job became ready that is next in the line where that was earliest. Jobs that left a line
 -- otherwise than by a claim still stand in it: some are passed over, and so are lines beyond a number, lest the server stand still.
-local recordPattern = '^' .. rep('[^\31]*\31', 4) .. '(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
+local recordPattern = '^[^\31]*\31[^\31]*\31([^\31]*)\31[^\31]*\31(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local freshPattern = '^.(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local page, mostPassed, mostLines = 64, 1024, 1000
 
@@ -151,18 +151,38 @@ local function firstReady(command, key, line)
     for i = 1, #refs do ids[i] = sub(refs[i], 12) end
     local states, texts = hmget(STATE, ids), hmget(JOB, ids)
     for i = 1, #refs do
-      local seq, kind, rank, at
-      if not states[i] then seq, kind, rank, at = match(texts[i] or '', freshPattern)
-      elseif sub(states[i], -1) == 'r' then seq, kind, rank, at = match(states[i], recordPattern) end
-      if seq and seq == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return seq, at end
+      local place, kind, rank, at
+      if not states[i] then place, kind, rank, at = match(texts[i] or '', freshPattern)
+      elseif sub(states[i], -1) == 'r' then
+        local care, seq
+        care, seq, kind, rank, at = match(states[i], recordPattern)
+        place = match(care, '^c?[ghG](%x+)') or seq
+      end
+      if place and place == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return place, at end
+    end
+  end
+end
+
+-- The same of those that passed their only gate: an entry says when, and is right as long as the record has the same age.
+local function firstPassed(key)
+  for from = 0, mostPassed - page, page do
+    local entries, ids = call('LRANGE', key, from, from + page - 1), {}
+    if #entries == 0 then return nil end
+    for i = 1, #entries do ids[i] = match(entries[i], '[^\31]*$') end
+    local states = hmget(STATE, ids)
+    for i = 1, #entries do
+      local age = states[i] and sub(states[i], -1) == 'r' and match(states[i], '^\31[^\31]*\31[gh](%x+)')
+      if age and age == sub(entries[i], 1, 11) then return age, match(entries[i], '^[^\31]*\31([^\31]*)') end
     end
   end
 end
 
 local function nextOf(line)
-  local seq, at = firstReady('LRANGE', LIST .. line, line)
-  local backSeq, backAt = firstReady('ZRANGE', BACK .. line, line)
-  if backSeq and (not seq or backSeq < seq) then return backAt end
+  local place, at = firstReady('LRANGE', LIST .. line, line)
+  local backPlace, backAt = firstReady('ZRANGE', BACK .. line, line)
+  if backPlace and (not place or backPlace < place) then place, at = backPlace, backAt end
+  local passedPlace, passedAt = firstPassed(PASSED .. line)
+  if passedPlace and (not place or passedPlace < place) then return passedAt end
   return at
 end
 

@@ -22,6 +22,21 @@ local function endOf(record, prefix)
   return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, later = laterFor(keep, time), count = 0 }
 end
 
+-- The same of one that has gates, but for the beginning of its record, which is its own; gives back its places.
+local gatedPattern = '^[ghG]%x*([^\30\31]*)\31([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)'
+local lastEnd
+local function gatedEndOf(record, base, ends)
+  if not record or byte(record, -1) ~= 117 or search(record, base, 1, true) ~= 1 then return false end
+  local places, claim, kind, keep = match(record, gatedPattern, #base + 1)
+  if not places then return false end
+  gates.giveAll(places)
+  if lastEnd and lastEnd.claim == claim and lastEnd.kind == kind and lastEnd.keep == keep and lastEnd.ends == ends then return lastEnd end
+  local time = number(tonumber(now) + tonumber(keep))
+  lastEnd = { text = S .. now .. S .. time .. S, claim = claim, kind = kind, keep = keep, ends = ends, later = laterFor(keep, time), count = 0 }
+  ends[lastEnd] = lastEnd
+  return lastEnd
+end
+
 local function settleOne(index, id, kind, fence, text)
   local row = find(id)
   if not row or not isHeld(row) or row[WORKEROF] ~= worker or row[FENCE] ~= fence then
@@ -41,23 +56,28 @@ end
 -- Outcomes of one kind with one fence.
 local function settleRun(from, upto, how, states, needed)
   local kind, fence = sub(how, 1, 1), sub(how, 2)
-  local prefix, ends = worker .. S .. fence .. S .. S, {}
+  local base, ends = worker .. S .. fence .. S, {}
+  local prefix = base .. S
   for i = from, upto do
     local at = first + i * 2
     local id, state, text = ARGV[at - 2], states[i], ARGV[at - 1]
-    local goesOn = false
-    if kind == 'd' and state and not needed[i] and not rows[id] then
+    local goesOn, before = false, ''
+    if kind == 'd' and state and not needed[i] and not rows[id] and not isDone[id] then
       goesOn = ends[state]
       if goesOn == nil then
         goesOn = endOf(state, prefix)
-        ends[state] = goesOn
+        if goesOn then ends[state] = goesOn
+        else
+          goesOn = gatedEndOf(state, base, ends)
+          before = state
+        end
       end
     end
     if isDone[id] then refused[#refused + 1] = i - 1
     elseif goesOn then
       isDone[id] = true
       recordCount = recordCount + 1
-      records[recordCount * 2 - 1], records[recordCount * 2] = id, goesOn.text .. text .. endOfDone
+      records[recordCount * 2 - 1], records[recordCount * 2] = id, before .. goesOn.text .. text .. endOfDone
       goesOn.later[#goesOn.later + 1] = id
       goesOn.count = goesOn.count + 1
     else settleOne(i - 1, id, kind, fence, text) end
@@ -94,7 +114,8 @@ end
 
 if count > 0 then settleAll() end
 local reported = report(ended)
-flush()
+flush(now)
 if not isVoid(worker, origin, settleNo) then claimAll(worker, now, first + count * 2) end
+if #gates.names > 0 then flush(now) end
 return { refused, reported, claimed, usedNames(), tell(origin) }
 `;

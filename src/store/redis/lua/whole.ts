@@ -131,7 +131,7 @@ local function arrive(draft)
   elseif pending > 0 then row[STATUS] = 'b'
   elseif row[STATUS] == 'b' then
     row[STATUS] = restingState(0, row[DUEAT], now)
-    if row[STATUS] == 'r' then row[READYAT] = now end
+    if row[STATUS] == 'r' and not isGated(row) then row[READYAT] = now end
   end
 end
 
@@ -208,6 +208,6 @@ many('HSET', DEPS, edges)
 enlist(refs, first)
 for dep, its in pairs(above) do many('RPUSH', UP .. dep, its) end
 many('SADD', GRAPH, graph)
-flush()
+flush(now)
 return { #drafts, tell(ARGV[1]) }
 `;
