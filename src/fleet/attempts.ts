@@ -19,6 +19,7 @@ import type { Given } from "./given.ts";
 import { isUncalledFor, resultsOf } from "./given.ts";
 import type { JobOutput } from "./job-output.ts";
 import type { Journal } from "./journal.ts";
+import type { RunHooks } from "./middleware/run-hooks.ts";
 import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
 import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
@@ -66,6 +67,8 @@ export interface AttemptsHost {
   readonly output: JobOutput;
   /** What a job may submit. */
   children(job: ClaimedJob, awaited: Awaited): Children;
+  /** Middleware around attempts, and who listens to them. */
+  readonly hooks: RunHooks | undefined;
   /** Slots have become free, or the state of these jobs has changed between running and waiting. */
   waits(): void;
   /** The task with this number begins to run on the event loop; -1 when it has returned. */
@@ -222,16 +225,42 @@ export class Attempts {
     try {
       const isLate = deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at;
       if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
-      this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
-      // A thread or process has a ms for it.
-      if (deadline?.undoes && slots.place === "loop")
-        running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
+      const results = resultsOf(inputs, policy);
+      const place = known ? slots.place : "loop";
+      if (this.#host.hooks) this.#beginHooked(this.#host.hooks, running, results, place, end);
+      else this.#start(running, results, place, end);
     } catch (error) {
       this.#end(running, { kind: "failed", error });
     }
   }
 
+  /** With middleware around it. */
+  #beginHooked(
+    hooks: RunHooks,
+    running: Running,
+    results: readonly unknown[],
+    place: Place,
+    end: (ended: AttemptEnd) => void,
+  ): void {
+    const start = (over: (ended: AttemptEnd) => void): Attempt | undefined => {
+      const around = running.attempt;
+      this.#start(running, results, place, over);
+      const { attempt } = running;
+      running.attempt = around ?? attempt;
+      return attempt;
+    };
+    running.attempt = hooks.begin(running.job, place, start, end);
+  }
+
   #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
+    this.#launch(running, results, place, end);
+    // A thread or process has a ms for it.
+    const { deadline, slots } = running;
+    if (deadline?.undoes && slots.place === "loop")
+      running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
+  }
+
+  #launch(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
     const { job, definition } = running;
     // Threads and processes read the stored text themselves, unless results have to be filled in.
     if (place !== "loop" && results.length === 0) {
@@ -381,6 +410,8 @@ export class Attempts {
     const { retryIf } = definition.options;
     const random = this.#host.runtime.random();
     const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
-    this.#host.ended(job, outcomeOf(job, ended, facts));
+    const outcome = outcomeOf(job, ended, facts);
+    this.#host.hooks?.ended(job, slots.place, outcome);
+    this.#host.ended(job, outcome);
   }
 }

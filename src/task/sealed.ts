@@ -28,6 +28,12 @@ export function unopened(why: string): string {
   return `${mark}!${why}`;
 }
 
+/** The text, if it is not sealed. Throws a SealError otherwise. */
+export function unsealed(text: string): string {
+  if (isSealed(text)) throw sealErrorOf(text);
+  return text;
+}
+
 /** Why a sealed text cannot be decoded. */
 export function sealErrorOf(text: string): SealError {
   if (text.startsWith(`${mark}!`)) return new SealError(text.slice(2));

@@ -48,7 +48,8 @@ function keyOf(id: string, key: unknown): KeyObject {
 }
 
 function keysOf(given: unknown): ReadonlyMap<string, KeyObject> {
-  if (typeof given !== "object" || given === null) throw new UsageError("encryption() keys must be an object of keys by their ids.");
+  if (typeof given !== "object" || given === null)
+    throw new UsageError("encryption() keys must be an object of keys by their ids.");
   return new Map(Object.entries(given).map(([id, key]) => [id, keyOf(id, key)]));
 }
 
@@ -108,7 +109,8 @@ export function encryption(options: EncryptionOptions): Middleware {
   if (typeof acceptPlain !== "boolean") throw new UsageError("encryption() acceptPlain is true or false.");
   const keys = keysOf(options.keys);
   const key = keys.get(current);
-  if (!key) throw new UsageError(`encryption() current must be the id of one of its keys. ${didYouMean(String(current), keys.keys())}`);
+  if (!key)
+    throw new UsageError(`encryption() current must be the id of one of its keys. ${didYouMean(String(current), keys.keys())}`);
   const [first = key] = keys.values();
   const concealing = new Uint8Array(hkdfSync("sha256", first, "", "manyhands unique keys", keyBytes));
   return {

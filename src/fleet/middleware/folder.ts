@@ -100,7 +100,8 @@ class Folder implements Depot {
     try {
       await mkdir(path);
     } catch (error) {
-      if (isMissing(error)) throw new StoreUnavailable(`There is no folder ${this.#root}. Make it, or mount it.`, { cause: error });
+      if (isMissing(error))
+        throw new StoreUnavailable(`There is no folder ${this.#root}. Make it, or mount it.`, { cause: error });
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
     await flushFolder(this.#root);

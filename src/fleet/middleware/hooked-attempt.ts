@@ -6,8 +6,8 @@ import type { Hooked } from "./hooks.ts";
 import { throughLayers } from "./layers.ts";
 import type { Came, JobFacts, RunNext } from "./middleware.ts";
 
-/** Starts the attempt itself, which tells its end once. Throws when it cannot be started. */
-export type StartAttempt = (end: (end: AttemptEnd) => void) => Attempt;
+/** Starts the attempt itself, which tells its end once; undefined where it ended at once. Throws when it cannot be started. */
+export type StartAttempt = (end: (end: AttemptEnd) => void) => Attempt | undefined;
 
 const came: Partial<Record<AttemptEnd["kind"], Came>> = { suspended: "waiting", retracted: "released" };
 

@@ -65,7 +65,8 @@ export class Hooks {
     this.list = use.map((each: unknown, index) => checkOne(each, `connect() use[${index}]`));
     const names = this.list.map(({ name }) => name);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) throw new UsageError(`connect() use has two middlewares named "${twice}". Give each a name of its own.`);
+    if (twice !== undefined)
+      throw new UsageError(`connect() use has two middlewares named "${twice}". Give each a name of its own.`);
     checkOrder(names);
   }
 

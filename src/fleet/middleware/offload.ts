@@ -69,7 +69,10 @@ class Offload {
     const before = systemRuntime.now() - this.#unusedMs;
     for await (const page of this.#depot.list(fleet.store)) {
       if (fleet.signal.aborted) return;
-      await this.#sweep(page.filter(({ writtenAt }) => writtenAt < before), fleet);
+      await this.#sweep(
+        page.filter(({ writtenAt }) => writtenAt < before),
+        fleet,
+      );
     }
   }
 
@@ -95,7 +98,9 @@ class Offload {
       return await act();
     } catch (error) {
       if (error instanceof StoreError || error instanceof UsageError) throw error;
-      throw new StoreUnavailable(`A large text cannot be ${what} ${this.#depot.place}: ${(error as Error).message}`, { cause: error });
+      throw new StoreUnavailable(`A large text cannot be ${what} ${this.#depot.place}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }

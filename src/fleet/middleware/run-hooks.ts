@@ -28,7 +28,7 @@ export class RunHooks {
   }
 
   /** Begins an attempt. */
-  begin(job: ClaimedJob, on: Place, start: StartAttempt, end: (end: AttemptEnd) => void): Attempt {
+  begin(job: ClaimedJob, on: Place, start: StartAttempt, end: (end: AttemptEnd) => void): Attempt | undefined {
     if (this.#started) tellAll(this.#started, this.#failed, jobFacts(job, on));
     return this.#around ? new HookedAttempt(this.#around, jobFacts(job, on), start, end) : start(end);
   }

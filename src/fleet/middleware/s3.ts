@@ -54,9 +54,12 @@ async function load(): Promise<Library> {
     return (await import(packageName)) as Library;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new UsageError(`offload() to s3() needs the package "${packageName}", which is not installed. Install it: npm install ${packageName}`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `offload() to s3() needs the package "${packageName}", which is not installed. Install it: npm install ${packageName}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -32,10 +32,7 @@ const allTexts: readonly JobText[] = ["args", "result", "error", "progress"];
 const unordered: ReadonlySet<string | symbol> = new Set(["now", "watch", "renew", "reconnect"]);
 
 type Verb = (...args: unknown[]) => Promise<unknown>;
-type Verbs = Pick<
-  Store,
-  "add" | "addIn" | "addIf" | "settle" | "inputs" | "write" | "records" | "endings" | "tend" | "note"
->;
+type Verbs = Pick<Store, "add" | "addIn" | "addIf" | "settle" | "inputs" | "write" | "records" | "endings" | "tend" | "note">;
 
 class Sealing implements Verbs {
   readonly #store: Store;
@@ -50,7 +47,8 @@ class Sealing implements Verbs {
 
   add: Store["add"] = (jobs, now) => this.#line.call(this.#sealJobs(jobs), (sealed) => this.#store.add(sealed, now));
 
-  addIn: Store["addIn"] = (tx, jobs, now) => this.#line.call(this.#sealJobs(jobs), (sealed) => this.#store.addIn(tx, sealed, now));
+  addIn: Store["addIn"] = (tx, jobs, now) =>
+    this.#line.call(this.#sealJobs(jobs), (sealed) => this.#store.addIn(tx, sealed, now));
 
   // No two seals of a text are alike: what is compared is the text that stands there, if it opens to what was to be found.
   addIf: Store["addIf"] = ({ name, from, to }, jobs, now) => {
@@ -166,7 +164,8 @@ class Sealing implements Verbs {
 
   #openEnded(ended: Ended): Soon<Ended> {
     const { id, result, error } = ended;
-    if (result !== null) return whenThere(this.#seals.open(result, { kind: "result", job: id }), (result) => ({ ...ended, result }));
+    if (result !== null)
+      return whenThere(this.#seals.open(result, { kind: "result", job: id }), (result) => ({ ...ended, result }));
     if (error !== null) return whenThere(this.#seals.open(error, { kind: "error", job: id }), (error) => ({ ...ended, error }));
     return ended;
   }
@@ -184,7 +183,10 @@ class Sealing implements Verbs {
     const past = JSON.parse(text) as PastAttempt;
     const error = past[4];
     if (error === null) return { name, text };
-    return whenThere(this.#seals.open(error, { kind: "error", job }), (error) => ({ name, text: JSON.stringify(past.with(4, error)) }));
+    return whenThere(this.#seals.open(error, { kind: "error", job }), (error) => ({
+      name,
+      text: JSON.stringify(past.with(4, error)),
+    }));
   }
 
   async #revealed(job: Job, texts: readonly JobText[]): Promise<Job> {

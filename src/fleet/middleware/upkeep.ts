@@ -2,10 +2,9 @@
 // the store's own, one for each middleware; whoever sets it anew does the work. When that worker dies over it, another takes its turn an hour later.
 import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { Store } from "../../store/store.ts";
-import type { Hooks } from "./hooks.ts";
 import type { ListenerFailed } from "./listeners.ts";
 import type { FleetFacts, Middleware } from "./middleware.ts";
-import { storeId } from "./store-id.ts";
+import type { Wiring } from "./wiring.ts";
 
 const everyMs = 36e5;
 const lookMs = 6e5;
@@ -18,24 +17,20 @@ type Tender = Middleware & Required<Pick<Middleware, "tend">>;
 export class Upkeep {
   readonly #store: Store;
   readonly #runtime: Runtime;
+  readonly #storeId: string;
   readonly #tenders: readonly Tender[];
   readonly #failed: ListenerFailed;
   readonly #stopping = new AbortController();
   #timer: Timer | undefined;
   #round: Promise<void> | undefined;
 
-  private constructor(store: Store, runtime: Runtime, tenders: readonly Tender[], failed: ListenerFailed) {
+  constructor(store: Store, runtime: Runtime, { hooks, storeId }: Wiring, failed: ListenerFailed) {
     this.#store = store;
     this.#runtime = runtime;
-    this.#tenders = tenders;
+    this.#storeId = storeId;
+    this.#tenders = hooks.list.filter((each): each is Tender => each.tend !== undefined);
     this.#failed = failed;
-    this.#lookLater(0);
-  }
-
-  /** Starts it; undefined when no middleware wants any. */
-  static start(store: Store, runtime: Runtime, hooks: Hooks, failed: ListenerFailed): Upkeep | undefined {
-    const tenders = hooks.list.filter((each): each is Tender => each.tend !== undefined);
-    return tenders.length === 0 ? undefined : new Upkeep(store, runtime, tenders, failed);
+    if (this.#tenders.length > 0) this.#lookLater(0);
   }
 
   /** Resolves when nothing of it is under way any more. */
@@ -59,7 +54,7 @@ export class Upkeep {
   async #look(): Promise<void> {
     for (const tender of this.#tenders) {
       try {
-        if (await this.#isMine(tender.name)) await tender.tend(await this.#fleet());
+        if (await this.#isMine(tender.name)) await tender.tend(this.#fleet());
       } catch (error) {
         this.#failed(`Middleware "${tender.name}" tend()`, error);
       }
@@ -77,9 +72,9 @@ export class Upkeep {
     return (await this.#store.addIf({ name, from: found, to: String(now) }, [], now)) !== null;
   }
 
-  async #fleet(): Promise<FleetFacts> {
+  #fleet(): FleetFacts {
     return {
-      store: await storeId(this.#store, this.#runtime),
+      store: this.#storeId,
       signal: this.#stopping.signal,
       stored: async (ids) => {
         const stored = new Set<string>();
