@@ -9,18 +9,18 @@ export class Line {
   #last: Promise<unknown> = Promise.resolve();
 
   /** Makes the call with what it needs, when that is there and every call before it has been made; it waits for no answers. */
-  call<T, R>(needed: Soon<T>, make: (needed: T) => Promise<R>): Promise<R> {
-    if (this.#waiting === 0 && !isThenable(needed)) return make(needed);
-    return this.#callLater(needed, make);
+  make<T, R>(needed: Soon<T>, call: (needed: T) => Promise<R>): Promise<R> {
+    if (this.#waiting === 0 && !isThenable(needed)) return call(needed);
+    return this.#makeLater(needed, call);
   }
 
-  async #callLater<T, R>(needed: Soon<T>, make: (needed: T) => Promise<R>): Promise<R> {
+  async #makeLater<T, R>(needed: Soon<T>, call: (needed: T) => Promise<R>): Promise<R> {
     this.#waiting += 1;
     // In an object, so that who waits for its being made does not wait for the answer.
     const made = Promise.allSettled([needed, this.#last]).then(([there]) => {
       this.#waiting -= 1;
       if (there.status === "rejected") throw there.reason;
-      return { answer: make(there.value) };
+      return { answer: call(there.value) };
     });
     this.#last = made.catch(() => undefined);
     return (await made).answer;

@@ -38,6 +38,7 @@ class Sealing implements Verbs {
   readonly #store: Store;
   readonly #seals: Seals;
   readonly #line: Line;
+  #lastIf: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, seals: Seals, line: Line) {
     this.#store = store;
@@ -45,16 +46,23 @@ class Sealing implements Verbs {
     this.#line = line;
   }
 
-  add: Store["add"] = (jobs, now) => this.#line.call(this.#sealJobs(jobs), (sealed) => this.#store.add(sealed, now));
+  add: Store["add"] = (jobs, now) => this.#line.make(this.#sealJobs(jobs), (sealed) => this.#store.add(sealed, now));
 
   addIn: Store["addIn"] = (tx, jobs, now) =>
-    this.#line.call(this.#sealJobs(jobs), (sealed) => this.#store.addIn(tx, sealed, now));
+    this.#line.make(this.#sealJobs(jobs), (sealed) => this.#store.addIn(tx, sealed, now));
 
   // No two seals of a text are alike: what is compared is the text that stands there, if it opens to what was to be found.
-  addIf: Store["addIf"] = ({ name, from, to }, jobs, now) => {
+  // One after another, since each looks before it asks.
+  addIf: Store["addIf"] = (record, jobs, now) => {
+    const added = this.#lastIf.then(() => this.#addIf(record, jobs, now));
+    this.#lastIf = added.catch(() => undefined);
+    return added;
+  };
+
+  #addIf: Store["addIf"] = ({ name, from, to }, jobs, now) => {
     const about: Text = { kind: "record", job: "", name };
     const sealed = Promise.all([this.#sealJobs(jobs), to === null ? null : this.#seals.seal(to, about)]);
-    return this.#line.call(sealed, async ([jobs, to]) => {
+    return this.#line.make(sealed, async ([jobs, to]) => {
       if (from === null) return this.#store.addIf({ name, from, to }, jobs, now);
       const [found] = await this.#store.records("", name, 1);
       if (found?.name !== name || (await this.#seals.open(found.text, about)) !== from) return null;
@@ -65,34 +73,34 @@ class Sealing implements Verbs {
   settle: Store["settle"] = async (worker, outcomes, wants, now) => {
     const altered: string[] = [];
     const sealed = allOf(outcomes.map((outcome) => this.#sealOutcome(outcome, altered)));
-    const settled = await this.#line.call(sealed, (sealed) => this.#store.settle(worker, sealed, wants, now));
+    const settled = await this.#line.make(sealed, (sealed) => this.#store.settle(worker, sealed, wants, now));
     if (settled.claimed.length + settled.ended.length + altered.length === 0) return settled;
     const others = altered.length === 0 ? [] : await this.#store.endings(altered);
     return this.#openSettled({ ...settled, ended: [...settled.ended, ...others] });
   };
 
   inputs: Store["inputs"] = async (ids) => {
-    const inputs = await this.#line.call(undefined, () => this.#store.inputs(ids));
-    return Promise.all(inputs.map((all) => allOf(all.map((input) => this.#openInput(input)))));
+    const inputs = await this.#line.make(undefined, () => this.#store.inputs(ids));
+    return allOf(inputs.map((all) => allOf(all.map((input) => this.#openInput(input)))));
   };
 
   write: Store["write"] = (records, now) => {
     const sealed = allOf(records.map((record) => this.#sealRecord(record)));
-    return this.#line.call(sealed, (sealed) => this.#store.write(sealed, now));
+    return this.#line.make(sealed, (sealed) => this.#store.write(sealed, now));
   };
 
   records: Store["records"] = async (job, prefix, limit, after) => {
-    const records = await this.#line.call(undefined, () => this.#store.records(job, prefix, limit, after));
+    const records = await this.#line.make(undefined, () => this.#store.records(job, prefix, limit, after));
     return allOf(records.map((record) => this.#openRecord(job, record)));
   };
 
   endings: Store["endings"] = async (ids) => {
-    const ended = await this.#line.call(undefined, () => this.#store.endings(ids));
+    const ended = await this.#line.make(undefined, () => this.#store.endings(ids));
     return allOf(ended.map((each) => this.#openEnded(each)));
   };
 
   tend: Store["tend"] = async (now, limit) => {
-    const tended = await this.#line.call(undefined, () => this.#store.tend(now, limit));
+    const tended = await this.#line.make(undefined, () => this.#store.tend(now, limit));
     if (tended.ended.length === 0) return tended;
     return { ...tended, ended: await allOf(tended.ended.map((each) => this.#openEnded(each))) };
   };
@@ -103,7 +111,7 @@ class Sealing implements Verbs {
         whenThere(this.#seals.seal(text, { kind: "progress", job: id }), (text) => [id, fence, text] as const),
       ),
     );
-    return this.#line.call(sealed, (sealed) => this.#store.note(worker, sealed));
+    return this.#line.make(sealed, (sealed) => this.#store.note(worker, sealed));
   };
 
   reveal: Reveal = async (jobs, texts = allTexts) => Promise.all(jobs.map((job) => this.#revealed(job, texts)));
@@ -204,8 +212,8 @@ export function sealedStore(store: Store, seals: Seals): SealedStore {
   const { reveal, ...sealing } = new Sealing(store, seals, line);
   const verbs = new Map<string | symbol, unknown>(Object.entries(sealing));
   const verbOf = (key: string | symbol, member: Verb): Verb => {
-    const verb = member.bind(store) as Verb;
-    return unordered.has(key) ? verb : (...args) => line.call(undefined, () => verb(...args));
+    const verb: Verb = member.bind(store);
+    return unordered.has(key) ? verb : (...args) => line.make(undefined, () => verb(...args));
   };
   const sealed = new Proxy(store, {
     get: (_, key): unknown => {

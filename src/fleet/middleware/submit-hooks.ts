@@ -76,13 +76,17 @@ export class SubmitHooks {
     const call = (layer: Hooked<"submit">[number][1], plan: Plan, next: SubmitNext): unknown => layer(submitFacts(plan), next);
     const told = ({ id, existing }: Added): string => existing ?? id;
     const added = throughLayers({ layers, call, inside: changedPlan, core, told }, plan);
-    const forget = (): void => void this.#underWay.delete(added);
-    this.#underWay.add(added);
-    added.then(forget, forget);
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+      this.#underWay.delete(ended);
+    };
+    const ended = added.then(over, over);
+    this.#underWay.add(ended);
     return {
       added,
       get sent() {
-        return sent?.sent ?? false;
+        return sent?.sent ?? isOver;
       },
     };
   }
