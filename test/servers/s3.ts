@@ -29,7 +29,9 @@ function list({ objects }: Bucket, query: URLSearchParams, response: ServerRespo
   const from = query.get("continuation-token") ?? "";
   const names = [...objects.keys()].filter((name) => name.startsWith(query.get("prefix") ?? "") && name > from).toSorted();
   const page = names.slice(0, pageSize);
-  const contents = page.map((name) => `<Contents><Key>${name}</Key><LastModified>${objects.get(name)?.at.toISOString()}</LastModified></Contents>`);
+  const contents = page.map(
+    (name) => `<Contents><Key>${name}</Key><LastModified>${objects.get(name)?.at.toISOString()}</LastModified></Contents>`,
+  );
   const more = names.length > page.length;
   const next = more ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";
   xml(response, 200, `<ListBucketResult><IsTruncated>${more}</IsTruncated>${contents.join("")}${next}</ListBucketResult>`);

@@ -85,7 +85,7 @@ export interface FleetFacts {
   /** The id of the store, as in {@link About}. */
   readonly store: string;
   /** Those of these jobs that are stored, whether they have ended or not. */
-  stored(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  readonly stored: (ids: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Aborted when the worker stops. */
   readonly signal: AbortSignal;
 }

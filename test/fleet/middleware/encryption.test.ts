@@ -23,7 +23,11 @@ function encrypting(options: Partial<EncryptionOptions> = {}): Middleware {
   return encryption({ keys: { one }, current: "one", ...options });
 }
 
-async function sqlite(t: TestContext, use: readonly Middleware[], path = join(folder(t), "hands.db")): Promise<{ hands: Hands; path: string }> {
+async function sqlite(
+  t: TestContext,
+  use: readonly Middleware[],
+  path = join(folder(t), "hands.db"),
+): Promise<{ hands: Hands; path: string }> {
   const hands = await connect(`sqlite:${path}`, { use });
   t.after(() => hands.close());
   return { hands, path };
@@ -33,9 +37,12 @@ async function sqlite(t: TestContext, use: readonly Middleware[], path = join(fo
 function storedTexts(path: string): string {
   using db = new DatabaseSync(path, { readOnly: true });
   const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").all();
-  return JSON.stringify(tables.map(({ name }) => db.prepare(`SELECT * FROM "${String(name)}"`).all()), (_, value: unknown) => {
-    return typeof value === "bigint" ? String(value) : value;
-  });
+  return JSON.stringify(
+    tables.map(({ name }) => db.prepare(`SELECT * FROM "${String(name)}"`).all()),
+    (_, value: unknown) => {
+      return typeof value === "bigint" ? String(value) : value;
+    },
+  );
 }
 
 const busy = task("encryption.busy", async (text: string, fails: boolean) => {
@@ -83,7 +90,8 @@ test("a unique key is found again and cannot be guessed from its hash", async (t
   const id = await hands.submit(unique, 1).submitted;
   assert.equal(await hands.submit(unique, 1).submitted, id);
   assert.notEqual(await hands.submit(unique, 2).submitted, id);
-  const conceal = (keys: EncryptionOptions["keys"], current: string): unknown => encryption({ keys, current }).conceal?.("a\n[1]");
+  const conceal = (keys: EncryptionOptions["keys"], current: string): unknown =>
+    encryption({ keys, current }).conceal?.("a\n[1]");
   assert.equal(conceal({ one }, "one"), conceal({ one, two }, "two"), "a new key at the end changes nothing");
   assert.notEqual(conceal({ one }, "one"), conceal({ two }, "two"));
 });
@@ -169,8 +177,25 @@ test("one text that cannot be opened fails one job, and no other", async (t) => 
 test("whatever is stored, opening it gives a text or a SealError", async () => {
   const seals = new Seals(new Hooks([encrypting()]), "s");
   const sealed = await seals.seal('["x"]', about);
-  const parts = fc.constantFrom("~", "!", ":", "encryption", "one", "two", "offload", sealed, sealed.slice(9), "\u0000", "😀", '"');
-  const text = fc.oneof(fc.string({ unit: "binary" }), fc.array(parts).map((all) => all.join("")), fc.string().map((s) => `~encryption:one:${s}`));
+  const parts = fc.constantFrom(
+    "~",
+    "!",
+    ":",
+    "encryption",
+    "one",
+    "two",
+    "offload",
+    sealed,
+    sealed.slice(9),
+    "\u0000",
+    "😀",
+    '"',
+  );
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.array(parts).map((all) => all.join("")),
+    fc.string().map((s) => `~encryption:one:${s}`),
+  );
   await fc.assert(
     fc.asyncProperty(text, async (text) => {
       const opened = await seals.open(text, about);
@@ -185,7 +210,8 @@ test("keys are checked, and never shown", () => {
   for (const keys of [{ one: wrong }, { one: one.subarray(1) }, { "o:ne": one }, { one: createSecretKey(one) }, null]) {
     assert.throws(
       () => encryption({ keys: keys as never, current: "one" }),
-      (error: unknown) => error instanceof UsageError && !inspect(error).includes("horse") && !inspect(error).includes(one.toString("hex")),
+      (error: unknown) =>
+        error instanceof UsageError && !inspect(error).includes("horse") && !inspect(error).includes(one.toString("hex")),
     );
   }
   assert.throws(() => encryption({ keys: { "2026-11": one }, current: "2026-12" }), /Did you mean "2026-11"/);

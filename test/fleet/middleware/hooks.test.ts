@@ -41,7 +41,7 @@ test("middleware chooses queue, priority and trace, of all calls or of each", as
   const hands = await fleet(
     t,
     { name: "tenant", submit: (_, next) => next({ queue: "acme", trace }) },
-    { name: "urgent", submit: (submitted, next) => next(({ task }) => (task === "jobs.sum" ? { priority: 5 } : {})) },
+    { name: "urgent", submit: (_, next) => next(({ task }) => (task === "jobs.sum" ? { priority: 5 } : {})) },
     { name: "looks", submit: ({ calls, ...root }, next) => (seen.push(root.task, ...calls.map(({ queue }) => queue)), next()) },
   );
   await hands.submit(jobs.sum, [call(jobs.add, 1, 2), call(jobs.add, 3, 4)]).submitted;
@@ -107,7 +107,7 @@ test("the run hook is around each attempt, and maps errors", async (t) => {
         try {
           log.push(`${attempt} ${await next()}`);
         } catch (error) {
-          throw new TypeError(`mapped: ${(error as Error).message}`);
+          throw new TypeError(`mapped: ${(error as Error).message}`, { cause: error });
         }
       },
     },
@@ -240,7 +240,7 @@ test("children of a job are submitted through middleware too", async (t) => {
 test("close waits for what middleware has not let go yet", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const hands = await connect("memory:", {
-    use: [{ name: "slow", submit: (_, next) => promise.then(() => next()) }],
+    use: [{ name: "slow", submit: async (_, next) => (await promise, next()) }],
   });
   const { submitted } = hands.submit(jobs.add, 1, 1);
   const closing = hands.close();

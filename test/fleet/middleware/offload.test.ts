@@ -4,7 +4,19 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, w
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { call, connect, context, encryption, folder as depotFolder, offload, s3, SealError, StoreUnavailable, task, UsageError } from "../../../src/index.ts";
+import {
+  call,
+  connect,
+  context,
+  encryption,
+  folder as depotFolder,
+  offload,
+  s3,
+  SealError,
+  StoreUnavailable,
+  task,
+  UsageError,
+} from "../../../src/index.ts";
 import type { About, Depot, FleetFacts, Hands, Middleware, S3Client } from "../../../src/index.ts";
 import { toBytes } from "../../../src/core/sizes.ts";
 import { readDepotName } from "../../../src/fleet/middleware/depot.ts";
@@ -37,13 +49,19 @@ async function bench(t: TestContext, before: readonly Middleware[] = []): Promis
   return { hands, url, path, use };
 }
 
-const files = (path: string): string[] => readdirSync(path, { recursive: true, withFileTypes: true }).filter((each) => each.isFile()).map(({ parentPath, name }) => join(parentPath, name)).toSorted();
-const kinds = (path: string): (string | undefined)[] => files(path).map((file) => readDepotName(file.split("/").slice(-2).join("/"))?.kind);
+const files = (path: string): string[] =>
+  readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .toSorted();
+const kinds = (path: string): (string | undefined)[] =>
+  files(path).map((file) => readDepotName(file.split("/").slice(-2).join("/"))?.kind);
 
 /** Does the upkeep of a fleet's middleware at once. */
 async function sweep({ hands, path, use }: Bench): Promise<void> {
   const [store = ""] = readdirSync(path);
-  const stored = async (ids: readonly string[]): Promise<ReadonlySet<string>> => new Set((await hands.jobs({ ids })).map(({ id }) => id));
+  const stored = async (ids: readonly string[]): Promise<ReadonlySet<string>> =>
+    new Set((await hands.jobs({ ids })).map(({ id }) => id));
   const facts: FleetFacts = { store, stored, signal: new AbortController().signal };
   await use.at(-1)?.tend?.(facts);
 }
@@ -162,7 +180,7 @@ test("references that nobody wrote are refused", async (t) => {
     `s/a.args.x\u0000:${digest}`,
     `s/other.args.x:${digest}`,
     `${String(reference).split(":")[0]}:${digest}x`,
-    `${String(reference).replace(".args.", ".result.")}`,
+    String(reference).replace(".args.", ".result."),
   ]) {
     await assert.rejects(async () => middleware.open?.(hostile, about), SealError, hostile);
   }
@@ -231,7 +249,8 @@ test("large texts go to a bucket, and are deleted from it with their jobs", { sk
   const [[name = ""] = []] = server.objects;
   const [, store = ""] = name.split("/");
   await hands.remove(future.id);
-  const stored = async (ids: readonly string[]): Promise<ReadonlySet<string>> => new Set((await hands.jobs({ ids })).map(({ id }) => id));
+  const stored = async (ids: readonly string[]): Promise<ReadonlySet<string>> =>
+    new Set((await hands.jobs({ ids })).map(({ id }) => id));
   for (const [key, { body }] of server.objects) server.objects.set(key, { body, at: old });
   await middleware.tend?.({ store, stored, signal: new AbortController().signal });
   assert.equal(server.objects.size, 4);
