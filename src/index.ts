@@ -48,7 +48,8 @@ export type { OffloadOptions } from "./fleet/middleware/offload.ts";
 export type { Depot, DepotEntry } from "./fleet/middleware/depot.ts";
 export { s3 } from "./fleet/middleware/s3.ts";
 export type { S3Client, S3Options } from "./fleet/middleware/s3.ts";
-export type { Hands, JobQuery, QueueInfo, SubmitOptions } from "./fleet/hands.ts";
+export type { Hands, JobQuery, SubmitOptions } from "./fleet/hands.ts";
+export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
 export type { Schedule, ScheduleInfo } from "./fleet/schedules/schedule.ts";
@@ -58,7 +59,7 @@ export type { TaskSource } from "./fleet/roster.ts";
 export type { Worker, WorkOptions } from "./fleet/worker.ts";
 export type { QueueChoice } from "./fleet/queue-choice.ts";
 export type { WorkerEvent } from "./fleet/worker-event.ts";
-export type { Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
+export type { QueueInfo, Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";

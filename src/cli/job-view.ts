@@ -48,6 +48,7 @@ export function remark(job: JobInfo): string {
   if (job.cause !== null) return `job ${job.cause} failed`;
   if (job.error !== undefined && job.state !== "done") return describeError(job.error);
   if (job.cancelReason !== null) return job.cancelReason;
+  if (job.gate !== null) return `waits for the limit ${job.gate}`;
   if (job.state === "blocked") return `waits for ${job.pending} of ${job.dependencies}`;
   if (job.state === "running" && job.progress) {
     const { fraction, note } = job.progress;

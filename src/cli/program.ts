@@ -10,6 +10,7 @@ import { addCancel } from "./commands/cancel.ts";
 import { addChange } from "./commands/change.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addMap } from "./commands/map.ts";
 import { addMigrate } from "./commands/migrate.ts";
@@ -51,6 +52,7 @@ function makeProgram(run: Run, output: Output): Command {
     addSubmit,
     addJobs,
     addShow,
+    addExplain,
     addLogs,
     addRetry,
     addCancel,

@@ -20,6 +20,7 @@ type Looks = Pick<Store, "get" | "now" | "records">;
 export async function deadlinesOf(store: Looks, claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, Deadline>> {
   const deadlines = new Map<string, Deadline>();
   for (const { id, policy, submittedAt } of claimed) {
+    if (policy === null) continue;
     const { deadlineMs } = decodePolicy(policy);
     if (deadlineMs !== undefined) deadlines.set(id, { at: submittedAt + deadlineMs, ms: deadlineMs });
   }

@@ -9,7 +9,7 @@ import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
 import type { ClaimedJob, Ended, Job } from "../store/job.ts";
-import type { Added, JobFilter, QueueStats, Store, StoreInfo } from "../store/store.ts";
+import type { Added, JobFilter, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
@@ -34,6 +34,8 @@ import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
+import type { Explanation } from "./explain.ts";
+import { explain } from "./explain.ts";
 import { readLog, readParts } from "./job-reader.ts";
 import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
@@ -52,8 +54,8 @@ import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
-import type { Unmatched, WorkerInfo } from "./worker-info.ts";
-import { unmatched, workerInfo } from "./worker-info.ts";
+import type { QueueInfo, Unmatched, WorkerInfo } from "./worker-info.ts";
+import { mostLines, unmatched, workerInfo } from "./worker-info.ts";
 
 /** Which jobs to list, newest first. */
 export interface JobQuery extends JobFilter {
@@ -84,15 +86,6 @@ function checkSubmitOptions(given: unknown): SubmitOptions {
   }
   return given as SubmitOptions;
 }
-
-/** A queue with its numbers. */
-export interface QueueInfo extends QueueStats {
-  /** Ready jobs of this queue that no live worker may take; empty when all is well. */
-  readonly unmatched: readonly Unmatched[];
-}
-
-/** Of so many tasks in queues it is looked whether a worker takes them. */
-const mostLines = 10_000;
 
 /** Where the jobs of a submit or a map come from: this program, or a job that runs in it. */
 interface Source {
@@ -298,6 +291,17 @@ export class Hands implements Executor {
     const [written] = await this.#store.write([record], this.#store.now());
     if (written) return;
     throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
+  }
+
+  /**
+   * Why a job is as it is: what keeps it from running, why it ran more than once, why it failed or was cancelled; from what the store
+   * knows. Rejects with a UsageError when there is no such job.
+   */
+  async explain(id: string): Promise<Explanation> {
+    await this.#submitter.idle();
+    const explained = await explain(this.#store, id, (jobs) => this.#revealed(jobs));
+    if (explained) return explained;
+    throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
   }
 
   /**

@@ -43,6 +43,8 @@ export interface JobInfo {
   readonly endedAt: number | null;
   readonly cancelAt: number | null;
   readonly cancelReason: string | null;
+  /** The limit it waits for, by the name of its gate; then its state is `blocked`, with nothing pending. */
+  readonly gate: string | null;
   /** Why a stored text could not be read, when another program wrote something else there. */
   readonly problem: string | undefined;
   /**
@@ -83,7 +85,16 @@ function sealOf({ args, result, error, progress }: Job): string | undefined {
 
 /** The job decoded. Never throws for what a store may hold. */
 export function jobInfo(job: Job): JobInfo {
-  const { policy: _policy, crashLimit: _limit, keepMs: _keep, trace: _trace, fence: _fence, ...facts } = job;
+  const {
+    policy: _policy,
+    crashLimit: _limit,
+    keepMs: _keep,
+    trace: _trace,
+    fence: _fence,
+    waits: _waits,
+    gates: _gates,
+    ...facts
+  } = job;
   const task = { task: nameOf(job.task), requires: readRequires(requiresOf(job.task)) ?? null };
   return {
     ...facts,

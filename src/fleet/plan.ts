@@ -11,7 +11,7 @@ import type { Call, Node } from "../task/call.ts";
 import { flatten, isGathering } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
 import type { GraphOptions } from "../task/inherit.ts";
-import { inheriting } from "../task/inherit.ts";
+import { asDefined, inheriting } from "../task/inherit.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import { lineOf, nameOf } from "../task/requires.ts";
@@ -121,7 +121,8 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number, options
     const part: Part = needs === undefined ? {} : { above: ids[needs] };
     jobs.push(withFirstMember(planNode(node, ids[position] as string, part, terms), node, jobs));
   }
-  const own = { ...terms, heirOf: (definition: Definition): Definition => definition };
+  // What is done at the end is not part of the graph.
+  const own = { ...terms, heirOf: asDefined };
   const callbacks = callbackNodes(options, nodes.length - 1).map(({ node, kind, part }) =>
     planNode(node, callbackId(root, kind), part, own),
   );

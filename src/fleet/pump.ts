@@ -37,8 +37,6 @@ export interface PumpHost {
   settled(batch: readonly Outcome[], settled: Settled, doubtful: ReadonlySet<Outcome>): void;
   /** The worker was given these jobs. */
   claimed(jobs: readonly ClaimedJob[]): Promise<void>;
-  /** There was room, and the store gave nothing. */
-  gaveNothing(): void;
   failed(error: Error): void;
 }
 
@@ -209,7 +207,7 @@ export class Pump {
         answered.push(slots.ask(rooms));
         if (routes.groups.length > 1) shared.push([slots, asked]);
       }
-      if (routes.queues.length === 0) this.#host.gaveNothing();
+      if (routes.queues.length === 0) routes.claimed(false);
     }
     return {
       wants,
@@ -234,10 +232,8 @@ export class Pump {
   async #settled(batch: readonly Outcome[], asked: Asking, settled: Settled): Promise<void> {
     this.#tell(batch, settled);
     if (asked.isShort(settled.claimed)) this.#isHungry = true;
-    if (settled.claimed.length === 0) {
-      if (asked.wants.length > 0) this.#host.gaveNothing();
-      return;
-    }
+    if (asked.wants.length > 0) this.#host.routes.claimed(settled.claimed.length > 0);
+    if (settled.claimed.length === 0) return;
     this.#isHungry ||= asked.wants.some((want) => settled.claimed.length >= want.limit);
     // The server gets the next before these run.
     const isFree = this.#settling.size < this.#host.store.settlesAtOnce && !this.#isUnsure;

@@ -44,6 +44,8 @@ export class Routes {
   #lookedAt = -Infinity;
   #looking: Promise<void> | undefined;
   #isLookDue = false;
+  /** Work became ready, and no claim has given any since. */
+  #isUnexplained = false;
 
   constructor(terms: RouteTerms) {
     this.#terms = terms;
@@ -72,8 +74,18 @@ export class Routes {
     return tasks.flatMap((task) => [task, ...(this.#linesOf.get(task) ?? [])]);
   }
 
-  /** Asks the store, soon, if there may be more to know. */
-  lookSoon(): void {
+  /** Work became ready somewhere. */
+  workIsReady(): void {
+    this.#isUnexplained = true;
+  }
+
+  /** A claim gave work, or, though there was room, none: what became ready may then be where this worker does not look yet. */
+  claimed(gave: boolean): void {
+    if (!gave && this.#isUnexplained) this.#lookSoon();
+    this.#isUnexplained = false;
+  }
+
+  #lookSoon(): void {
     if (!this.#mayLearn || this.#isLookDue) return;
     this.#isLookDue = true;
     const { runtime } = this.#terms;

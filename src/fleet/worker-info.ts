@@ -1,5 +1,5 @@
 // A worker as people and programs look at it, and what waits because no worker fits it.
-import type { ReadyLine, StoredWorker } from "../store/store.ts";
+import type { QueueStats, ReadyLine, StoredWorker } from "../store/store.ts";
 import type { Labels, Requires } from "../task/requires.ts";
 import { meets, nameOf, readRequires, requiresOf } from "../task/requires.ts";
 import { takesFrom } from "./queue-choice.ts";
@@ -18,6 +18,15 @@ export interface Unmatched {
   /** What is missing: no worker takes from the queue, none of those knows the task, or none of those has what it requires. */
   readonly lacks: "queue" | "task" | "labels";
 }
+
+/** A queue with its numbers. */
+export interface QueueInfo extends QueueStats {
+  /** Ready jobs of this queue that no live worker may take; empty when all is well. */
+  readonly unmatched: readonly Unmatched[];
+}
+
+/** Of so many tasks in queues it is looked whether a worker takes them. */
+export const mostLines = 10_000;
 
 /** What a worker announces as its tasks: their names, and what it has. */
 export function announced(tasks: readonly string[], labels: Labels): readonly string[] {

@@ -112,8 +112,6 @@ export class Worker implements AsyncDisposable {
   #tasks: readonly string[] = [];
   readonly #labels: Labels;
   #routes: Routes | undefined;
-  /** Work became ready, and no claim has given any since. */
-  #isUnexplained = false;
   #attempts: Attempts | undefined;
   #pump: Pump | undefined;
   readonly #pools: WorkerPools;
@@ -269,7 +267,7 @@ export class Worker implements AsyncDisposable {
   }
 
   #workIsReady(): void {
-    this.#isUnexplained = true;
+    this.#routes?.workIsReady();
     this.#pump?.wake();
   }
 
@@ -286,10 +284,6 @@ export class Worker implements AsyncDisposable {
       claims: () => attempts.claims(),
       settled: (...what) => this.#tellEnded(...what),
       claimed: (jobs) => this.#take(attempts, jobs),
-      gaveNothing: () => {
-        if (this.#isUnexplained) routes.lookSoon();
-        this.#isUnexplained = false;
-      },
       failed: (error) => this.#storeFailed(error),
     });
   }
@@ -377,7 +371,6 @@ export class Worker implements AsyncDisposable {
   async #take(attempts: Attempts, lined: readonly ClaimedJob[]): Promise<void> {
     const claimed = lined.map(named);
     this.#watchdog?.fed();
-    this.#isUnexplained = false;
     const worker = this.id;
     const given = await this.#givenTo(claimed);
     if (worker !== this.id) return;

@@ -97,8 +97,14 @@ export class Future<Result, Part = unknown> extends Promise<Result> {
    * the future does when the call does not succeed, and with a RestartedError when an attempt of which parts were read is void (see
    * {@link StreamOptions}). A pool keeps the parts in memory as long as the future, a fleet with the job.
    */
-  async *stream(options: StreamOptions = {}): AsyncGenerator<Part, Result> {
-    yield* this.#handle.parts(options.restarted) as AsyncGenerator<Part, void>;
+  stream(options: StreamOptions = {}): AsyncGenerator<Part, Result> {
+    // Who reads gets the error when he comes to it: until then it is no unhandled rejection.
+    super.then(undefined, () => undefined);
+    return this.#read(options.restarted);
+  }
+
+  async *#read(restarted: (() => void) | undefined): AsyncGenerator<Part, Result> {
+    yield* this.#handle.parts(restarted) as AsyncGenerator<Part, void>;
     return await this;
   }
 

@@ -1,7 +1,7 @@
 // `manyhands queues`: how many jobs each queue has in each state, how many workers take from it, and for how long work has waited.
 import type { Command } from "commander";
 import { showMs } from "../../core/durations.ts";
-import type { QueueInfo } from "../../fleet/hands.ts";
+import type { QueueInfo } from "../../fleet/worker-info.ts";
 import { takesFrom } from "../../fleet/queue-choice.ts";
 import { unmatchedText } from "../job-view.ts";
 import { jobStates } from "../../task/state.ts";

@@ -1,7 +1,7 @@
 // What `manyhands doctor` has to go by, and what it finds. Each check is a function that looks at the scene and adds to the findings.
 import type { Runtime } from "../../core/runtime.ts";
-import type { Hands, QueueInfo } from "../../fleet/hands.ts";
-import type { WorkerInfo } from "../../fleet/worker-info.ts";
+import type { Hands } from "../../fleet/hands.ts";
+import type { QueueInfo, WorkerInfo } from "../../fleet/worker-info.ts";
 import type { Cli } from "../command.ts";
 import { errorJson, toJson } from "../json.ts";
 import { plural, printFacts } from "../table.ts";

@@ -8,7 +8,7 @@ import { cancel, change, retry } from "./lua/change.ts";
 import { claim } from "./lua/claim.ts";
 import { ends } from "./lua/ends.ts";
 import { fields, places } from "./lua/fields.ts";
-import { count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
+import { awaited, count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
 import { writing } from "./lua/flush.ts";
 import { dueGates, gates, showGates } from "./lua/gates.ts";
 import { moves } from "./lua/moves.ts";
@@ -51,6 +51,7 @@ export const scripts = {
   addIf: script(...book, answers, addIf, add),
   settle: script(...book, claim, settle),
   inputs: script(base, fields, prune, rows, inputs),
+  awaited: script(base, fields, prune, rows, awaited),
   write: script(...book, answers, write),
   records: script(base, listRecords),
   suspend: script(...book, suspend),

@@ -37,7 +37,7 @@ import * as replies from "./replies.ts";
 import type { Script } from "./scripts.ts";
 import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
-import { fromField, gateName, numberField, rankOf, separator, toField } from "./text.ts";
+import { fromField, gateName, numberField, rankOf, separator, textOf, toField } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
 import type { LoadReply } from "./whole.ts";
@@ -157,6 +157,11 @@ class RedisStore implements Store {
     const reply = await this.#run<replies.SettleReply>(scripts.settle, args, "never");
     this.#watch.own(reply[4]);
     return replies.toSettled(reply);
+  }
+
+  async awaited(id: string, limit: number): Promise<readonly string[]> {
+    const found = await this.#run<readonly string[]>(scripts.awaited, [toField(id), String(Math.min(limit, 1e9))]);
+    return found.map(textOf);
   }
 
   async inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {

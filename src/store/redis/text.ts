@@ -87,17 +87,12 @@ export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }
 
 /** The name of a gate as a part of a field. */
 export function gateName(name: string): string {
-  return toField(name)
-    .replaceAll("\u001c", `${escape}5`)
-    .replaceAll("\u001d", `${escape}6`)
-    .replaceAll("\u001e", `${escape}7`);
+  return toField(name).replaceAll("\u001c", `${escape}5`).replaceAll("\u001d", `${escape}6`).replaceAll("\u001e", `${escape}7`);
 }
 
 /** A gate's name from a part of a field. */
 export function gateNameOf(part: string): string {
-  return textOf(
-    part.replaceAll(`${escape}5`, "\u001c").replaceAll(`${escape}6`, "\u001d").replaceAll(`${escape}7`, "\u001e"),
-  );
+  return textOf(part.replaceAll(`${escape}5`, "\u001c").replaceAll(`${escape}6`, "\u001d").replaceAll(`${escape}7`, "\u001e"));
 }
 
 /** Gates as a part of a field; each begins with the character 29. */
@@ -121,7 +116,12 @@ function gatesOf(field: string | undefined = ""): Gate[] {
     .slice(1)
     .map((part) => {
       const [name = "", room, everyMs, until] = part.split("\u001e");
-      return { name: gateNameOf(name), room: Number(room), everyMs: numberOf(everyMs), until: until === "s" ? "started" : "stopped" };
+      return {
+        name: gateNameOf(name),
+        room: Number(room),
+        everyMs: numberOf(everyMs),
+        until: until === "s" ? "started" : "stopped",
+      };
     });
 }
 

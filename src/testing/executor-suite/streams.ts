@@ -60,8 +60,13 @@ export const streams: readonly Case[] = [
       const file = bench.file();
       bench.release(file);
       const seen: number[] = [];
+      const future = executor.submit(restarts, 9, file);
       const failure = await failureOf(async () => {
-        for await (const part of executor.submit(restarts, 9, file).stream()) seen.push(part);
+        for await (const part of future.stream()) {
+          seen.push(part);
+          // Who reads slowly is told no less, and nothing is an unhandled rejection meanwhile.
+          await bench.until("it has failed", () => future.state === "failed");
+        }
       });
       assert.ok(failure instanceof RangeError);
       assert.deepEqual(seen, [1]);

@@ -75,6 +75,12 @@ test("nothing of arguments, results, errors, progress, steps and signals is stor
   assert.deepEqual(job?.args, [secret, false]);
   assert.deepEqual(job?.result, [secret, secret, secret]);
   assert.equal(job?.sealed, undefined);
+  const { attempts, ...explained } = await hands.explain(done.id);
+  assert.deepEqual([explained.job.args, attempts.length], [[secret, false], 1]);
+  assert.deepEqual(
+    attempts.map(({ error }) => error),
+    [new Error(secret)],
+  );
 });
 
 test("graphs, groups and tasks in threads and processes get plain values", async (t) => {

@@ -21,7 +21,8 @@ local lease = call('ZSCORE', LEASE, worker)
 if not lease or tonumber(lease) <= tonumber(now) then return end
 local claimedCount, startedIds = 0, {}
 local claimedIds, claimedRecords = {}, {}
-local plain, claimNo, gatedHead, gatedMiddle, gatedTail = {}, nil, worker .. S .. '1' .. S, nil, nil
+local plain, claimNo, gatedMiddle, gatedTail = {}, nil, nil, nil
+local gatedHead, startedHead = worker .. S .. '1' .. S .. 'g', worker .. S .. '1' .. S .. 'h'
 local hasSuspect
 
 -- Claimed jobs are answered as a few long texts, each of whole jobs: the client takes one apart faster than many short ones.
@@ -76,19 +77,28 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
--- Starts a job that passed its only gate, unless something has happened to it since. Its entry is its age, seq, gate, when it
--- became ready, and id.
+-- Starts a job that passed its only gate, unless something has happened to it since. Its entry is its age, its place, when it
+-- became ready, and what stood in the line: seq, id, and more.
+local lastReady
 local function considerPassed(source, at)
-  local id, text, entry = source.ids[at], source.texts[at], source.refs[at]
-  if not text or byte(text) ~= 42 or startedIds[id] or search(text, sub(entry, 12, 22), 2, true) ~= 2 then return nil end
-  local flag, place, readyAt = match(entry, '^(.)([^\31]*)\31([^\31]*)', 23)
-  if flag == 'h' then
-    gates.giveBack(sub(place, 2))
-    place = ''
+  local id, text, entry, from = source.ids[at], source.texts[at], source.refs[at], source.from[at]
+  if not text or byte(text) ~= 42 or startedIds[id] or search(text, sub(entry, from, from + 10), 2, true) ~= 2 then return nil end
+  local placeEnd = search(entry, S, 12, true)
+  if not lastReady or search(entry, lastReady, placeEnd, true) ~= placeEnd then lastReady = sub(entry, placeEnd, from - 2) end
+  local head = gatedHead
+  if byte(entry, 12) == 28 then
+    gates.giveBack(sub(entry, 13, placeEnd - 1))
+    head, placeEnd = startedHead, 12
   end
   plainRecordOf(text)
-  give(id, text, '', gatedHead .. flag .. sub(entry, 1, 11) .. place .. gatedMiddle .. plain.kind .. S .. readyAt .. gatedTail)
+  give(id, text, '', head .. sub(entry, 1, placeEnd - 1) .. gatedMiddle .. plain.kind .. lastReady .. gatedTail)
   return true
+end
+
+-- The id in such an entry, and where seq and id begin.
+local function idIn(entry)
+  local from = search(entry, S, search(entry, S, 12, true) + 1, true) + 1
+  return sub(entry, from + 11, search(entry, S, from, true) - 1), from
 end
 
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
@@ -123,7 +133,8 @@ local function refill(source)
   if #refs == 0 then return false end
   local ids = {}
   if source.isPassed then
-    for i = 1, #refs do ids[i] = match(refs[i], '[^\31]*$', search(refs[i], S, 23, true)) end
+    source.from = {}
+    for i = 1, #refs do ids[i], source.from[i] = idIn(refs[i]) end
     source.ids, source.texts = ids, hmget(JOB, ids)
     return true
   end

@@ -244,7 +244,7 @@ end
 
 -- The id in an entry of a line.
 local function idOf(key, entry)
-  if search(key, PASSED, 1, true) == 1 then return match(entry, '[^\31]*$') end
+  if search(key, PASSED, 1, true) == 1 then return match(entry, '^[^\31]*\31[^\31]*\31...........([^\31]*)') end
   return match(entry, '^[^\31]*', 12)
 end
 

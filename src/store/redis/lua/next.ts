@@ -22,9 +22,10 @@ for i = 2, queueCount + 1 do
         local kind, rank = match(state, linePattern)
         if kind .. ':' .. rank == line then return id end
       elseif id and not state and call('HEXISTS', JOB, id) == 1 then return id end
-      id = passed and match(passed, '[^\31]*$')
+      local seq
+      if passed then seq, id = match(passed, '^[^\31]*\31[^\31]*\31(...........)([^\31]*)') else id = nil end
       state = id and call('HGET', STATE, id)
-      if state and sub(state, -1) == 'r' and match(state, '^\31[^\31]*\31[gh](%x+)') == sub(passed, 1, 11) then return id end
+      if state and sub(state, -1) == 'r' and sub(call('HGET', JOB, id), 1, 12) == '*' .. seq then return id end
     end
   end
 end

@@ -62,6 +62,20 @@ end
 return { out, usedNames() }
 `;
 
+/** The jobs that a job waits for. */
+export const awaited: string = String.raw`
+-- Arguments: id, limit.
+local text, out, seen = call('HGET', DEPS, ARGV[1]), {}, {}
+for _, row in ipairs(rowsOf(unmarked(text and refsIn(text) or {}))) do
+  if #out >= tonumber(ARGV[2]) then break end
+  if not final[row[STATUS]] and not seen[row.id] then
+    seen[row.id] = true
+    out[#out + 1] = row.id
+  end
+end
+return out
+`;
+
 /** A page of a listing. */
 export const list: string = String.raw`
 -- Arguments: limit, block to begin with or '', 'seq' and id or 'id' and id or '' and '', the filter.
@@ -163,16 +177,19 @@ local function firstReady(command, key, line)
   end
 end
 
--- The same of those that passed their only gate: an entry says when, and is right as long as the record has the same age.
+-- The same of those that passed their only gate: an entry says when, and is right as long as the job has its mark.
 local function firstPassed(key)
   for from = 0, mostPassed - page, page do
     local entries, ids = call('LRANGE', key, from, from + page - 1), {}
     if #entries == 0 then return nil end
-    for i = 1, #entries do ids[i] = match(entries[i], '[^\31]*$') end
-    local states = hmget(STATE, ids)
+    local seqs = {}
+    for i = 1, #entries do seqs[i], ids[i] = match(entries[i], '^[^\31]*\31[^\31]*\31(...........)([^\31]*)') end
+    local states, texts = hmget(STATE, ids), hmget(JOB, ids)
     for i = 1, #entries do
-      local age = states[i] and sub(states[i], -1) == 'r' and match(states[i], '^\31[^\31]*\31[gh](%x+)')
-      if age and age == sub(entries[i], 1, 11) then return age, match(entries[i], '^[^\31]*\31([^\31]*)') end
+      local isReady = states[i] and sub(states[i], -1) == 'r' and byte(texts[i]) == 42
+      if isReady and sub(texts[i], 2, 12) == seqs[i] then
+        return sub(entries[i], 1, 11), match(entries[i], '^[^\31]*\31([^\31]*)')
+      end
     end
   end
 end

@@ -88,19 +88,20 @@ local function open(name, gate, now, through, joiners)
 end
 
 -- What those of one line that pass in this script have in common.
-local function lineOf(suffix)
+local function lineOf(suffix, now)
   local mark, kind, keep, rank = match(suffix, '^\31(.)\31([^\31]*)\31([^\31]*)\31(.*)$')
   local flag = mark == '\28' and 'h' or 'g'
-  local common = { kind = kind, rank = rank, flag = flag, mark = mark, entries = {}, count = 0, head = '\0310\031' .. flag,
-    tail = concat({ '', '', '', kind, keep, '', '' }, S), rest = concat({ '', '0', '0', '', '0' }, S) .. rep(S, 9) .. 'r' }
+  -- Seq and rank are left out, and of its place and age the record says nothing yet: those stand in the entry.
+  local record = concat({ '', '0', flag, '', '', kind, keep, '', now, '0', '0', '', '0' }, S) .. rep(S, 9) .. 'r'
+  local common = { suffix = suffix, kind = kind, rank = rank, mark = mark, before = S .. now .. S, record = record, entries = {}, count = 0 }
   passed[suffix] = common
   return common
 end
 
-local function add(through, seq, id, suffix, name, row)
+-- Notes one that passed its last gate: a row, or of a job without a record its member of the line.
+local function add(through, member, gate, row)
   local n = through.count + 1
-  through.count, through.seqs[n], through.ids[n], through.gates[n], through.rows[n] = n, seq, id, name, row or false
-  through.lines[n] = suffix and (passed[suffix] or lineOf(suffix)) or false
+  through.count, through.passed[n], through.gates[n], through.rows[n] = n, member, gate, row or false
 end
 
 local function passRow(through, row)
@@ -109,18 +110,18 @@ local function passRow(through, row)
   local gate = all[#names + 1]
   gates.setPlaces(row, nil, places .. gate.mark .. gate.name)
   touch(row)
-  if #names + 1 == #all then return add(through, row[SEQ], row.id, nil, nil, row) end
+  if #names + 1 == #all then return add(through, refOf(row), nil, row) end
   row.walks = true
   gates.walkers[#gates.walkers + 1] = row
 end
 
 -- Places of those in the order they were added; nothing when they stand in it, which is nearly always.
-local function orderOf(seqs)
-  for i = 2, #seqs do
-    if seqs[i] < seqs[i - 1] then
+local function orderOf(members)
+  for i = 2, #members do
+    if members[i] < members[i - 1] then
       local order = {}
-      for j = 1, #seqs do order[j] = j end
-      table.sort(order, function(a, b) return seqs[a] < seqs[b] end)
+      for j = 1, #members do order[j] = j end
+      table.sort(order, function(a, b) return members[a] < members[b] end)
       return order
     end
   end
@@ -140,24 +141,28 @@ end
 -- Makes those ready that have passed all their gates, in the order they were added.
 local function arrive(through, now)
   if through.count == 0 then return end
-  local order, age, records, n, lines = orderOf(through.seqs), nextSeqs(through.count), {}, 0, {}
-  local before = S .. now .. S
+  local order, age, records, n, lines = orderOf(through.passed), nextSeqs(through.count), {}, 0, {}
+  local common
   for i = 1, through.count do
     local at = order and order[i] or i
-    local itsAge, common = format('%011x', age + i - 1), through.lines[at]
-    if common then
-      local id, place = through.ids[at], common.mark .. through.gates[at]
-      records[n + 1], records[n + 2] = id, common.head .. itsAge .. place .. common.tail .. now .. common.rest
-      n = n + 2
-      if common.count == 0 then lines[#lines + 1] = common end
-      common.count = common.count + 1
-      common.entries[common.count] = itsAge .. through.seqs[at] .. common.flag .. place .. before .. id
-    else
-      local row = through.rows[at]
+    local itsAge, row = format('%011x', age + i - 1), through.rows[at]
+    if row then
       local _, places = gates.placesOf(row)
       gates.setPlaces(row, itsAge, places)
       move(row, 'r')
       makeReady(row, now)
+    else
+      local member = through.passed[at]
+      local from = search(member, S, 12, true)
+      if not common or search(member, common.suffix, from, true) ~= from then
+        local suffix = sub(member, from)
+        common = passed[suffix] or lineOf(suffix, now)
+      end
+      records[n + 1], records[n + 2] = sub(member, 12, from - 1), common.record
+      n = n + 2
+      if common.count == 0 then lines[#lines + 1] = common end
+      common.count = common.count + 1
+      common.entries[common.count] = itsAge .. common.mark .. through.gates[at] .. common.before .. member
     end
   end
   many('HSET', STATE, records)
@@ -189,20 +194,19 @@ local function goRound(now)
   if #joining > 1 then table.sort(joining, bySeqOf) end
   for _, walker in ipairs(joining) do join(walker, gates.known[walker.gate.name], nowMs) end
   local opening, joiners = gates.names, {}
-  local through = { count = 0, members = {}, names = {}, seqs = {}, ids = {}, gates = {}, lines = {}, rows = {} }
+  local through = { count = 0, members = {}, names = {}, passed = {}, gates = {}, rows = {} }
   gates.names, gates.moved = {}, {}
   for _, name in ipairs(opening) do
     local gate = gates.known[name]
     if gate then open(name, gate, nowMs, through, joiners) end
   end
   for i, member in ipairs(through.members) do
-    local at = search(member, S, 12, true)
-    if at then add(through, sub(member, 1, 11), sub(member, 12, at - 1), sub(member, at), through.names[i])
+    if search(member, S, 12, true) then add(through, member, through.names[i])
     else passRow(through, find(sub(member, 12))) end
   end
   for _, walker in ipairs(joiners) do
     if walker.row then passRow(through, walker.row)
-    else add(through, walker.seq, walker.id, walker.suffix, walker.gate.name) end
+    else add(through, walker.seq .. walker.id .. walker.suffix, walker.gate.name) end
   end
   arrive(through, now)
 end

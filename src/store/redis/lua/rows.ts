@@ -50,7 +50,11 @@ local function adopt(id, state, text)
     if row then
       row[SEQ], row[RANK] = s.seq, s.rank
       if row[READYAT] == '' then row[READYAT] = s.arrived end
-      if isStarred and row[STATUS] == 'r' then row.fresh = text end
+      if isStarred and row[STATUS] == 'r' then
+        -- It passed its only gate, of which it has a place.
+        row.fresh = text
+        row[CARE] = row[CARE] .. (row[CARE] == 'h' and '\28' or '\29') .. match(s.till, '\29([^\30]*)')
+      end
     else
       row = newRow(id, s)
       row.fresh = text

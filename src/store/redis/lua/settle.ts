@@ -22,19 +22,25 @@ local function endOf(record, prefix)
   return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, later = laterFor(keep, time), count = 0 }
 end
 
--- The same of one that has gates, but for the beginning of its record, which is its own; gives back its places.
-local gatedPattern = '^[ghG]%x*([^\30\31]*)\31([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)'
-local lastEnd
+-- The same of one that has gates; gives back its places, and leaves out what it had of them.
+local gatedPattern = '^([ghG])%x*[\28\29]?([^\30\31]*)()'
 local function gatedEndOf(record, base, ends)
   if not record or byte(record, -1) ~= 117 or search(record, base, 1, true) ~= 1 then return false end
-  local places, claim, kind, keep = match(record, gatedPattern, #base + 1)
-  if not places then return false end
-  gates.giveAll(places)
-  if lastEnd and lastEnd.claim == claim and lastEnd.kind == kind and lastEnd.keep == keep and lastEnd.ends == ends then return lastEnd end
-  local time = number(tonumber(now) + tonumber(keep))
-  lastEnd = { text = S .. now .. S .. time .. S, claim = claim, kind = kind, keep = keep, ends = ends, later = laterFor(keep, time), count = 0 }
-  ends[lastEnd] = lastEnd
-  return lastEnd
+  local flag, places, at = match(record, gatedPattern, #base + 1)
+  if not flag or byte(record, at) ~= 31 then return false end
+  if flag == 'G' then gates.giveAll('\29' .. places) elseif places ~= '' then gates.giveBack(places) end
+  local last = ends.last
+  if last and #record == at + #last.rest - 1 and search(record, last.rest, at, true) == at then return last end
+  local rest = sub(record, at)
+  local common = ends[rest]
+  if not common then
+    common = endOf(base .. rest, base .. S)
+    common.text = base .. flag .. sub(common.text, #base + 1)
+    common.rest = rest
+    ends[rest] = common
+  end
+  ends.last = common
+  return common
 end
 
 local function settleOne(index, id, kind, fence, text)
@@ -61,27 +67,25 @@ local function settleRun(from, upto, how, states, needed)
   for i = from, upto do
     local at = first + i * 2
     local id, state, text = ARGV[at - 2], states[i], ARGV[at - 1]
-    local goesOn, before = false, ''
+    local goesOn = false
     if kind == 'd' and state and not needed[i] and not rows[id] and not isDone[id] then
       goesOn = ends[state]
       if goesOn == nil then
         goesOn = endOf(state, prefix)
         if goesOn then ends[state] = goesOn
-        else
-          goesOn = gatedEndOf(state, base, ends)
-          before = state
-        end
+        else goesOn = gatedEndOf(state, base, ends) end
       end
     end
     if isDone[id] then refused[#refused + 1] = i - 1
     elseif goesOn then
       isDone[id] = true
       recordCount = recordCount + 1
-      records[recordCount * 2 - 1], records[recordCount * 2] = id, before .. goesOn.text .. text .. endOfDone
+      records[recordCount * 2 - 1], records[recordCount * 2] = id, goesOn.text .. text .. endOfDone
       goesOn.later[#goesOn.later + 1] = id
       goesOn.count = goesOn.count + 1
     else settleOne(i - 1, id, kind, fence, text) end
   end
+  ends.last = nil
   for _, goesOn in pairs(ends) do
     if goesOn then
       leaveClaim(worker, goesOn.claim, goesOn.count)
