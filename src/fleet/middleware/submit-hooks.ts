@@ -52,19 +52,22 @@ export class SubmitHooks {
 
   /** Sends the plan as middleware would have it. */
   submit(plan: Plan, send: (plan: Plan) => Submission): Submission {
-    const submission = this.#around ? this.#through(this.#around, plan, send) : send(plan);
-    const listeners = this.#listeners;
-    if (listeners) {
-      const tell = ({ id, existing }: Added): void => tellAll(listeners, warnOf, submitFacts(plan), existing ?? id);
-      // A submit that failed is told to whoever submitted.
-      submission.added.then(tell, () => undefined);
-    }
-    return submission;
+    return this.#around ? this.#through(this.#around, plan, (changed) => this.#send(changed, send)) : this.#send(plan, send);
   }
 
   /** Resolves when everything that middleware was asked about so far has been sent or refused. */
   async idle(): Promise<void> {
     await Promise.all(this.#underWay);
+  }
+
+  #send(plan: Plan, send: (plan: Plan) => Submission): Submission {
+    const submission = send(plan);
+    const listeners = this.#listeners;
+    if (!listeners) return submission;
+    const tell = ({ id, existing }: Added): void => tellAll(listeners, warnOf, submitFacts(plan), existing ?? id);
+    // A submit that failed is told to whoever submitted.
+    submission.added.then(tell, () => undefined);
+    return submission;
   }
 
   #through(layers: Hooked<"submit">, plan: Plan, send: (plan: Plan) => Submission): Submission {

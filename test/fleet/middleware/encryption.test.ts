@@ -9,6 +9,8 @@ import { inspect } from "node:util";
 import * as fc from "fast-check";
 import { call, connect, context, encryption, SealError, task, UsageError } from "../../../src/index.ts";
 import type { About, EncryptionOptions, Hands, Middleware } from "../../../src/index.ts";
+import { systemRuntime } from "../../../src/core/runtime.ts";
+import { openStore } from "../../../src/fleet/open.ts";
 import { Hooks } from "../../../src/fleet/middleware/hooks.ts";
 import { Seals } from "../../../src/fleet/middleware/seals.ts";
 import { decode } from "../../../src/task/codec.ts";
@@ -141,6 +143,32 @@ test("texts from before, or by others, are taken only where they may be", async 
     async () => strict.hands.job(id),
     (error: unknown) => error instanceof SealError && /not sealed by the middleware "encryption"/.test(error.message),
   );
+});
+
+test("schedules are encrypted, and their ticks", async (t) => {
+  const { hands, path } = await sqlite(t, [encrypting()]);
+  await hands.schedule("often", { every: "1s" }, call(jobs.echo, secret));
+  await hands.schedule("often", { every: "2s" }, call(jobs.echo, secret));
+  hands.work({ tasks: [jobs] });
+  await until("a tick is done", async () => (await hands.count({ states: ["done"] })) >= 1);
+  await hands.schedule("often").pause();
+  assert.ok(!storedTexts(path).includes("the secret"), "it has been stored in the clear");
+  assert.deepEqual((await hands.jobs({ states: ["done"], limit: 1 }))[0]?.result, secret);
+});
+
+test("a copy of a store is as sealed as the store, and opens with the same keys", async (t) => {
+  const { hands, path } = await sqlite(t, [encrypting()]);
+  const id = await hands.submit(jobs.echo, secret).submitted;
+  await hands.close();
+  const home = folder(t);
+  const urls = [path, join(home, "copy.db")].map((file) => `sqlite:${file}`);
+  const [source, copy] = await Promise.all(urls.map((url) => openStore(url, { runtime: systemRuntime })));
+  assert.equal(await copy?.load((await source?.dump(null, 10))?.jobs ?? [], Date.now()), 1);
+  await Promise.all([source?.close(), copy?.close()]);
+  assert.ok(!storedTexts(join(home, "copy.db")).includes("the secret"));
+  const moved = await sqlite(t, [encrypting()], join(home, "copy.db"));
+  moved.hands.work({ tasks: [jobs] });
+  assert.equal(await moved.hands.job(id), secret);
 });
 
 test("a text that was changed or put elsewhere is refused", async () => {

@@ -190,7 +190,8 @@ test("listeners are told, and their errors are told and harm nothing", async (t)
   const events: WorkerEvent[] = [];
   const hands = await fleet(t, {
     name: "listens",
-    submitted: ({ task, id: own }, id) => heard.push(`submitted ${task} ${own === id}`),
+    submit: (_, next) => next({ priority: 3 }),
+    submitted: ({ task, id: own, priority }, id) => heard.push(`submitted ${task} ${own === id} ${priority}`),
     started: ({ attempt }) => heard.push(`started ${attempt}`),
     retry: ({ task }, { error, dueAt }) => heard.push(`retry ${task} ${(error as Error).message} ${dueAt > 0}`),
     ended: (_, { outcome }) => {
@@ -201,7 +202,7 @@ test("listeners are told, and their errors are told and harm nothing", async (t)
   hands.work({ tasks: [jobs], report: (event) => events.push(event) });
   assert.equal(await hands.submit(jobs.flaky.with(boom), 2), 2);
   assert.deepEqual(heard, [
-    "submitted jobs.flaky true",
+    "submitted jobs.flaky true 3",
     "started 1",
     "retry jobs.flaky attempt 1 fails true",
     "ended retry",
