@@ -1,5 +1,6 @@
 // The public face of manyhands. Everything not named here, in manyhands/pool or in manyhands/testing is internal.
 export { task } from "./task/task.ts";
+export { batchTask } from "./task/batch.ts";
 export type { Task } from "./task/task.ts";
 export { call } from "./task/call.ts";
 export type { Arg, Call, CallArgs } from "./task/call.ts";
@@ -10,8 +11,12 @@ export type { GraphOptions } from "./task/inherit.ts";
 export { context } from "./pool/context.ts";
 export type { TaskContext as Context } from "./pool/context.ts";
 export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
+export { snooze } from "./task/snooze.ts";
 export { transfer } from "./task/transfer.ts";
-export type { Backoff, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { Backoff, Batch, Place, TaskOptions, Unique } from "./task/options.ts";
+export type { Key } from "./task/key.ts";
+export type { Concurrency, Fair, OneOrMore, Rate } from "./task/limits.ts";
+export type { Throttle } from "./task/throttle.ts";
 export type { StreamOptions } from "./task/generator.ts";
 export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";
 export type { StandardSchema } from "./task/schema.ts";
@@ -75,6 +80,7 @@ export {
   ManyhandsError,
   RestartedError,
   SealError,
+  SnoozeError,
   StoreError,
   StoreLostError,
   StoreUnavailable,

@@ -17,6 +17,7 @@ test("the names of manyhands", () => {
     "ManyhandsError",
     "RestartedError",
     "SealError",
+    "SnoozeError",
     "StoreError",
     "StoreLostError",
     "StoreUnavailable",
@@ -24,6 +25,7 @@ test("the names of manyhands", () => {
     "UndoError",
     "UsageError",
     "WorkerDiedError",
+    "batchTask",
     "call",
     "chain",
     "chord",
@@ -37,6 +39,7 @@ test("the names of manyhands", () => {
     "offload",
     "s3",
     "skip",
+    "snooze",
     "task",
     "transfer",
   ]);

@@ -134,6 +134,17 @@ export class DuplicateJobError extends ManyhandsError {
   }
 }
 
+/** Not a failure: thrown by a task to be run again later, as the same attempt. Made by `snooze()`. */
+export class SnoozeError extends ManyhandsError {
+  /** How long from now. */
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number) {
+    super("SNOOZE", message);
+    this.afterMs = afterMs;
+  }
+}
+
 /** The executor or store was closed; nothing was begun. */
 export class ClosedError extends ManyhandsError {
   constructor(message: string) {

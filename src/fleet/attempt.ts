@@ -55,10 +55,10 @@ export interface AttemptOptions {
   readonly timeoutMs: number | undefined;
   readonly graceMs: number;
   readonly runtime: Runtime;
-  readonly progress: (fraction: number, note: string | undefined) => unknown;
-  readonly log: (message: string) => void;
+  progress(fraction: number, note: string | undefined): void;
+  log(message: string): void;
   /** A part of the output of a generator, encoded. A promise where it has to wait. */
-  readonly part: (text: string) => Promise<void> | undefined;
+  part(text: string): Promise<void> | undefined;
   /** What durable steps need, without what this file knows. */
   readonly durable: Omit<DurableHost, "suspend" | "cancelled" | "undoing"> & { cancelled(): void };
   readonly children: Children;

@@ -20,6 +20,7 @@ import type { GraphOptions } from "../task/inherit.ts";
 import { checkGraphOptions } from "../task/inherit.ts";
 import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
+import { nameOf } from "../task/requires.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
@@ -183,6 +184,11 @@ export class Hands implements Executor {
     const planned = this.#plan(callOf(what, args), options);
     const { tx } = options;
     if (tx === undefined) return this.#send(planned, this.#source);
+    if (planned.throttle) {
+      throw new UsageError(
+        `Task "${nameOf(planned.root.task)}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
+      );
+    }
     const { added } = this.#hooked(planned, ({ jobs, rootAt }) => {
       const adding = this.#store.addIn(tx, jobs, this.#store.now());
       return { added: adding.then((all) => all[rootAt] as Added), sent: true };
@@ -512,8 +518,8 @@ export class Hands implements Executor {
 
   #send(planned: Plan, source: Source): Future<unknown> {
     const submission = source.submit(planned);
-    // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
-    return this.#follow(planned, submission.added, () => planned.root.unique === null && !submission.sent);
+    // It may turn out to be another submit's job; any other cannot end before it has been sent.
+    return this.#follow(planned, submission.added, () => !planned.isShared && !submission.sent);
   }
 
   #follow(planned: Plan, adding: Promise<Added>, fresh: () => boolean): Future<unknown> {

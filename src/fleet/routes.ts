@@ -3,6 +3,7 @@
 // every round of upkeep, and when work became ready that a claim did not bring. A worker without patterns and labels never asks.
 import type { Runtime } from "../core/runtime.ts";
 import type { ReadyLine, Store } from "../store/store.ts";
+import { groupTask } from "../task/flow.ts";
 import type { Labels } from "../task/requires.ts";
 import { lineOf, meets, nameOf, requiresOf } from "../task/requires.ts";
 import type { Definition } from "../task/task.ts";
@@ -120,8 +121,7 @@ export class Routes {
   #learn(found: readonly ReadyLine[], elapsed: number): boolean {
     const before = this.#queues.size + this.#lines.size;
     for (const { queue, task } of found) {
-      if (!this.#terms.tasks.has(nameOf(task)) || !entryOf(this.#terms.entries, queue) || !this.#meets(requiresOf(task)))
-        continue;
+      if (!this.#knows(nameOf(task)) || !entryOf(this.#terms.entries, queue) || !this.#meets(requiresOf(task))) continue;
       if (!this.#own.has(queue)) this.#queues.set(queue, elapsed);
       if (task.includes("\n") && this.#lines.get(task) !== Infinity) this.#lines.set(task, elapsed);
     }
@@ -132,6 +132,11 @@ export class Routes {
     }
     if (isChanged) this.#rebuild();
     return hasNew;
+  }
+
+  /** A group of calls is a job that every worker knows. */
+  #knows(task: string): boolean {
+    return task === groupTask.name || this.#terms.tasks.has(task);
   }
 
   #meets(requires: string): boolean {

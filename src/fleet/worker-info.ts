@@ -1,5 +1,6 @@
 // A worker as people and programs look at it, and what waits because no worker fits it.
 import type { QueueStats, ReadyLine, StoredWorker } from "../store/store.ts";
+import { groupTask } from "../task/flow.ts";
 import type { Labels, Requires } from "../task/requires.ts";
 import { meets, nameOf, readRequires, requiresOf } from "../task/requires.ts";
 import { takesFrom } from "./queue-choice.ts";
@@ -43,7 +44,8 @@ export function workerInfo(worker: StoredWorker): WorkerInfo {
 function lacks({ queue, task }: ReadyLine, workers: readonly WorkerInfo[]): Unmatched["lacks"] | undefined {
   const taking = workers.filter(({ queues }) => takesFrom(queues, queue));
   if (taking.length === 0) return "queue";
-  const knowing = taking.filter(({ tasks }) => tasks.includes(nameOf(task)));
+  // A group of calls is a job that every worker knows.
+  const knowing = taking.filter(({ tasks }) => nameOf(task) === groupTask.name || tasks.includes(nameOf(task)));
   if (knowing.length === 0) return "task";
   return knowing.some(({ labels }) => meets(requiresOf(task), labels)) ? undefined : "labels";
 }

@@ -73,8 +73,16 @@ export class WorkerPools {
     options: AttemptOptions,
     end: (end: AttemptEnd) => void,
   ): Attempt {
-    const { id, attempt, timeoutMs, progress, log } = options;
-    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log, answerer: answererOf(options) };
+    const { id, attempt, timeoutMs } = options;
+    const terms = {
+      id,
+      attempt,
+      timeoutMs,
+      asText: true,
+      onProgress: (fraction: number, note: string | undefined): void => options.progress(fraction, note),
+      onLog: (message: string): void => options.log(message),
+      answerer: answererOf(options),
+    };
     const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
     let stopped: Stopped | undefined;
     running.result.then(

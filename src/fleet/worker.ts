@@ -403,7 +403,8 @@ export class Worker implements AsyncDisposable {
     batch.forEach((outcome, index) => {
       if (refused.has(index) && doubtful.has(outcome)) return this.#host.look();
       if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
-      if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.store.now());
+      const isDue = outcome.kind === "retry" || outcome.kind === "waiting";
+      if (isDue && outcome.dueAt !== null) this.#tending?.soon(outcome.dueAt - this.#host.store.now());
       if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
       // The store knows the reason of a cancellation; this worker does not.
       if (outcome.kind === "cancelled") return this.#host.look();

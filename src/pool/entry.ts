@@ -68,6 +68,8 @@ class Extra {
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
+  /** The entry that carries it to a worker together with others. */
+  carrier: Entry | undefined = undefined;
 }
 
 export abstract class Entry {
@@ -139,6 +141,10 @@ export abstract class Entry {
     return this.#extra?.terms;
   }
 
+  get carrier(): Entry | undefined {
+    return this.#extra?.carrier;
+  }
+
   get partList(): Parts | undefined {
     return this.#extra?.parts;
   }
@@ -149,7 +155,8 @@ export abstract class Entry {
 
   /** The state as the submitter sees it: what was given to a worker is ready until it is known to have begun. */
   get state(): JobState {
-    const { batch } = this;
+    const { batch, carrier } = this;
+    if (carrier && !this.hasEnded) return carrier.state;
     if (!batch) return this.phase;
     return this.index < batch.lane.begun(batch) ? "running" : "ready";
   }

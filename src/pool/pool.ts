@@ -14,7 +14,7 @@ import { currentContext } from "../task/context.ts";
 import type { GraphOptions } from "../task/inherit.ts";
 import { checkGraphOptions, inheriting } from "../task/inherit.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
-import type { AnyTask, Task } from "../task/task.ts";
+import type { AnyTask, Definition, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Answerer } from "./asked.ts";
 import type { Crew } from "./engine.ts";
@@ -24,6 +24,7 @@ import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
 import { checkInput } from "./input.ts";
+import { refuseLimited } from "./limited.ts";
 import { packedText } from "./payload.ts";
 import { Results } from "./results.ts";
 import { Stream } from "./stream.ts";
@@ -80,7 +81,7 @@ export abstract class Pool implements Executor {
     const engine = this.#engine;
     engine.submitting();
     if (!isCall(what)) {
-      const definition = definitionOf(what);
+      const definition = this.#definitionOf(what);
       const entry = new Submitted(engine, definition);
       if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
     }
@@ -89,11 +90,12 @@ export abstract class Pool implements Executor {
     const nodes = flatten(asked);
     const [only] = nodes.length === 1 && !isGathering(asked) ? nodes : [];
     if (only) {
-      const definition = heirOf(definitionOf(asked.task));
+      const definition = heirOf(this.#definitionOf(asked.task));
       const entry = new Submitted(engine, definition);
       engine.setArgs(entry, checkInput(definition, only.args));
       return submitted(engine, entry);
     }
+    for (const node of nodes) this.#definitionOf(node.call.task);
     const graph = new Graph(engine, nodes, heirOf);
     graph.start();
     return graph.future;
@@ -137,7 +139,7 @@ export abstract class Pool implements Executor {
     const where = `${this.#kind} ${what}`;
     checkOptions(options, ["window", "ordered"], where);
     const window = checkInteger(options?.window ?? defaultWindow, `${where} window`, 1);
-    const definition = definitionOf(task);
+    const definition = this.#definitionOf(task);
     const source = checkInputs(inputs, where);
     const engine = this.#engine;
     return new Results<unknown>({
@@ -146,6 +148,12 @@ export abstract class Pool implements Executor {
       defer: (run) => engine.runtime.defer(run),
       produce: (sink) => new Stream(engine, { definition, inputs: source, window, isTuple }, sink),
     });
+  }
+
+  #definitionOf(task: AnyTask): Definition {
+    const definition = definitionOf(task);
+    refuseLimited(definition, this.#kind);
+    return definition;
   }
 
   #checkOpen(what: string): void {

@@ -12,12 +12,14 @@
 import { CodecError } from "../core/errors.ts";
 import { maxDepth, nestsTooDeep } from "./codec/depth.ts";
 import { isJson, isPlain } from "./codec/fast.ts";
+import type { Gathering } from "./codec/read.ts";
 import { readTable } from "./codec/read.ts";
 import { checkSize, defaultMaxBytes } from "./codec/size.ts";
 import type { Crossing } from "./codec/survey.ts";
 import { isExotic } from "./codec/survey.ts";
 import { writeTable } from "./codec/write.ts";
 import { isSealed, sealErrorOf } from "./sealed.ts";
+import { gathered } from "./gather.ts";
 
 function jsonOf(value: unknown): string | undefined {
   try {
@@ -43,12 +45,13 @@ export function encode(value: unknown, where: string, maxBytes: number = default
 }
 
 /**
- * The value that {@link encode} was given. `results` take the places of the dependencies' holes.
+ * The value that {@link encode} was given. `results` take the places of the dependencies' holes, and what `gather` makes of them
+ * those of groups.
  *
  * The text may come from anywhere: it never runs code, never reaches a prototype, and takes memory and time in proportion
  * to its length. Throws {@link CodecError} for a text that `encode` does not write, and a SealError for one that is sealed still.
  */
-export function decode(text: string, results: readonly unknown[] = []): unknown {
+export function decode(text: string, results: readonly unknown[] = [], gather: Gathering = gathered): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -57,7 +60,7 @@ export function decode(text: string, results: readonly unknown[] = []): unknown 
     throw new CodecError("The encoded text is damaged or foreign: it is not JSON.", "", { cause });
   }
   if (typeof value !== "object" || value === null) return value;
-  if (Object.hasOwn(value, "$manyhands")) return readTable(value, results);
+  if (Object.hasOwn(value, "$manyhands")) return readTable(value, results, gather);
   // Each level takes two characters.
   if (text.length > 2 * maxDepth && nestsTooDeep(value)) {
     throw new CodecError(`The encoded text is damaged or foreign: it nests more than ${maxDepth} deep.`, "");

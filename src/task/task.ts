@@ -12,6 +12,8 @@ const brand = Symbol.for("manyhands.task");
 /** What executors know of a task beyond its function. */
 export interface Definition {
   readonly fn: (...args: readonly unknown[]) => unknown;
+  /** Where many calls are done at once: the function of their inputs. */
+  readonly many: ((inputs: readonly unknown[]) => unknown) | undefined;
   readonly name: string;
   readonly options: TaskOptions<never>;
   readonly policy: Policy;
@@ -104,7 +106,7 @@ function make(definition: Definition): AnyTask {
     with: {
       value: (options: TaskOptions<never>) => {
         const merged = Object.freeze({ ...definition.options, ...options });
-        return make({ ...definition, options: merged, policy: resolveOptions(merged, `Task "${definition.name}"`) });
+        return make({ ...definition, options: merged, policy: policyOf(definition.name, merged, definition.many) });
       },
     },
   });
@@ -130,18 +132,34 @@ export function task<Args extends readonly unknown[], Returns>(
   fn: (...args: Args) => Returns,
   options: TaskOptions<Args, ResultOf<Returns>> = {},
 ): Task<Args, ResultOf<Returns>, Returns> {
+  return defineTask(name, fn as Definition["fn"], options, undefined) as unknown as Task<Args, ResultOf<Returns>, Returns>;
+}
+
+/** Defines a task; `many` where it does many calls at once. */
+export function defineTask(name: string, fn: Definition["fn"], options: TaskOptions<never>, many: Definition["many"]): AnyTask {
   checkName(name);
   if (typeof fn !== "function") throw new UsageError(`Task "${name}" needs a function, found ${show(fn)}.`);
-  const policy = resolveOptions(options, `Task "${name}"`);
+  const policy = policyOf(name, options, many);
   const found = definingModule();
   const definition: Definition = {
-    fn: fn as Definition["fn"],
+    fn,
+    many,
     name,
-    options: Object.freeze({ ...options }) as TaskOptions<never>,
+    options: Object.freeze({ ...options }),
     policy,
     module: options.module ?? found?.url,
     place: found ? `${found.url}:${found.line}` : options.module,
   };
   register(definition);
-  return make(definition) as unknown as Task<Args, ResultOf<Returns>, Returns>;
+  return make(definition);
+}
+
+function policyOf(name: string, options: TaskOptions<never>, many: Definition["many"]): Policy {
+  const policy = resolveOptions(options, `Task "${name}"`);
+  if ((policy.batch === undefined) === (many === undefined)) return policy;
+  throw new UsageError(
+    many === undefined
+      ? `Task "${name}" has a "batch", but its function takes one input. Define it with batchTask("${name}", fn, options), with a function of a list.`
+      : `Task "${name}" takes many inputs at once and needs to know how many: { batch: { size: 100 } }.`,
+  );
 }

@@ -3,6 +3,7 @@
 // What only one executor promises (a thread's heap limits, a process's SIGKILL, a fleet's store) is tested beside that executor.
 import { after, describe, test } from "node:test";
 import type { Executor } from "../pool/executor.ts";
+import { batches } from "./executor-suite/batches.ts";
 import type { Case, ExecutorWish } from "./executor-suite/bench.ts";
 import { Bench, SharedExecutor } from "./executor-suite/bench.ts";
 import { dying } from "./executor-suite/dying.ts";
@@ -34,6 +35,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
   streams,
   dying,
   memory,
+  batches,
 };
 
 /**

@@ -177,14 +177,21 @@ function simulated(
   count: () => void,
 ): AnyTask {
   const definition: Definition = definitionOf(original);
-  const fn = async (...args: readonly unknown[]): Promise<unknown> => {
+  const work = async (): Promise<void> => {
     const slow = clock.random() < faults.slow;
     await sleep(machine.runtime, Math.floor(clock.random() * (slow ? 60_000 : 50)));
     count();
     note(`${machine.name} runs ${definition.name}`);
+  };
+  const fn: Definition["fn"] = async (...args) => {
+    await work();
     return definition.fn(...args);
   };
-  return taskOf({ ...definition, fn });
+  const many: Definition["many"] = async (inputs) => {
+    await work();
+    return definition.many?.(inputs);
+  };
+  return taskOf({ ...definition, fn, many: definition.many && many });
 }
 
 async function untilAllEnded(store: Store, clock: TestClock, limitMs: number): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { task, UsageError } from "../../src/index.ts";
+import { call, group, task, UsageError } from "../../src/index.ts";
 import type { Hands, QueueChoice } from "../../src/index.ts";
 import { sleep } from "../../src/core/runtime.ts";
 import { Hands as Fleet } from "../../src/fleet/hands.ts";
@@ -290,4 +290,14 @@ test("entries keep the order and the weights they were given", () => {
       ["default", 1],
     ],
   );
+});
+
+test("a group is served in a queue that fits a pattern, and does not wait in vain", async (t) => {
+  const { hands, clock } = scene(t);
+  const worker = hands.work({ tasks: [note], queues: ["mail-*"] });
+  await clock.run(worker.ready);
+  const sent = ["a", "b"].map((text) => call(note.with({ queue: "mail-x" }), text));
+  assert.deepEqual(await clock.run(hands.submit(group(sent)), "1m"), [undefined, undefined]);
+  assert.deepEqual(order.toSorted(), ["a", "b"]);
+  assert.deepEqual(await hands.unmatched(), []);
 });

@@ -29,6 +29,7 @@ executorConformance("InlinePool", ({ size, grace }) => new InlinePool({ concurre
         "a death is not a failure: it uses up no retry",
         "the neighbours of a task that ends its worker run exactly once",
         "an error that nothing catches is told with its message",
+        "calls that were with a worker that died are run by themselves",
       ],
     },
   ],

@@ -11,6 +11,7 @@ import { call, isCall } from "../../task/call.ts";
 import type { DurableHost, JournalRecord, Suspension } from "../../task/durable.ts";
 import { Durable } from "../../task/durable.ts";
 import type { JobState } from "../../task/state.ts";
+import { checkGraphOptions } from "../../task/inherit.ts";
 import type { Journaled, Next } from "../asked.ts";
 import { sendable } from "../asked.ts";
 import type { CancelReceipt, Handle } from "../future.ts";
@@ -110,7 +111,8 @@ export class Asking {
   }
 
   submit(what: Call<unknown> | AnyTask, args: readonly unknown[]): Future<unknown> {
-    const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args));
+    const options = isCall(what) ? checkGraphOptions(args[0], "context().submit()") : {};
+    const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args), options);
     const asked = this.#ask("submit", nodes) as Promise<readonly [number: number, id: string]>;
     const settle: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject"> = {
       resolve: () => undefined,

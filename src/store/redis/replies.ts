@@ -5,7 +5,10 @@ import { jobStates } from "../../task/state.ts";
 import type { Ended, Input, Job, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import type { NewWorker, QueueStats, ReadyLine, Settled, StoredGate, StoredWorker, Tended } from "../store.ts";
-import { gateNameOf, Kinds, recordText, separator, stateOf, textOf, toClaimed, toEnded, toJob, toKind } from "./text.ts";
+import { separator, textOf } from "./field.ts";
+import { gateNameOf } from "./gate-text.ts";
+import { recordText } from "./record-text.ts";
+import { Kinds, stateOf, toClaimed, toEnded, toJob, toKind } from "./text.ts";
 
 /** The server's clock: seconds and microseconds. */
 export type Time = readonly [seconds: string, micros: string];

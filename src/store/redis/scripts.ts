@@ -10,7 +10,7 @@ import { ends } from "./lua/ends.ts";
 import { fields, places } from "./lua/fields.ts";
 import { awaited, count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
 import { writing } from "./lua/flush.ts";
-import { dueGates, gates, showGates } from "./lua/gates.ts";
+import { dueGates, gates } from "./lua/gates.ts";
 import { moves } from "./lua/moves.ts";
 import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
@@ -20,6 +20,7 @@ import { rounds } from "./lua/rounds.ts";
 import { rows } from "./lua/rows.ts";
 import { select } from "./lua/select.ts";
 import { settle } from "./lua/settle.ts";
+import { showGates } from "./lua/show-gates.ts";
 import { dump, load } from "./lua/whole.ts";
 import { drain, join, leave, listWorkers, note, pause, releaseOthers, renew, suspend, tend, workers } from "./lua/upkeep.ts";
 

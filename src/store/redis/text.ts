@@ -2,45 +2,9 @@
 // they know the same fields (`lua/fields.ts`). Times and other numbers are kept as JavaScript prints them.
 import type { FinalState, JobState } from "../../task/state.ts";
 import { tolerantPlaces } from "../arrival.ts";
-import type { ClaimedJob, Ended, Gate, Job, NewJob } from "../job.ts";
-import type { PastAttempt } from "../machine.ts";
-
-/** Stands between fields: ASCII's unit separator. */
-export const separator = "\u001f";
-
-const escape = "\u001b";
-// Nothing is left empty by this but null.
-const emptyText = `${escape}0`;
-
-/** A text as a field: without separators, and not empty. Null is the empty field. */
-export function toField(text: string | null): string {
-  if (text === null) return "";
-  if (text === "") return emptyText;
-  if (!text.includes(separator) && !text.includes(escape)) return text;
-  return text.replaceAll(escape, `${escape}1`).replaceAll(separator, `${escape}2`);
-}
-
-/** The text of a field, or null. */
-export function fromField(field: string | undefined): string | null {
-  if (field === undefined || field === "") return null;
-  if (!field.includes(escape)) return field;
-  if (field === emptyText) return "";
-  return field.replaceAll(`${escape}2`, separator).replaceAll(`${escape}1`, escape);
-}
-
-/** The text of a field that is never null. */
-export function textOf(field: string | undefined): string {
-  return fromField(field) ?? "";
-}
-
-/** A number as a field; null is the empty one. */
-export function numberField(value: number | null): string {
-  return value === null ? "" : String(value);
-}
-
-function numberOf(field: string | undefined): number | null {
-  return field === undefined || field === "" ? null : Number(field);
-}
+import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+import { fromField, numberField, numberOf, separator, textOf, toField } from "./field.ts";
+import { gatesOf, gatesPart, placesIn } from "./gate-text.ts";
 
 /** Ids of dependencies as a field of each: with a mark before it, which says whether it need not end as done. One that is gone is null. */
 export function dependenciesField(job: {
@@ -49,24 +13,6 @@ export function dependenciesField(job: {
 }): string {
   const tolerant = tolerantPlaces(job);
   return job.dependsOn.map((id, place) => (tolerant[place] === true ? "~" : "=") + toField(id)).join(separator);
-}
-
-const between = `${escape}3`;
-const asJson = `${escape}4`;
-
-/** The text of a record. Where the server makes one, it marks what is to be JSON: a text or null, or the fields of a past attempt. */
-export function recordText(field: string): string {
-  if (field.startsWith(asJson)) return JSON.stringify(fromField(field.slice(asJson.length)));
-  if (!field.includes(between)) return textOf(field);
-  const [kind, worker, startedAt, endedAt, error] = field.split(between);
-  const past = [
-    kind as PastAttempt[0],
-    textOf(worker),
-    Number(startedAt),
-    Number(endedAt),
-    fromField(error),
-  ] satisfies PastAttempt;
-  return JSON.stringify(past);
 }
 
 /** A queue and a task, as their kind is named. */
@@ -83,46 +29,6 @@ export function rankOf(priority: number): string {
 export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }: NewJob): boolean {
   const waits = dueAt !== null || expiresAt !== null || dependsOn.length > 0 || gates.length > 0;
   return !waits && unique === null && root === id;
-}
-
-/** The name of a gate as a part of a field. */
-export function gateName(name: string): string {
-  return toField(name).replaceAll("\u001c", `${escape}5`).replaceAll("\u001d", `${escape}6`).replaceAll("\u001e", `${escape}7`);
-}
-
-/** A gate's name from a part of a field. */
-export function gateNameOf(part: string): string {
-  return textOf(part.replaceAll(`${escape}5`, "\u001c").replaceAll(`${escape}6`, "\u001d").replaceAll(`${escape}7`, "\u001e"));
-}
-
-/** Gates as a part of a field; each begins with the character 29. */
-function gatesPart(gates: readonly Gate[]): string {
-  const parts = gates.map(({ name, room, everyMs, until }) =>
-    [gateName(name), room, everyMs ?? "", until === "started" ? "s" : "e"].join("\u001e"),
-  );
-  return parts.map((part) => `\u001d${part}`).join("");
-}
-
-/** Which gates a job has, as its record says it: none, one until its start or its end, or several. */
-export function gatesMark([gate, ...others]: readonly Gate[]): string {
-  if (!gate) return "";
-  if (others.length > 0) return "G";
-  return gate.until === "started" ? "h" : "g";
-}
-
-function gatesOf(field: string | undefined = ""): Gate[] {
-  return field
-    .split("\u001d")
-    .slice(1)
-    .map((part) => {
-      const [name = "", room, everyMs, until] = part.split("\u001e");
-      return {
-        name: gateNameOf(name),
-        room: Number(room),
-        everyMs: numberOf(everyMs),
-        until: until === "s" ? "started" : "stopped",
-      };
-    });
 }
 
 /** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
@@ -246,12 +152,6 @@ export function toEnded(id: string, record: string, kinds: Kinds): Ended {
   };
 }
 
-/** At how many gates a job has a place, by its record. */
-function placesIn(record: string): number {
-  const [care = ""] = record.split(separator, 3).slice(2);
-  return (care.split("\u001e", 1)[0] ?? "").split(/[\u001c\u001d]/u).length - 1;
-}
-
 type Changing = Pick<
   Job,
   | "state"
@@ -306,14 +206,16 @@ function changing(record: string, submitted: readonly string[]): Changing {
   };
 }
 
-/** A job that is ready for the first time has no record, nor has one that stands before its only gate for the first time: that is marked. */
+const unrecorded: Readonly<Record<string, JobState>> = { "*": "blocked", "~": "scheduled" };
+
+/** A job that is ready for the first time has no record, nor have those that are marked: before their only gate, or scheduled. */
 function withoutRecord(field: readonly string[]): Changing {
-  const isReady = field[0]?.startsWith("*") !== true;
+  const state = unrecorded[field[0]?.charAt(0) ?? ""] ?? "ready";
   return {
-    state: isReady ? "ready" : "blocked",
+    state,
     worker: null,
     fence: 0,
-    readyAt: isReady ? Number(field[4]) : null,
+    readyAt: state === "ready" ? Number(field[4]) : null,
     attempt: 0,
     crashes: 0,
     startedAt: null,

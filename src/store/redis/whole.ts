@@ -6,22 +6,9 @@ import type { Dump } from "../store.ts";
 import { isHeld } from "../machine.ts";
 import type { Page } from "./replies.ts";
 import { toRecords } from "./replies.ts";
-import {
-  dependenciesField,
-  fromField,
-  gatesMark,
-  isPlain,
-  Kinds,
-  kindName,
-  numberField,
-  rankOf,
-  separator,
-  stateLetters,
-  submittedText,
-  textOf,
-  toField,
-  toJob,
-} from "./text.ts";
+import { fromField, numberField, separator, textOf, toField } from "./field.ts";
+import { gatesMark } from "./gate-text.ts";
+import { dependenciesField, isPlain, kindName, Kinds, rankOf, stateLetters, submittedText, toJob } from "./text.ts";
 
 /** What `load` answers: how many were written and what happened; or why nothing was. */
 export type LoadReply = readonly [count: number, events: string] | readonly [why: string, ...names: string[]];

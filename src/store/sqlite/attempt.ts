@@ -9,7 +9,7 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import type { Fallen } from "./ends.ts";
 import { failAbove } from "./ends.ts";
-import { giveBackAll } from "./gates.ts";
+import { giveBackAll } from "./places.ts";
 import { countRecords, recordAttempt, setRecord } from "./record.ts";
 import { gatesIn, rest, standing } from "./rest.ts";
 

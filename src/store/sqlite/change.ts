@@ -12,7 +12,7 @@ import { holderOf } from "./add.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
-import { giveBackAll } from "./gates.ts";
+import { giveBackAll } from "./places.ts";
 import { countRecords, forgetRecords, setRecord, wakeUp } from "./record.ts";
 import { gatesIn, rest, standing } from "./rest.ts";
 import { whereAlso } from "./where.ts";

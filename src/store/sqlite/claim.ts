@@ -9,7 +9,7 @@ import type { ClaimRow } from "./columns.ts";
 import { claimColumns, place, toClaimed } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
-import { giveBackAtStart } from "./gates.ts";
+import { giveBackAtStart } from "./places.ts";
 import { rowLimit } from "./where.ts";
 
 /** What is known of a job without reading it. */

@@ -10,7 +10,7 @@ import { ClosedError, StoreError } from "../../core/errors.ts";
 import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { Connection } from "./connection.ts";
 import { lockWaitMs, patiently } from "./connection.ts";
-import type { Walker } from "./gates.ts";
+import type { Walker } from "./places.ts";
 import { checkVersion } from "./migrate.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
 

@@ -7,7 +7,7 @@ import type { Ended } from "../job.ts";
 import { endedWaiting } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
-import { giveBackAll } from "./gates.ts";
+import { giveBackAll } from "./places.ts";
 import type { RestingState } from "./rest.ts";
 import { gatesIn, rest, walkUp } from "./rest.ts";
 

@@ -3,12 +3,14 @@ import { forgetAt } from "../gate.ts";
 import type { StoredGate } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
-import { gateColumns, gateOf, gateRows, gatesBy } from "./gates.ts";
+import { deleteGate, gateColumns, gateRows, gatesBy } from "./gate-row.ts";
+import { gateOf } from "./places.ts";
 
 /** Gates to be looked at. */
 export const dueGates = "SELECT name FROM gate WHERE look_at IS NOT NULL AND look_at <= ? ORDER BY look_at, name LIMIT ?";
 /** Gates that may be as good as new ones. */
 export const oldGates = `SELECT ${gateColumns} FROM gate WHERE forget_at IS NOT NULL AND forget_at <= ? LIMIT ?`;
+const mostForgotten = 1000;
 const nextLook = "SELECT look_at AS at FROM gate WHERE look_at IS NOT NULL ORDER BY look_at LIMIT 1";
 const waiting = "SELECT count(*) AS count FROM job WHERE gate = ?";
 
@@ -26,13 +28,13 @@ export function lookAtDue(db: Connection, effects: Effects, now: number, limit: 
   const { returned, walkers } = effects;
   const touched = gateRows(db, returned.keys());
   for (const { name } of db.all<{ name: string }>(dueGates, now, limit)) returned.set(name, returned.get(name) ?? 0);
-  const old = new Map([...touched, ...gatesBy(db, oldGates, now, -1)].map((gate) => [gate.name, gate]));
+  const old = new Map([...touched, ...gatesBy(db, oldGates, now, mostForgotten)].map((gate) => [gate.name, gate]));
   for (const gate of old.values()) {
     if (gate.held !== (returned.get(gate.name) ?? 0) || forgetAt(gate) > now) continue;
     // Those that have just walked up to it are not there yet.
     const joining = walkers.filter((walker) => gateOf(walker).name === gate.name).length;
     if (countWaiting(db, gate.name) > joining) continue;
-    db.run("DELETE FROM gate WHERE name = ?", gate.name);
+    deleteGate(db, gate.name);
     returned.delete(gate.name);
   }
 }

@@ -1,111 +1,37 @@
 // The rounds at the end of each verb in which jobs pass their gates; see `../gate.ts` for what they mean. A gate is a row; who stands before
-// it is found by the index job_line, and who has a place there is told by how many gates a job has passed, so that
-// a place costs no row of its own. A gate whose job leaves and whose next one comes in the same step is not written at all.
-import type { SQLInputValue } from "node:sqlite";
+// it is found by the index job_line. A gate whose job leaves and whose next one comes in the same step is not written at all.
 import type { Bucket } from "../gate.ts";
 import { forgetAt, lookAt, pass, refill } from "../gate.ts";
 import type { Gate } from "../job.ts";
 import { isDueSoon } from "../machine.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import type { GateColumns, GateRow } from "./gate-row.ts";
+import { deleteGate, gateColumns, saveGate, toGate } from "./gate-row.ts";
+import type { Walker } from "./places.ts";
+import { gateOf } from "./places.ts";
 import { gatesIn } from "./rest.ts";
 
-/** A job that has come to stand before one of its gates. */
-export interface Walker {
-  readonly seq: number;
-  readonly gates: readonly Gate[];
-  /** How many of them it has still to pass. */
-  readonly ahead: number;
-}
-
-/** The gate a job stands before. */
-export function gateOf({ gates, ahead }: Walker): Gate {
-  return gates[gates.length - ahead] as Gate;
-}
-
-function giveBack(effects: Effects, { name }: Gate): void {
-  effects.returned.set(name, (effects.returned.get(name) ?? 0) + 1);
-}
-
-/** Gives back the places that a job keeps until it starts, when it does so for the first time since it passed. */
-export function giveBackAtStart(effects: Effects, gates: string): void {
-  // Most have no such place, and need not be taken apart.
-  if (!gates.includes('"started"')) return;
-  for (const gate of gatesIn(gates)) if (gate.until === "started") giveBack(effects, gate);
-}
-
-/** Gives back the places that a job has which has started. */
-export function giveBackAtStop(effects: Effects, gates: readonly Gate[]): void {
-  for (const gate of gates) if (gate.until === "stopped") giveBack(effects, gate);
-}
-
-/** Gives back all places that a job has, by how many of its gates are ahead of it; see the column. */
-export function giveBackAll(effects: Effects, gates: readonly Gate[], ahead: number | null): void {
-  if (ahead === null) return;
-  if (ahead < 0) giveBackAtStop(effects, gates);
-  else for (const gate of gates.slice(0, gates.length - ahead)) giveBack(effects, gate);
-}
-
-/** A gate as it is stored. */
-export interface GateRow extends Bucket {
-  readonly name: string;
-  lookAt: number | null;
-  forgetAt: number | null;
-}
-
-/** Columns of a gate, for {@link gatesBy}. */
-export const gateColumns = "gate.name, gate.room, gate.every_ms, gate.held, gate.tokens, gate.at, gate.look_at, gate.forget_at";
-
+// Of interest only when there are others behind the one it stands before.
+const gatesAhead = "iif(job.ahead > 1, job.gates, NULL)";
 // Most gates that are opened have one place: the one that was given back.
 const withHead = `
-  SELECT ${gateColumns}, job.seq, job.gates, job.ahead FROM json_each(?) AS asked CROSS JOIN gate ON gate.name = asked.value
+  SELECT ${gateColumns}, job.seq, ${gatesAhead}, job.ahead FROM json_each(?) AS asked CROSS JOIN gate ON gate.name = asked.value
   LEFT JOIN job ON job.seq = (SELECT one.seq FROM job AS one WHERE one.gate = gate.name ORDER BY one.rank, one.seq LIMIT 1)`;
-const named = `SELECT ${gateColumns} FROM json_each(?) AS asked CROSS JOIN gate ON gate.name = asked.value`;
-
-type GateColumns = [
-  name: string,
-  room: number,
-  everyMs: number | null,
-  held: number,
-  tokens: number,
-  at: number,
-  lookAt: number | null,
-  forgetAt: number | null,
-];
-
-function toGate([name, room, everyMs, held, tokens, at, look, forget]: readonly [...GateColumns, ...unknown[]]): GateRow {
-  return { name, room, everyMs, held, tokens, at, lookAt: look, forgetAt: forget };
-}
-
-/** The gates that this SQL gives. */
-export function gatesBy(db: Connection, sql: string, ...params: SQLInputValue[]): GateRow[] {
-  return db.lists<GateColumns>(sql, ...params).map(toGate);
-}
-
-/** Those of these gates that are stored. */
-export function gateRows(db: Connection, names: Iterable<string>): GateRow[] {
-  return gatesBy(db, named, JSON.stringify([...names]));
-}
-
 // Between the seqs of two jobs there is room for a million rounds. Jobs of one round have one age, and stand in the order of their seqs.
 const ageStep = 2 ** -20;
 
 const heads = `
-  SELECT asked.value, job.seq, job.gates, job.ahead FROM json_each(?) AS asked CROSS JOIN job ON job.seq IN (
+  SELECT asked.value, job.seq, ${gatesAhead}, job.ahead FROM json_each(?) AS asked CROSS JOIN job ON job.seq IN (
     SELECT one.seq FROM job AS one WHERE one.gate = asked.value ORDER BY one.rank, one.seq LIMIT ?
   ) ORDER BY asked.key, job.rank, job.seq`;
-type Head = readonly [gate: string, seq: number, gates: string, ahead: number];
+type Head = readonly [gate: string, seq: number, gates: string | null, ahead: number];
 type NoHead = readonly [seq: null, gates: null, ahead: null];
-type GateAndHead = readonly [...GateColumns, ...([seq: number, gates: string, ahead: number] | NoHead)];
+type GateAndHead = readonly [...GateColumns, ...([seq: number, gates: string | null, ahead: number] | NoHead)];
 
 const walkOn = "UPDATE job SET gate = ?, ahead = ? WHERE seq = ?";
 const goThrough = `
   UPDATE job SET state = 'ready', gate = NULL, ahead = 0, ready_at = ?, age = ? WHERE seq IN (SELECT value FROM json_each(?))`;
-const store = `
-  INSERT INTO gate (name, room, every_ms, held, tokens, at, look_at, forget_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
-    SET room = excluded.room, every_ms = excluded.every_ms, held = excluded.held, tokens = excluded.tokens, at = excluded.at,
-      look_at = excluded.look_at, forget_at = excluded.forget_at`;
-
 /** How many of those that stand before a gate must be looked at: who may pass, and by tokens whether anyone is left. */
 function reach(gate: Bucket): number {
   const free = gate.room - gate.held;
@@ -217,31 +143,17 @@ class Rounds {
 
   #save(): void {
     for (const gate of this.#gates.values()) {
-      const { name, room, everyMs, held, tokens, at } = gate;
+      const { name, everyMs, held } = gate;
       const before = this.#before.get(name);
       // Who names it anew makes it anew.
       if (held === 0 && everyMs === null) {
-        if (before) this.#db.run("DELETE FROM gate WHERE name = ?", name);
+        if (before) deleteGate(this.#db, name);
         continue;
       }
       gate.forgetAt = held === 0 ? forgetAt(gate) : null;
-      if (before && areEqual(before, gate)) continue;
-      this.#db.run(store, name, room, everyMs, held, tokens, at, gate.lookAt, gate.forgetAt);
-      this.#effects.scheduled ||= isDueSoon(gate.lookAt, this.#now);
+      if (saveGate(this.#db, gate, before)) this.#effects.scheduled ||= isDueSoon(gate.lookAt, this.#now);
     }
   }
-}
-
-function areEqual(a: GateRow, b: GateRow): boolean {
-  return (
-    a.room === b.room &&
-    a.everyMs === b.everyMs &&
-    a.held === b.held &&
-    a.tokens === b.tokens &&
-    a.at === b.at &&
-    a.lookAt === b.lookAt &&
-    a.forgetAt === b.forgetAt
-  );
 }
 
 /** The last age given to a job, or the seq of the job added last, whichever is later. */

@@ -12,7 +12,8 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import type { Fallen } from "./ends.ts";
 import { failAbove, releaseAbove } from "./ends.ts";
-import { giveBackAtStop, openGates } from "./gates.ts";
+import { openGates } from "./gates.ts";
+import { giveBackAtStop } from "./places.ts";
 import { countRecords } from "./record.ts";
 import { gatesIn } from "./rest.ts";
 

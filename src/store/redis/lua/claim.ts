@@ -1,6 +1,7 @@
 // Lua: giving out ready jobs; the semantics of `want.ts`, the order of `Store.settle`. Lines are merged by rank and age. Jobs
 // are taken off their line in bulk and looked at together; what is not started (too late, a second suspect) and what was taken
 // too much is put back to where it stood.
+import { claimPassed } from "./claim-passed.ts";
 
 /** Claims. */
 export const claim: string = String.raw`
@@ -21,8 +22,7 @@ local lease = call('ZSCORE', LEASE, worker)
 if not lease or tonumber(lease) <= tonumber(now) then return end
 local claimedCount, startedIds = 0, {}
 local claimedIds, claimedRecords = {}, {}
-local plain, claimNo, gatedMiddle, gatedTail = {}, nil, nil, nil
-local gatedHead, startedHead = worker .. S .. '1' .. S .. 'g', worker .. S .. '1' .. S .. 'h'
+local plain, claimNo = {}, nil
 local hasSuspect
 
 -- Claimed jobs are answered as a few long texts, each of whole jobs: the client takes one apart faster than many short ones.
@@ -77,30 +77,7 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
--- Starts a job that passed its only gate, unless something has happened to it since. Its entry is its age, its place, when it
--- became ready, and what stood in the line: seq, id, and more.
-local lastReady
-local function considerPassed(source, at)
-  local id, text, entry, from = source.ids[at], source.texts[at], source.refs[at], source.from[at]
-  if not text or byte(text) ~= 42 or startedIds[id] or search(text, sub(entry, from, from + 10), 2, true) ~= 2 then return nil end
-  local placeEnd = search(entry, S, 12, true)
-  if not lastReady or search(entry, lastReady, placeEnd, true) ~= placeEnd then lastReady = sub(entry, placeEnd, from - 2) end
-  local head = gatedHead
-  if byte(entry, 12) == 28 then
-    gates.giveBack(sub(entry, 13, placeEnd - 1))
-    head, placeEnd = startedHead, 12
-  end
-  plainRecordOf(text)
-  give(id, text, '', head .. sub(entry, 1, placeEnd - 1) .. gatedMiddle .. plain.kind .. lastReady .. gatedTail)
-  return true
-end
-
--- The id in such an entry, and where seq and id begin.
-local function idIn(entry)
-  local from = search(entry, S, search(entry, S, 12, true) + 1, true) + 1
-  return sub(entry, from + 11, search(entry, S, from, true) - 1), from
-end
-
+${claimPassed}
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
   if source.isPassed then return considerPassed(source, at) end
@@ -131,13 +108,11 @@ local function refill(source)
   end
   source.refs, source.at, source.count = refs, 1, #refs
   if #refs == 0 then return false end
-  local ids = {}
   if source.isPassed then
-    source.from = {}
-    for i = 1, #refs do ids[i], source.from[i] = idIn(refs[i]) end
-    source.ids, source.texts = ids, hmget(JOB, ids)
+    readPassed(source)
     return true
   end
+  local ids = {}
   for i = 1, #refs do ids[i] = sub(refs[i], 12) end
   local texts, asked, places, states = hmget(JOB, ids), {}, {}, {}
   for i = 1, #refs do
@@ -293,7 +268,6 @@ end
 claimNo = number((call('HGET', META, 'claim') or 0) + 1)
 plain.head = worker .. S .. '1' .. rep(S, 2) .. claimNo .. rep(S, 2)
 plain.tail = rep(S, 2) .. '1' .. S .. '0' .. S .. now .. S .. '0' .. rep(S, 9) .. 'u'
-gatedMiddle, gatedTail = S .. claimNo .. rep(S, 2), sub(plain.tail, 2)
 local at = from
 while at <= #ARGV do
   local limit, queueCount, taskCount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])

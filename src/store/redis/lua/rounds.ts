@@ -11,12 +11,12 @@ export const rounds: string = String.raw`
 do
 local passed, nobody = {}, {}
 
--- Who walks up: a row, or of a job without a record its facts: id, suffix, gate. Both have seq and rank.
 local function isBefore(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
   return a.seq < b.seq
 end
 
+-- The newest says how wide a gate is.
 local function join(walker, gate, now)
   local spec = walker.gate
   if not gate then
@@ -154,7 +154,7 @@ local function arrive(through, now)
     else
       local member = through.passed[at]
       local from = search(member, S, 12, true)
-      if not common or search(member, common.suffix, from, true) ~= from then
+      if not common or #member ~= from + #common.suffix - 1 or search(member, common.suffix, from, true) ~= from then
         local suffix = sub(member, from)
         common = passed[suffix] or lineOf(suffix, now)
       end
@@ -169,7 +169,7 @@ local function arrive(through, now)
   writeLines(lines)
 end
 
--- Those that walk up and have not turned away.
+-- Those that walk up and have not turned away: with their row, or of those that have no record with what is to stand in the line.
 local function takeWalkers()
   local joining = {}
   for _, walker in ipairs(gates.walkers) do
@@ -190,7 +190,6 @@ local function bySeqOf(a, b) return a.seq < b.seq end
 local function goRound(now)
   local joining, nowMs = takeWalkers(), tonumber(now)
   gates.takeBack()
-  -- The newest says how wide a gate is.
   if #joining > 1 then table.sort(joining, bySeqOf) end
   for _, walker in ipairs(joining) do join(walker, gates.known[walker.gate.name], nowMs) end
   local opening, joiners = gates.names, {}

@@ -41,16 +41,21 @@ local function textOf(row)
   return concat(row, S, 1, LAST)
 end
 
+-- The state of a job that has no record: by the mark of what was submitted.
+local function stateByMark(text)
+  local mark = byte(text)
+  return mark == 42 and 'b' or mark == 126 and 's' or 'r'
+end
+
 local function adopt(id, state, text)
   local row = state and parseRow(id, state) or false
   if text and (not row or row[SEQ] == '') then
     local s = parseStatic(text)
     statics[id] = s
-    local isStarred = byte(text) == 42
     if row then
       row[SEQ], row[RANK] = s.seq, s.rank
       if row[READYAT] == '' then row[READYAT] = s.arrived end
-      if isStarred and row[STATUS] == 'r' then
+      if byte(text) == 42 and row[STATUS] == 'r' then
         -- It passed its only gate, of which it has a place.
         row.fresh = text
         row[CARE] = row[CARE] .. (row[CARE] == 'h' and '\28' or '\29') .. match(s.till, '\29([^\30]*)')
@@ -58,7 +63,8 @@ local function adopt(id, state, text)
     else
       row = newRow(id, s)
       row.fresh = text
-      if isStarred then row[STATUS], row[READYAT] = 'b', '' end
+      row[STATUS] = stateByMark(text)
+      if row[STATUS] ~= 'r' then row[READYAT] = '' end
     end
   end
   rows[id] = row

@@ -128,7 +128,9 @@ local function arrive(draft)
   end
   row[PENDING] = number(pending)
   if draft.cause then row[CAUSE], row[STATUS], row[HOLDS] = draft.cause, 'f', ''
-  elseif pending > 0 then row[STATUS] = 'b'
+  elseif pending > 0 then
+    row[STATUS] = 'b'
+    setWaits(row, '')
   elseif row[STATUS] == 'b' then
     row[STATUS] = restingState(0, row[DUEAT], now)
     if row[STATUS] == 'r' and not isGated(row) then row[READYAT] = now end
