@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { call, CancelledError, connect, context, task, UsageError } from "../../../src/index.ts";
+import { batchTask, call, CancelledError, connect, context, task, UsageError } from "../../../src/index.ts";
 import type { Middleware, WorkerEvent } from "../../../src/index.ts";
 import { systemRuntime } from "../../../src/core/runtime.ts";
 import { Hands } from "../../../src/fleet/hands.ts";
@@ -183,6 +183,44 @@ test("an attempt that is suspended goes on, whatever middleware makes of it", as
   await hands.signal(id, "go");
   assert.equal(await future, "gone");
   assert.deepEqual(came, ["waiting", "done"]);
+});
+
+test("jobs of a batch have middleware each, and run together once it has let them go on", async (t) => {
+  const batches: (readonly number[])[] = [];
+  const double = batchTask(
+    "hooks.double",
+    (inputs: readonly number[]) => {
+      batches.push(inputs);
+      return inputs.map((input) => (input === 4 ? new Error("four") : input * 2));
+    },
+    { batch: { size: 6, wait: "10s" } },
+  );
+  const ended: string[] = [];
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const hands = await fleet(t, {
+    name: "guards",
+    run: async ({ args: [input] }, next) => {
+      if (input === 2) throw new RangeError("two");
+      if (input === 5) await held;
+      await next().catch((error: unknown) => {
+        throw new TypeError("mapped", { cause: error });
+      });
+    },
+    ended: ({ args }, { outcome }) => ended.push(`${String(args)} ${outcome}`),
+  });
+  hands.work({ tasks: [double] });
+  const futures = [1, 2, 3, 4, 5, 6].map((input) => hands.submit(double, input));
+  const outcomes = Promise.allSettled(futures);
+  await until("all but one have been decided about", () => ended.includes("2 failed"));
+  await futures[2]?.cancel();
+  await until("one is cancelled while it waits for the others", () => ended.includes("3 cancelled"));
+  assert.deepEqual(batches, []);
+  release();
+  assert.deepEqual(
+    (await outcomes).map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error).name)),
+    [2, "RangeError", "CancelledError", "TypeError", 10, 12],
+  );
+  assert.deepEqual(batches, [[1, 4, 6, 5]]);
 });
 
 test("listeners are told, and their errors are told and harm nothing", async (t) => {
