@@ -32,6 +32,27 @@ export type { ConnectOptions } from "./fleet/connect.ts";
 export type { CancelOptions, JobChanges } from "./fleet/control.ts";
 export type { JobLines, LogLine } from "./fleet/job-reader.ts";
 export type { CallFailure, Callbacks } from "./fleet/callbacks.ts";
+export { encryption } from "./fleet/middleware/encryption.ts";
+export type { EncryptionKey, EncryptionOptions } from "./fleet/middleware/encryption.ts";
+export { folder } from "./fleet/middleware/folder.ts";
+export type {
+  About,
+  CallChanges,
+  CallFacts,
+  Came,
+  EndFacts,
+  FleetFacts,
+  JobFacts,
+  Middleware,
+  RunNext,
+  SubmitFacts,
+  SubmitNext,
+} from "./fleet/middleware/middleware.ts";
+export { offload } from "./fleet/middleware/offload.ts";
+export type { OffloadOptions } from "./fleet/middleware/offload.ts";
+export type { Depot, DepotEntry } from "./fleet/middleware/depot.ts";
+export { s3 } from "./fleet/middleware/s3.ts";
+export type { S3Client, S3Options } from "./fleet/middleware/s3.ts";
 export type { Hands, JobQuery, SubmitOptions } from "./fleet/hands.ts";
 export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
@@ -47,6 +68,7 @@ export type { QueueInfo, Unmatched, WorkerInfo } from "./fleet/worker-info.ts";
 export type { JobFilter, QueueStats, StoredWorker, StoreInfo } from "./store/store.ts";
 
 export type { Duration } from "./core/durations.ts";
+export type { Size } from "./core/sizes.ts";
 export type { Runtime, Timer } from "./core/runtime.ts";
 export {
   CancelledError,
@@ -57,6 +79,7 @@ export {
   ExpiredError,
   ManyhandsError,
   RestartedError,
+  SealError,
   SnoozeError,
   StoreError,
   StoreLostError,

@@ -22,7 +22,7 @@ export function jobJson(job: JobInfo): Record<string, unknown> {
     cancelAt: iso(job.cancelAt),
   };
   // A task without a result has the result null; a job that is not done has none.
-  const result = job.state === "done" && job.problem === undefined ? (job.result ?? null) : undefined;
+  const result = job.state === "done" && (job.problem ?? job.sealed) === undefined ? (job.result ?? null) : undefined;
   return { ...job, ...times, result, error: job.error === undefined ? undefined : errorJson(job.error) };
 }
 
@@ -38,9 +38,13 @@ export function showAgo(at: number, now: number): string {
   return at <= now ? `${showMs(now - at)} ago` : `in ${showMs(at - now)}`;
 }
 
+/** What is shown in place of a value that cannot be opened. */
+export const sealedValue = "<sealed>";
+
 /** The one thing worth saying about a job in a table. */
 export function remark(job: JobInfo): string {
   if (job.problem !== undefined) return job.problem;
+  if (job.sealed !== undefined && job.state !== "done") return sealedValue;
   if (job.cause !== null) return `job ${job.cause} failed`;
   if (job.error !== undefined && job.state !== "done") return describeError(job.error);
   if (job.cancelReason !== null) return job.cancelReason;

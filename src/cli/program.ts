@@ -101,8 +101,8 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   keepAlive(runtime);
   let code: number = exitCode.done;
-  const program = makeProgram(async ({ store }, body) => {
-    code = await body({ output, runtime, store });
+  const program = makeProgram(async ({ store, use }, body) => {
+    code = await body({ output, runtime, store, use });
   }, output);
   try {
     await program.parseAsync(args, { from: "user" });

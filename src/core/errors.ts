@@ -172,3 +172,13 @@ export class StoreLostError extends StoreError {
     super(message, options, "STORE_LOST");
   }
 }
+
+/**
+ * A stored text could not be opened: it is sealed by middleware or with a key that this program was not given, it was changed, or what
+ * it refers to is gone.
+ */
+export class SealError extends ManyhandsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("SEALED", message, options);
+  }
+}

@@ -9,9 +9,10 @@ import { chunkOf } from "../task/chunk.ts";
 import { decode, encode } from "../task/codec.ts";
 import { groupTask } from "../task/flow.ts";
 import type { Place } from "../task/options.ts";
+import { unsealed } from "../task/sealed.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
-import type { AttemptEnd, AttemptOptions } from "./attempt.ts";
+import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
 import { BatchAttempt, withoutJob } from "./batch-attempt.ts";
 import type { Awaited, Children } from "./children.ts";
@@ -22,6 +23,9 @@ import type { Given } from "./given.ts";
 import { isUncalledFor, resultsOf } from "./given.ts";
 import type { JobOutput } from "./job-output.ts";
 import type { Journal } from "./journal.ts";
+import type { BatchMember, BegunMember } from "./middleware/hooked-batch.ts";
+import { beginTogether } from "./middleware/hooked-batch.ts";
+import type { RunHooks } from "./middleware/run-hooks.ts";
 import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
 import { decodePolicy } from "./policy.ts";
 import type { Running, RunningNeeds } from "./running.ts";
@@ -54,6 +58,8 @@ export interface AttemptsHost {
   readonly output: JobOutput;
   /** What a job may submit. */
   children(job: ClaimedJob, awaited: Awaited): Children;
+  /** Middleware around attempts, and who listens to them. */
+  readonly hooks: RunHooks | undefined;
   /** Slots have become free, or the state of these jobs has changed between running and waiting. */
   waits(): void;
   /** The task with this number begins to run on the event loop; -1 when it has returned. */
@@ -233,7 +239,7 @@ export class Attempts {
   }
 
   #begin(held: Held, slots: Slots): void {
-    const { job, inputs, deadline } = held;
+    const { job, inputs } = held;
     const known = this.#host.tasks.get(job.task);
     // One that was with a worker that died might be the reason: it is alone.
     if (known?.many && job.crashes === 0 && !decodePolicy(job.policy).isChunk) return this.#gathering.add(known, held, slots);
@@ -241,13 +247,31 @@ export class Attempts {
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
       if (this.#isOverBefore(running)) return end({ kind: "failed", error: undefined });
-      this.#start(running, resultsOf(inputs, running.policy), known ? slots.place : "loop", end);
-      // A thread or process has a ms for it.
-      if (deadline?.undoes && slots.place === "loop")
-        running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
+      const results = resultsOf(inputs, running.policy);
+      const place = known ? slots.place : "loop";
+      if (this.#host.hooks) this.#beginHooked(this.#host.hooks, running, results, place, end);
+      else this.#start(running, results, place, end);
     } catch (error) {
       end({ kind: "failed", error });
     }
+  }
+
+  /** With middleware around it. */
+  #beginHooked(
+    hooks: RunHooks,
+    running: Running,
+    results: readonly unknown[],
+    place: Place,
+    end: (ended: AttemptEnd) => void,
+  ): void {
+    const start = (over: (ended: AttemptEnd) => void): Attempt | undefined => {
+      const around = running.attempt;
+      this.#start(running, results, place, over);
+      const { attempt } = running;
+      running.attempt = around ?? attempt;
+      return attempt;
+    };
+    running.attempt = hooks.begin(running.job, place, start, end);
   }
 
   #isOverBefore({ deadline, isCancelled }: Running): boolean {
@@ -256,25 +280,33 @@ export class Attempts {
 
   /** Starts several jobs as one; each has its own end. */
   #beginBatch(definition: Definition, batch: readonly Held[], slots: Slots): void {
-    const members: Running[] = [];
-    const texts: string[] = [];
+    const members: BatchMember[] = [];
     for (const held of batch) {
       const running = this.#runningOf(held, slots);
       try {
         if (this.#isOverBefore(running)) this.#end(running, { kind: "failed", error: undefined });
-        else {
-          texts.push(textOf(running, held));
-          members.push(running);
-        }
+        else members.push({ running, text: textOf(running, held) });
       } catch (error) {
         this.#end(running, { kind: "failed", error });
       }
     }
-    const [first] = members;
-    if (!first) return;
-    const together = new BatchAttempt(members.map((running) => (ended) => this.#end(running, ended)));
-    for (const [place, running] of members.entries()) running.attempt = together.member(place);
-    const options = this.#batchOptions(first, members);
+    const launch = (begun: readonly BegunMember[]): void => this.#launchBatch(definition, begun, slots);
+    const ended = (running: Running, end: AttemptEnd): void => this.#end(running, end);
+    if (this.#host.hooks) return beginTogether(this.#host.hooks, members, slots.place, launch, ended);
+    const begun = members.map(({ running, text }) => ({
+      running,
+      text,
+      end: (end: AttemptEnd): void => ended(running, end),
+      begun: (attempt: Attempt): void => void (running.attempt = attempt),
+    }));
+    if (begun.length > 0) launch(begun);
+  }
+
+  #launchBatch(definition: Definition, members: readonly BegunMember[], slots: Slots): void {
+    const together = new BatchAttempt(members.map(({ end }) => end));
+    for (const [place, member] of members.entries()) member.begun(together.member(place));
+    const texts = members.map(({ text }) => text);
+    const options = this.#batchOptions(members.map(({ running }) => running));
     const companion = companionOf(definition);
     try {
       if (slots.place === "loop") {
@@ -288,7 +320,8 @@ export class Attempts {
   }
 
   /** The batch has the id and the attempt of its first job, the shortest of the time-outs, and tells all of its progress. */
-  #batchOptions(first: Running, members: readonly Running[]): AttemptOptions {
+  #batchOptions(members: readonly Running[]): AttemptOptions {
+    const first = members[0] as Running;
     const options = this.#optionsOf(first);
     const { id, attempt, graceMs, runtime } = options;
     const limits = members.flatMap((running) => this.#timeoutOf(running) ?? []);
@@ -308,6 +341,14 @@ export class Attempts {
   }
 
   #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
+    this.#launch(running, results, place, end);
+    // A thread or process has a ms for it.
+    const { deadline, slots } = running;
+    if (deadline?.undoes && slots.place === "loop")
+      running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
+  }
+
+  #launch(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
     const { job, definition } = running;
     // Threads and processes read the stored text themselves, unless results have to be filled in.
     if (place !== "loop" && results.length === 0) {
@@ -442,13 +483,15 @@ export class Attempts {
     const { retryIf } = definition.options;
     const random = this.#host.runtime.random();
     const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
-    this.#host.ended(job, outcomeOf(job, ended, facts));
+    const outcome = outcomeOf(job, ended, facts);
+    this.#host.hooks?.ended(job, slots.place, outcome);
+    this.#host.ended(job, outcome);
   }
 }
 
 /** The arguments of a job as text, with what it gets of its dependencies filled in. */
 function textOf({ job, definition, policy }: Running, { inputs }: Held): string {
-  if (inputs.length === 0) return job.args;
+  if (inputs.length === 0) return unsealed(job.args);
   const args = decode(job.args, resultsOf(inputs, policy)) as readonly unknown[];
   return encode(checkInput(definition, args), "args");
 }

@@ -216,9 +216,13 @@ function waitText(kind: "sleep" | "signal", name: string, until: number | null, 
   return kind === "sleep" ? `It sleeps${left}.` : `It waits${left} for the signal "${name}", which nobody has sent.`;
 }
 
-/** Why a job is as it is, or undefined when there is none of this id. */
-export async function explain(store: Store, id: string): Promise<Explanation | undefined> {
-  const [job] = await store.get([id]);
+/** Why a job is as it is, or undefined when there is none of this id. `reveal` opens what middleware has sealed. */
+export async function explain(
+  store: Store,
+  id: string,
+  reveal: (jobs: readonly Job[]) => Promise<readonly Job[]>,
+): Promise<Explanation | undefined> {
+  const [job] = await reveal(await store.get([id]));
   if (!job) return undefined;
   const [reasons, records] = await Promise.all([new Explaining(store, job).reasons(), store.records(id, "attempt/", mostLines)]);
   return { job: jobInfo(job), reasons, attempts: records.map(({ text }) => attemptInfo(text)) };

@@ -8,7 +8,7 @@ import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
 import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
-import type { ClaimedJob, Ended } from "../store/job.ts";
+import type { ClaimedJob, Ended, Job } from "../store/job.ts";
 import type { Added, JobFilter, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
@@ -40,6 +40,9 @@ import { explain } from "./explain.ts";
 import { readLog, readParts } from "./job-reader.ts";
 import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
+import type { JobText } from "./middleware/sealed-store.ts";
+import { SubmitHooks } from "./middleware/submit-hooks.ts";
+import type { Wiring } from "./middleware/wiring.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import { Queue } from "./queue.ts";
@@ -128,16 +131,20 @@ export class Hands implements Executor {
   readonly #workers = new Set<Worker>();
   readonly #access: JobAccess;
   readonly #schedules: Schedules;
+  readonly #wiring: Wiring | undefined;
+  readonly #hooks: SubmitHooks | undefined;
   readonly #source: Source = {
     plan: (call) => this.#plan(call),
-    submit: (planned) => this.#submitter.submit(planned),
+    submit: (planned) => this.#hooked(planned, (hooked) => this.#submitter.submit(hooked)),
   };
   #closing: Promise<void> | undefined;
 
   /** Made by `connect()`. The store is closed with it. */
-  constructor(store: Store, runtime: Runtime) {
+  constructor(store: Store, runtime: Runtime, wiring?: Wiring) {
     this.#store = store;
     this.#runtime = runtime;
+    this.#wiring = wiring;
+    this.#hooks = SubmitHooks.of(wiring?.hooks);
     this.#submitter = new Submitter(store, runtime);
     this.#childSubmitter = new ChildSubmitter(store, runtime);
     this.#awaiter = new Awaiter(store, runtime);
@@ -146,7 +153,7 @@ export class Hands implements Executor {
       cancel: (id, reason) => this.cancel(id, reason),
       explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
       parts: (id, restarted) => readParts(this.#store, this.#runtime, id, restarted),
-      look: async (id) => (await this.#store.get([id]))[0],
+      look: async (id) => (await this.#revealed(await store.get([id]), ["progress"]))[0],
     };
     this.#schedules = new Schedules(
       {
@@ -182,7 +189,10 @@ export class Hands implements Executor {
         `Task "${nameOf(planned.root.task)}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
       );
     }
-    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all[planned.rootAt] as Added);
+    const { added } = this.#hooked(planned, ({ jobs, rootAt }) => {
+      const adding = this.#store.addIn(tx, jobs, this.#store.now());
+      return { added: adding.then((all) => all[rootAt] as Added), sent: true };
+    });
     return this.#follow(planned, added, () => false);
   }
 
@@ -217,6 +227,7 @@ export class Hands implements Executor {
       wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
       look: (): void => this.#awaiter.look(),
       children: (job: ClaimedJob, awaited: Awaited): Children => this.#childrenOf(job, awaited),
+      wiring: this.#wiring,
     };
     const worker = new Worker(host, options);
     this.#workers.add(worker);
@@ -228,7 +239,7 @@ export class Hands implements Executor {
   /** The future of a job submitted earlier, here or elsewhere. It rejects with UsageError if there is no such job. */
   job(id: string): Future<unknown> {
     this.#checkOpen("job()");
-    const submitted = this.#submitter.idle().then(async () => {
+    const submitted = this.#idle().then(async () => {
       const [found] = await this.#store.get([id]);
       if (found) return id;
       throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
@@ -242,7 +253,7 @@ export class Hands implements Executor {
     checkFilter(filter, "jobs()");
     checkInteger(limit, "jobs() limit", 1, 100_000);
     const rows = await this.#store.list(filter, { limit, ...(before !== undefined && { before }) });
-    return rows.map(jobInfo);
+    return (await this.#revealed(rows)).map(jobInfo);
   }
 
   /**
@@ -266,7 +277,7 @@ export class Hands implements Executor {
   async cancel(which: string | JobFilter, how?: string | CancelOptions): Promise<CancelReceipt> {
     const { reason, waitMs } = cancelTerms(how);
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
-    await this.#submitter.idle();
+    await this.#idle();
     const { cancelled, requested, failed } = await this.#store.cancel(filter, reason, this.#store.now());
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
@@ -281,7 +292,7 @@ export class Hands implements Executor {
   async signal(id: string, name: string, payload?: unknown): Promise<void> {
     if (typeof name !== "string" || name === "") throw new UsageError(`signal() takes a name, found ${show(name)}.`);
     const text = encode(payload, "payload");
-    await this.#submitter.idle();
+    await this.#idle();
     const record = { job: id, name: signalRecord(name, this.#store.now(), this.#runtime.id()), text, claim: null, tell: false };
     const [written] = await this.#store.write([record], this.#store.now());
     if (written) return;
@@ -294,7 +305,7 @@ export class Hands implements Executor {
    */
   async explain(id: string): Promise<Explanation> {
     await this.#submitter.idle();
-    const explained = await explain(this.#store, id);
+    const explained = await explain(this.#store, id, (jobs) => this.#revealed(jobs));
     if (explained) return explained;
     throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
   }
@@ -316,7 +327,7 @@ export class Hands implements Executor {
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "change()");
     const now = this.#store.now();
     const wanted = changesOf(changes, now);
-    await this.#submitter.idle();
+    await this.#idle();
     const changed = await this.#store.change(filter, wanted, now);
     if (typeof wanted.dueAt === "number") this.#dueAt(wanted.dueAt);
     return changed;
@@ -418,7 +429,7 @@ export class Hands implements Executor {
 
   async #close(): Promise<void> {
     try {
-      await this.#submitter.idle();
+      await this.#idle();
       const stops = await Promise.allSettled([...this.#workers].map((worker) => worker.stop()));
       for (const stop of stops) if (stop.status === "rejected") throw stop.reason;
     } finally {
@@ -430,6 +441,22 @@ export class Hands implements Executor {
   #checkOpen(what: string): void {
     if (this.#closing) throw new ClosedError(`${what} was called on a fleet that has been closed. Connect again.`);
     if (isWorker() && !currentContext()) throw unguardedEntry(what);
+  }
+
+  /** Sends a plan, through middleware if there is any. */
+  #hooked(planned: Plan, send: (planned: Plan) => Submission): Submission {
+    return this.#hooks ? this.#hooks.submit(planned, send) : send(planned);
+  }
+
+  /** Resolves when everything submitted so far has been acknowledged or refused. */
+  async #idle(): Promise<void> {
+    await this.#hooks?.idle();
+    await this.#submitter.idle();
+  }
+
+  /** Jobs as they were before middleware sealed them. */
+  async #revealed(jobs: readonly Job[], texts?: readonly JobText[]): Promise<readonly Job[]> {
+    return this.#wiring?.reveal ? this.#wiring.reveal(jobs, texts) : jobs;
   }
 
   #plan(call: Call<unknown>, options: PlanOptions = {}): Plan {
@@ -444,7 +471,7 @@ export class Hands implements Executor {
       plan: (call: Call<unknown>, options: GraphOptions = {}): Plan => names.plan(this.#plan(call, options)),
       submit: (planned: Plan): Submission => {
         ids.push(planned.root.id);
-        return this.#childSubmitter.submit(planned, job.fence > 1);
+        return this.#hooked(planned, (hooked) => this.#childSubmitter.submit(hooked, job.fence > 1));
       },
     };
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {

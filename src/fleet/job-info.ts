@@ -4,6 +4,7 @@ import type { Job } from "../store/job.ts";
 import { decode } from "../task/codec.ts";
 import type { Requires } from "../task/requires.ts";
 import { nameOf, readRequires, requiresOf } from "../task/requires.ts";
+import { isSealed, sealErrorOf } from "../task/sealed.ts";
 import type { JobState } from "../task/state.ts";
 import { decodeThrown } from "../task/thrown.ts";
 
@@ -46,6 +47,11 @@ export interface JobInfo {
   readonly gate: string | null;
   /** Why a stored text could not be read, when another program wrote something else there. */
   readonly problem: string | undefined;
+  /**
+   * Why texts of the job could not be opened: middleware sealed them, and this program does not have what opens them. They are
+   * undefined then, and an error is a SealError.
+   */
+  readonly sealed: string | undefined;
 }
 
 /** Reads stored progress; anything else than `[fraction, note]` is no progress. */
@@ -61,14 +67,20 @@ function readTexts(job: Job): Pick<JobInfo, "args" | "result" | "progress" | "pr
   try {
     const blanks = Array.from({ length: job.dependencies }, () => null);
     return {
-      args: decode(job.args, blanks) as readonly unknown[],
-      result: job.result === null ? undefined : decode(job.result),
-      progress: readProgress(job.progress),
+      args: isSealed(job.args) ? undefined : (decode(job.args, blanks) as readonly unknown[]),
+      result: job.result === null || isSealed(job.result) ? undefined : decode(job.result),
+      progress: job.progress !== null && isSealed(job.progress) ? undefined : readProgress(job.progress),
       problem: undefined,
     };
   } catch (error) {
     return { ...unread, problem: (error as Error).message };
   }
+}
+
+/** Why a text of the job is not open, if there is one. */
+function sealOf({ args, result, error, progress }: Job): string | undefined {
+  const sealed = [args, result, error, progress].find((text) => text !== null && isSealed(text)) ?? undefined;
+  return sealed && sealErrorOf(sealed).message;
 }
 
 /** The job decoded. Never throws for what a store may hold. */
@@ -84,5 +96,11 @@ export function jobInfo(job: Job): JobInfo {
     ...facts
   } = job;
   const task = { task: nameOf(job.task), requires: readRequires(requiresOf(job.task)) ?? null };
-  return { ...facts, ...task, ...readTexts(job), error: job.error === null ? undefined : decodeThrown(job.error) };
+  return {
+    ...facts,
+    ...task,
+    ...readTexts(job),
+    sealed: sealOf(job),
+    error: job.error === null ? undefined : decodeThrown(job.error),
+  };
 }

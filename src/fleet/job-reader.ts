@@ -5,6 +5,7 @@ import type { Job, StoredRecord } from "../store/job.ts";
 import { isHeld } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";
 import { decode } from "../task/codec.ts";
+import { unsealed } from "../task/sealed.ts";
 import { isFinal } from "../task/state.ts";
 import { droppedRecord, logPrefix, readChunk } from "./job-log.ts";
 import { partPrefix, partRecord } from "./job-output.ts";
@@ -54,7 +55,7 @@ export async function readLog(store: Store, id: string): Promise<JobLines> {
   for (let after: string | undefined; ;) {
     const records: readonly StoredRecord[] = await store.records(id, logPrefix, page, ...(after === undefined ? [] : [after]));
     for (const { name, text } of records) {
-      const chunk = name === droppedRecord ? undefined : readChunk(text);
+      const chunk = name === droppedRecord ? undefined : readChunk(unsealed(text));
       if (name === droppedRecord) dropped = Number(text) || 0;
       for (const [at, line] of chunk?.lines ?? []) lines.push({ at, attempt: chunk?.attempt ?? 0, line });
     }
@@ -99,7 +100,7 @@ export async function* readParts(
     for (const { name, text } of records) {
       if (!name.startsWith(partRecord(fence))) restart(Number(name.slice(partPrefix.length).split("/")[0]));
       after = name;
-      for (const part of JSON.parse(text) as readonly string[]) {
+      for (const part of JSON.parse(unsealed(text)) as readonly string[]) {
         hasRead = true;
         yield decode(part);
       }

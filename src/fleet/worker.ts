@@ -21,6 +21,9 @@ import { deadlinesOf } from "./deadline.ts";
 import type { Given } from "./given.ts";
 import { givenTo } from "./given.ts";
 import { Membership } from "./membership.ts";
+import { RunHooks } from "./middleware/run-hooks.ts";
+import { Upkeep } from "./middleware/upkeep.ts";
+import type { Wiring } from "./middleware/wiring.ts";
 import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
 import type { QueueChoice } from "./queue-choice.ts";
@@ -87,6 +90,7 @@ export interface WorkerHost {
   look(): void;
   /** What a job may submit. */
   children(job: ClaimedJob, awaited: Awaited): Children;
+  readonly wiring: Wiring | undefined;
 }
 
 /** The job by its task's name, without what it required to come here. */
@@ -115,6 +119,8 @@ export class Worker implements AsyncDisposable {
   #member: Membership | undefined;
   #tending: Tending | undefined;
   #firing: Firing | undefined;
+  readonly #hooks: RunHooks | undefined;
+  #upkeep: Upkeep | undefined;
   #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
@@ -129,6 +135,7 @@ export class Worker implements AsyncDisposable {
     checkOptions(options, optionNames, "work()");
     this.#host = host;
     this.#options = options;
+    this.#hooks = host.wiring && new RunHooks(host.wiring.hooks, this.#middlewareFailed);
     this.#leaseMs = toMs(options.lease ?? "10s", "work() lease");
     this.#graceMs = toMs(options.grace ?? "10s", "work() grace");
     checkInteger(options.concurrency ?? 50, "work() concurrency", 1);
@@ -238,6 +245,7 @@ export class Worker implements AsyncDisposable {
       ended: (job, outcome) => this.#ended(job, outcome),
       report: (event) => this.#report(event),
       onLoop: (task) => this.#member?.running(task),
+      hooks: this.#hooks,
     });
     this.#pump = this.#makePump(this.#attempts, routes);
     this.#watchdog = this.#makeWatchdog(this.#attempts, routes);
@@ -253,6 +261,7 @@ export class Worker implements AsyncDisposable {
       if (event === "ended") this.#firing?.ended();
     });
     this.#firing = this.#startFiring();
+    if (this.#host.wiring) this.#upkeep = new Upkeep(store, runtime, this.#host.wiring, this.#middlewareFailed);
     this.#tending = this.#startTending();
     this.#pump.pump();
   }
@@ -323,6 +332,10 @@ export class Worker implements AsyncDisposable {
     this.stop().catch((error: unknown) => this.#storeFailed(error as Error));
   }
 
+  readonly #middlewareFailed = (name: string, error: unknown): void => {
+    this.#report({ kind: "middleware-failed", name, error });
+  };
+
   #report(event: WorkerEvent): void {
     (this.#options.report ?? printEvent)(event);
   }
@@ -347,6 +360,7 @@ export class Worker implements AsyncDisposable {
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
     await this.#firing?.stop();
+    await this.#upkeep?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     await this.#pools.close();
@@ -453,6 +467,7 @@ export class Worker implements AsyncDisposable {
       tended: ({ ended, lost }) => {
         this.#outage.worked();
         if (lost.includes(this.id)) this.#member?.rejoin();
+        if (lost.length > 0) this.#hooks?.lost(lost);
         if (ended.length > 0) this.#host.ended(ended);
         // Whatever kept it from jobs that wait, such as a lease that had run out for a moment: it looks again.
         this.#pump?.wake();
@@ -474,6 +489,7 @@ export class Worker implements AsyncDisposable {
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
     await this.#firing?.stop();
+    await this.#upkeep?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");

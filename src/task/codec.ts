@@ -8,7 +8,7 @@
 // getter its value (it may be read more than once), and views over one ArrayBuffer may become copies of just their bytes.
 // Refused: functions, symbols, instances of classes, symbol keys, what cannot be read, what is too large or too deep.
 //
-// Not here: moving memory instead of copying it (`transfer.ts`), and encryption or compression.
+// Not here: moving memory instead of copying it (`transfer.ts`), and what middleware makes of a text for the store (`sealed.ts`).
 import { CodecError } from "../core/errors.ts";
 import { maxDepth, nestsTooDeep } from "./codec/depth.ts";
 import { isJson, isPlain } from "./codec/fast.ts";
@@ -18,6 +18,7 @@ import { checkSize, defaultMaxBytes } from "./codec/size.ts";
 import type { Crossing } from "./codec/survey.ts";
 import { isExotic } from "./codec/survey.ts";
 import { writeTable } from "./codec/write.ts";
+import { isSealed, sealErrorOf } from "./sealed.ts";
 import { gathered } from "./gather.ts";
 
 function jsonOf(value: unknown): string | undefined {
@@ -48,13 +49,14 @@ export function encode(value: unknown, where: string, maxBytes: number = default
  * those of groups.
  *
  * The text may come from anywhere: it never runs code, never reaches a prototype, and takes memory and time in proportion
- * to its length. Throws {@link CodecError} for a text that `encode` does not write.
+ * to its length. Throws {@link CodecError} for a text that `encode` does not write, and a SealError for one that is sealed still.
  */
 export function decode(text: string, results: readonly unknown[] = [], gather: Gathering = gathered): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
+    if (isSealed(text)) throw sealErrorOf(text);
     throw new CodecError("The encoded text is damaged or foreign: it is not JSON.", "", { cause });
   }
   if (typeof value !== "object" || value === null) return value;

@@ -60,6 +60,8 @@ class Journal {
         return this.#output.warn(`the outcome of job ${event.id} came too late: the job had been given to another worker.`);
       case "drain":
         return this.say("drain", {}, "asked to stop by manyhands drain");
+      case "middleware-failed":
+        return this.#output.warn(`${event.name} failed, and the job goes on: ${errorJson(event.error).message}`);
       case "store-back":
         return this.say("store-back", { ms: event.ms }, `the store works again, ${showMs(event.ms)} after it failed`);
       case "store-failed":
