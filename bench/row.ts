@@ -49,7 +49,7 @@ export interface Target {
 /** A row: the same work by every contender, in rounds that alternate between them. */
 export interface Row {
   readonly id: string;
-  readonly group: "pools" | "durable" | "fleet";
+  readonly group: "pools" | "durable" | "fleet" | "flows";
   readonly title: string;
   readonly work: string;
   readonly rounds: number;

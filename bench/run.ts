@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { durableRows } from "./durable/rows.ts";
 import { openRunFolder, syncMicroseconds } from "./durable/folder.ts";
 import { fleetRows } from "./fleet/rows.ts";
+import { flowRows } from "./flows/rows.ts";
 import { serverVersions } from "./fleet/servers.ts";
 import { findPeers } from "./install.ts";
 import { measure } from "./measure.ts";
@@ -58,7 +59,12 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const every = [...poolRows(options.quick), ...durableRows(options.quick), ...fleetRows(options.quick)];
+  const every = [
+    ...poolRows(options.quick),
+    ...durableRows(options.quick),
+    ...fleetRows(options.quick),
+    ...flowRows(options.quick),
+  ];
   if (options.list) {
     for (const { group, id, title } of every) process.stdout.write(`${group.padEnd(8)} ${id.padEnd(24)} ${title}\n`);
     return 0;

@@ -1,4 +1,5 @@
 // The rows about durable queues on one machine: a SQLite file each, on the same disk.
+import { limitsRow } from "../limits/rows.ts";
 import type { Column, Entry, Row } from "../row.ts";
 
 interface Peer {
@@ -194,5 +195,6 @@ export function durableRows(quick: boolean): Row[] {
     ballastRow(quick ? 50_000 : 1_000_000),
     wakeRow(quick ? 50 : 200),
     recoverRow(),
+    limitsRow(quick),
   ];
 }

@@ -1,5 +1,6 @@
 // The rows about queues on a server, for a fleet of machines: each contender on a private PostgreSQL or Redis, with a new and
 // empty one for each round.
+import { limitsRow } from "../limits/rows.ts";
 import type { Column, Entry, Row, ServerNeed } from "../row.ts";
 import type { Peer } from "./peers.ts";
 import { bullmq, bullmqAsOurs, bullmqDefault, graphile, graphileDefault, hands, pgBoss, pgBossDefault } from "./peers.ts";
@@ -186,6 +187,7 @@ function postgresRows(quick: boolean): Row[] {
     ),
     idleRow(on, quick ? 5 : 20, [hands, graphile, pgBoss], { shared_preload_libraries: "pg_stat_statements" }),
     ballastRow(on, quick ? 100_000 : 1_000_000),
+    limitsRow(quick, on.kind),
   ];
 }
 
@@ -212,6 +214,7 @@ function redisRows(quick: boolean): Row[] {
     recoverRow(on, "By default BullMQ looks for a dead worker's jobs every 30 s, after a lock of 30 s: not waited for."),
     idleRow(on, quick ? 5 : 20, [hands, bullmq]),
     ballastRow(on, quick ? 100_000 : 1_000_000),
+    limitsRow(quick, on.kind),
   ];
 }
 

@@ -1,4 +1,4 @@
-// What every command has in common: its options --store and --json, and the way it is run. A command's body gets a Cli and gives
+// What every command has in common: its options --store, --use and --json, and the way it is run. A command's body gets a Cli and gives
 // its exit code; what it throws ends the program with one clear line and exit code 2.
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
@@ -10,6 +10,7 @@ import type { Output } from "./output.ts";
 /** Options of every command. */
 export interface CommonOptions {
   readonly store?: string;
+  readonly use?: string;
   readonly json?: boolean;
 }
 
@@ -19,6 +20,8 @@ export interface Cli {
   readonly runtime: Runtime;
   /** As given with --store. */
   readonly store: string | undefined;
+  /** As given with --use. */
+  readonly use?: string | undefined;
 }
 
 /** Runs a command's body and keeps its exit code. */
@@ -31,6 +34,7 @@ export function withCommonOptions(command: Command): Command {
       "--store <url>",
       'the store: "sqlite:path", "postgres://…" or "redis://…"; default $MANYHANDS_URL, else sqlite:.manyhands/hands.db',
     )
+    .option("--use <module>", 'a module that exports the middleware to connect with, as "use": keys, large texts kept elsewhere')
     .option("--json", "print JSON, one value a line, also notes and errors");
 }
 

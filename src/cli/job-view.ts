@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import { showMs } from "../core/durations.ts";
 import type { JobInfo } from "../fleet/job-info.ts";
+import type { Unmatched } from "../fleet/worker-info.ts";
 import { describeError, errorJson } from "./json.ts";
 
 /** A time as an ISO text, null when it has not come. */
@@ -21,7 +22,7 @@ export function jobJson(job: JobInfo): Record<string, unknown> {
     cancelAt: iso(job.cancelAt),
   };
   // A task without a result has the result null; a job that is not done has none.
-  const result = job.state === "done" && job.problem === undefined ? (job.result ?? null) : undefined;
+  const result = job.state === "done" && (job.problem ?? job.sealed) === undefined ? (job.result ?? null) : undefined;
   return { ...job, ...times, result, error: job.error === undefined ? undefined : errorJson(job.error) };
 }
 
@@ -37,18 +38,35 @@ export function showAgo(at: number, now: number): string {
   return at <= now ? `${showMs(now - at)} ago` : `in ${showMs(at - now)}`;
 }
 
+/** What is shown in place of a value that cannot be opened. */
+export const sealedValue = "<sealed>";
+
 /** The one thing worth saying about a job in a table. */
 export function remark(job: JobInfo): string {
   if (job.problem !== undefined) return job.problem;
+  if (job.sealed !== undefined && job.state !== "done") return sealedValue;
   if (job.cause !== null) return `job ${job.cause} failed`;
   if (job.error !== undefined && job.state !== "done") return describeError(job.error);
   if (job.cancelReason !== null) return job.cancelReason;
+  if (job.gate !== null) return `waits for the limit ${job.gate}`;
   if (job.state === "blocked") return `waits for ${job.pending} of ${job.dependencies}`;
   if (job.state === "running" && job.progress) {
     const { fraction, note } = job.progress;
     return `${Math.round(fraction * 100)} %${note === undefined ? "" : ` ${note}`}`;
   }
   return "";
+}
+
+/** Why a job waits in vain. */
+export function lackText({ requires, lacks }: Unmatched): string {
+  if (lacks === "queue") return "no worker takes from that queue";
+  if (lacks === "task") return "no worker of that queue knows the task";
+  return `no worker of that queue has ${JSON.stringify(requires)}`;
+}
+
+/** What waits in vain, and why. */
+export function unmatchedText(found: Unmatched): string {
+  return `Jobs of "${found.task}" in queue "${found.queue}" wait in vain: ${lackText(found)}.`;
 }
 
 /** A value laid out for people. */

@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { UsageError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
+import type { Middleware } from "../fleet/middleware/middleware.ts";
 import type { Task } from "../task/task.ts";
 import { isTask } from "../task/task.ts";
 import { placeOf } from "./place.ts";
@@ -58,15 +59,26 @@ function checkNames(given: string, tasks: Iterable<LoadedTask>): void {
   }
 }
 
-/** Imports a module of tasks. Rejects with UsageError when there is none, it cannot be imported, or it exports no task. */
-export async function loadModule(given: string): Promise<TaskModule> {
+async function importFile(given: string): Promise<Pick<TaskModule, "path" | "exports">> {
   const path = checkFile(given);
-  let exports: object;
   try {
-    exports = (await import(pathToFileURL(path).href)) as object;
+    return { path, exports: (await import(pathToFileURL(path).href)) as object };
   } catch (error) {
     throw importFailed(given, error);
   }
+}
+
+/** Imports the list of middleware that a module exports as `use`. Rejects with UsageError when there is none. */
+export async function loadUse(given: string): Promise<readonly Middleware[]> {
+  const { exports } = await importFile(given);
+  const { use } = exports as { readonly use?: readonly Middleware[] };
+  if (use !== undefined) return use;
+  throw new UsageError(`"${given}" exports no middleware. Export the list: export const use = [encryption({ ... })].`);
+}
+
+/** Imports a module of tasks. Rejects with UsageError when there is none, it cannot be imported, or it exports no task. */
+export async function loadModule(given: string): Promise<TaskModule> {
+  const { path, exports } = await importFile(given);
   const tasks = new Map<string, LoadedTask>();
   for (const [name, value] of Object.entries(exports)) if (isTask(value)) tasks.set(name, value as LoadedTask);
   checkNames(given, new Set(tasks.values()));

@@ -7,8 +7,11 @@ import { systemRuntime } from "../core/runtime.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Run } from "./command.ts";
 import { addCancel } from "./commands/cancel.ts";
+import { addChange } from "./commands/change.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addJobs } from "./commands/jobs.ts";
+import { addExplain } from "./commands/explain.ts";
+import { addLogs } from "./commands/logs.ts";
 import { addMap } from "./commands/map.ts";
 import { addMigrate } from "./commands/migrate.ts";
 import { addMove } from "./commands/move.ts";
@@ -49,8 +52,11 @@ function makeProgram(run: Run, output: Output): Command {
     addSubmit,
     addJobs,
     addShow,
+    addExplain,
+    addLogs,
     addRetry,
     addCancel,
+    addChange,
     addQueues,
     addPause,
     addSchedules,
@@ -95,8 +101,8 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   keepAlive(runtime);
   let code: number = exitCode.done;
-  const program = makeProgram(async ({ store }, body) => {
-    code = await body({ output, runtime, store });
+  const program = makeProgram(async ({ store, use }, body) => {
+    code = await body({ output, runtime, store, use });
   }, output);
   try {
     await program.parseAsync(args, { from: "user" });

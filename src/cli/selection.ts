@@ -14,6 +14,7 @@ export interface FilterOptions {
   readonly state?: readonly string[];
   readonly queue?: string;
   readonly task?: string;
+  readonly root?: string;
 }
 
 /** Adds the options that select jobs. */
@@ -21,11 +22,12 @@ export function withFilterOptions(command: Command): Command {
   return command
     .option("--state <states>", `only jobs in these states: ${jobStates.join(", ")}`, list)
     .option("--queue <name>", "only jobs of this queue")
-    .option("--task <name>", "only jobs of this task");
+    .option("--task <name>", "only jobs of this task")
+    .option("--root <id>", "only the jobs of this call: itself and those nested in it");
 }
 
 /** The filter the options ask for. Throws UsageError for a state there is not. */
-export function filterOf({ state, queue, task }: FilterOptions): JobFilter {
+export function filterOf({ state, queue, task, root }: FilterOptions): JobFilter {
   for (const each of state ?? []) {
     if (!(jobStates as readonly string[]).includes(each)) {
       throw new UsageError(`There is no state "${each}". ${didYouMean(each, jobStates)}`);
@@ -35,6 +37,7 @@ export function filterOf({ state, queue, task }: FilterOptions): JobFilter {
     ...(state !== undefined && { states: state as readonly JobState[] }),
     ...(queue !== undefined && { queue }),
     ...(task !== undefined && { task }),
+    ...(root !== undefined && { root }),
   };
 }
 
@@ -48,7 +51,7 @@ export async function select(
   const filtered = Object.keys(filter).length > 0;
   if (ids.length === 0) {
     if (filtered || options.all) return filter;
-    throw new UsageError("Say which jobs: their ids, filters (--state, --queue, --task), or --all.");
+    throw new UsageError("Say which jobs: their ids, filters (--state, --queue, --task, --root), or --all.");
   }
   if (filtered || options.all) throw new UsageError("Give either ids or filters, not both.");
   const found = new Set((await hands.jobs({ ids, limit: ids.length })).map(({ id }) => id));

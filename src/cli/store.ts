@@ -8,6 +8,7 @@ import type { Runtime } from "../core/runtime.ts";
 import { connect, defaultUrl } from "../fleet/connect.ts";
 import type { Hands } from "../fleet/hands.ts";
 import type { Cli } from "./command.ts";
+import { loadUse } from "./module.ts";
 
 /** What a command needs of its store. */
 export interface StoreNeeds {
@@ -60,5 +61,5 @@ export async function openHands(cli: Cli, { existing = false, memory = false }: 
     const remedy = "Name one with --store or MANYHANDS_URL, or change to its folder";
     throw new StoreError(`There is no store at ${placeShown(url)}. ${remedy}.`);
   }
-  return connect(url, { runtime: cli.runtime });
+  return connect(url, { runtime: cli.runtime, ...(cli.use !== undefined && { use: await loadUse(cli.use) }) });
 }

@@ -108,6 +108,22 @@ export class DependencyFailedError extends ManyhandsError {
   }
 }
 
+/**
+ * Parts of a call's output were read from an attempt that failed or was given back, and another has begun: what was read is void. Give
+ * `stream({ restarted })` to be told of it and to read on, from the first part.
+ */
+export class RestartedError extends ManyhandsError {
+  readonly id: string;
+
+  constructor(id: string) {
+    super(
+      "RESTARTED",
+      `The attempt of ${id} whose parts were being read is void, and another has begun. Read again, or pass { restarted } to stream().`,
+    );
+    this.id = id;
+  }
+}
+
 /** A job with the same `unique` key exists and the task says `onConflict: "reject"`. */
 export class DuplicateJobError extends ManyhandsError {
   readonly existingId: string;
@@ -115,6 +131,17 @@ export class DuplicateJobError extends ManyhandsError {
   constructor(message: string, existingId: string) {
     super("DUPLICATE_JOB", message);
     this.existingId = existingId;
+  }
+}
+
+/** Not a failure: thrown by a task to be run again later, as the same attempt. Made by `snooze()`. */
+export class SnoozeError extends ManyhandsError {
+  /** How long from now. */
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number) {
+    super("SNOOZE", message);
+    this.afterMs = afterMs;
   }
 }
 
@@ -143,5 +170,15 @@ export class StoreUnavailable extends StoreError {
 export class StoreLostError extends StoreError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options, "STORE_LOST");
+  }
+}
+
+/**
+ * A stored text could not be opened: it is sealed by middleware or with a key that this program was not given, it was changed, or what
+ * it refers to is gone.
+ */
+export class SealError extends ManyhandsError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("SEALED", message, options);
   }
 }

@@ -73,6 +73,11 @@ function secureRandom(): number {
   return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
 }
 
+/** Bytes nobody can foresee, for cryptography: these must never come from a seed. */
+export function secureBytes(count: number): Uint8Array {
+  return randomBytes(count);
+}
+
 /** The real clock, timers and randomness of this process. */
 export const systemRuntime: Runtime = {
   now: () => Date.now(),

@@ -1,15 +1,20 @@
-// "Did you mean": the nearest known name by Levenshtein distance (Wagner and Fischer, 1974), and the check of option bags.
+// "Did you mean": the nearest known name by Levenshtein distance (Wagner and Fischer, 1974), in which two letters that have changed places
+// are one mistake; and the check of option bags.
 import { UsageError } from "./errors.ts";
 import { show } from "./show.ts";
 
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = isSwapped ? (before[j - 2] ?? 0) + 1 : Infinity;
+      next.push(Math.min(substitution, swap, (next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1));
     }
+    before = row;
     row = next;
   }
   return row[b.length] ?? 0;

@@ -5,13 +5,16 @@ import { TimeoutError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { isThenable } from "../core/thenable.ts";
 import type { TaskContext } from "../pool/context.ts";
+import { encode } from "../task/codec.ts";
 import { checkFraction, withFrame } from "../task/context.ts";
 import { tickOf } from "../task/scheduled.ts";
 import type { DurableHost, Suspension } from "../task/durable.ts";
 import { Durable } from "../task/durable.ts";
+import { drive, isGenerator } from "../task/generator.ts";
 import { validate } from "../task/schema.ts";
 import type { Definition } from "../task/task.ts";
 import type { Children } from "./children.ts";
+import type { Overdue } from "./control.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd =
@@ -19,7 +22,13 @@ export type AttemptEnd =
   /** Done, with the result encoded where the task ran. */
   | { readonly kind: "encoded"; readonly result: string }
   /** `isLast`: no attempt may follow, since its steps have been undone. */
-  | { readonly kind: "failed"; readonly error: unknown; readonly isLast?: boolean }
+  | {
+      readonly kind: "failed";
+      readonly error: unknown;
+      readonly isLast?: boolean;
+      /** It did not stop when it was asked to. */
+      readonly overdue?: Overdue | undefined;
+    }
   /** It goes on later. */
   | { readonly kind: "suspended"; readonly suspension: Suspension }
   /** The thread or process that ran it died. */
@@ -46,8 +55,10 @@ export interface AttemptOptions {
   readonly timeoutMs: number | undefined;
   readonly graceMs: number;
   readonly runtime: Runtime;
-  readonly progress: (fraction: number, note: string | undefined) => unknown;
-  readonly log: (message: string) => void;
+  progress(fraction: number, note: string | undefined): void;
+  log(message: string): void;
+  /** A part of the output of a generator, encoded. A promise where it has to wait. */
+  part(text: string): Promise<void> | undefined;
   /** What durable steps need, without what this file knows. */
   readonly durable: Omit<DurableHost, "suspend" | "cancelled" | "undoing"> & { cancelled(): void };
   readonly children: Children;
@@ -161,7 +172,7 @@ export class LoopAttempt implements Attempt, TaskContext {
     if (this.#ended || this.#aborted) return;
     this.#aborted = reason;
     this.#timer?.cancel();
-    this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#fail(reason));
+    this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#fail(reason, "abandoned"));
     this.#controller?.abort(reason);
     this.#durable?.abort(reason);
   }
@@ -191,7 +202,18 @@ export class LoopAttempt implements Attempt, TaskContext {
     );
   }
 
+  #drive(definition: Definition, generator: AsyncGenerator): void {
+    const emit = (part: unknown): Promise<void> | undefined => {
+      return this.#ended ? undefined : this.#options.part(encode(part, "part"));
+    };
+    this.#follow(
+      definition,
+      withFrame({ current: this }, () => drive(generator, emit, () => this.#aborted)),
+    );
+  }
+
   #finish(definition: Definition, value: unknown): void {
+    if (isGenerator(value)) return this.#drive(definition, value);
     const { output } = definition.options;
     if (!output) return this.#done(value);
     try {
@@ -212,11 +234,11 @@ export class LoopAttempt implements Attempt, TaskContext {
   }
 
   // After an abort, the reason says more than whatever the task made of it.
-  #fail(thrown: unknown): void {
+  #fail(thrown: unknown, overdue?: Overdue): void {
     const error = this.#aborted ?? thrown;
-    if (!this.#durable || this.#isAbandoned) return this.#settle({ kind: "failed", error });
+    if (!this.#durable || this.#isAbandoned) return this.#settle({ kind: "failed", error, overdue });
     this.#durable.fail(error).then(
-      (failed) => this.#settle({ kind: "failed", ...failed }),
+      (failed) => this.#settle({ kind: "failed", ...failed, overdue }),
       // The store could not be told what is undone: another attempt will see to it.
       () => this.#settle({ kind: "retracted" }),
     );

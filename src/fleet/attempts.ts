@@ -1,49 +1,43 @@
 // The jobs a worker holds: those claimed and not started, in slots, and the attempts that run. It starts what there is room for,
 // a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
-import { CancelledError } from "../core/errors.ts";
+import { CancelledError, TimeoutError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
+import { companionOf } from "../task/batch.ts";
 import { chunkOf } from "../task/chunk.ts";
 import { decode, encode } from "../task/codec.ts";
 import { groupTask } from "../task/flow.ts";
 import type { Place } from "../task/options.ts";
+import { unsealed } from "../task/sealed.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
 import { LoopAttempt } from "./attempt.ts";
+import { BatchAttempt, withoutJob } from "./batch-attempt.ts";
 import type { Awaited, Children } from "./children.ts";
+import { overdueRecord } from "./control.ts";
 import type { Deadline } from "./deadline.ts";
+import { Gathering } from "./gathering.ts";
 import type { Given } from "./given.ts";
 import { isUncalledFor, resultsOf } from "./given.ts";
+import type { JobOutput } from "./job-output.ts";
 import type { Journal } from "./journal.ts";
+import type { BatchMember, BegunMember } from "./middleware/hooked-batch.ts";
+import { beginTogether } from "./middleware/hooked-batch.ts";
+import type { RunHooks } from "./middleware/run-hooks.ts";
 import { isLastAttempt, isOverdue, outcomeOf } from "./outcome.ts";
-import type { AttemptPolicy } from "./policy.ts";
 import { decodePolicy } from "./policy.ts";
+import type { Running, RunningNeeds } from "./running.ts";
+import { RunningOptions } from "./running.ts";
 import type { Held } from "./slots.ts";
 import { Slots } from "./slots.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 import type { WorkerPools } from "./worker-pools.ts";
 
 const turnMs = 5;
-
-interface Running {
-  readonly job: ClaimedJob;
-  readonly slots: Slots;
-  readonly policy: AttemptPolicy;
-  readonly deadline: Deadline | undefined;
-  readonly definition: Definition;
-  /** When it was started here, on the monotonic clock. */
-  readonly since: number;
-  attempt: Attempt | undefined;
-  isCancelled: boolean;
-  children: Children | undefined;
-  /** How many promises of children it awaits. */
-  awaited: number;
-  /** False while it waits: its slot is another's. */
-  hasSlot: boolean;
-  isOver: boolean;
-}
+/** How many batches of a task there are at a time on the event loop: one runs while the next is gathered. */
+const loopBatches = 2;
 
 /** What attempts need of their worker. */
 export interface AttemptsHost {
@@ -61,8 +55,11 @@ export interface AttemptsHost {
   ended(job: ClaimedJob, outcome: Outcome): void;
   report(event: WorkerEvent): void;
   readonly journal: Journal;
+  readonly output: JobOutput;
   /** What a job may submit. */
   children(job: ClaimedJob, awaited: Awaited): Children;
+  /** Middleware around attempts, and who listens to them. */
+  readonly hooks: RunHooks | undefined;
   /** Slots have become free, or the state of these jobs has changed between running and waiting. */
   waits(): void;
   /** The task with this number begins to run on the event loop; -1 when it has returned. */
@@ -73,7 +70,10 @@ export interface AttemptsHost {
 export class Attempts {
   readonly slots: readonly Slots[];
   readonly #host: AttemptsHost;
-  readonly #slotsOf = new Map<Place, Slots>();
+  readonly #needs: RunningNeeds;
+  /** By the task. */
+  readonly #slotsOf = new Map<string, Slots>();
+  readonly #gathering: Gathering;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #running = new Map<string, Running>();
   readonly #progress = new Map<string, readonly [id: string, fence: number, text: string]>();
@@ -83,19 +83,40 @@ export class Attempts {
 
   constructor(host: AttemptsHost) {
     this.#host = host;
+    this.#needs = {
+      runtime: host.runtime,
+      graceMs: host.graceMs,
+      progress: ({ job }, fraction, note) => {
+        this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]);
+      },
+      log: (running, message) => this.#log(running, message),
+      part: (running, text) => this.#part(running, text),
+      durable: (running) => this.#durableOf(running),
+      children: (running) => this.#childrenOf(running),
+    };
     const definitions = [...host.tasks.values()];
     this.#numbers = new Map(definitions.map(({ name }, index) => [name, index] as const));
     // Threads and processes first: a start there is cheap, and short tasks on the loop could keep them waiting.
-    const places = (["thread", "process", "loop"] as const)
-      .map((place) => [place, definitions.filter(({ policy }) => policy.on === place).map(({ name }) => name)] as const)
-      .filter(([, names]) => names.length > 0);
+    for (const place of ["thread", "process", "loop"] as const) this.#addPlace(place, definitions);
     // Every worker serves groups, wherever it has slots: they take no time.
-    places.at(-1)?.[1].push(groupTask.name);
-    for (const [place, names] of places) {
-      const capacity = place === "loop" ? host.concurrency : host.pools.size(place);
-      this.#slotsOf.set(place, new Slots(place, names, capacity, host.runtime.elapsed()));
-    }
-    this.slots = [...this.#slotsOf.values()];
+    this.slots = [...new Set(this.#slotsOf.values())];
+    this.slots.at(-1)?.serve(groupTask.name);
+    this.#gathering = new Gathering(host.runtime, (definition, batch, slots) => this.#beginBatch(definition, batch, slots));
+  }
+
+  #addPlace(place: Place, definitions: readonly Definition[]): void {
+    const here = definitions.filter(({ policy }) => policy.on === place);
+    const capacity = place === "loop" ? this.#host.concurrency : this.#host.pools.size(place);
+    const batches = place === "loop" ? loopBatches : capacity;
+    // Tasks that do many at once have slots of their own: a batch of them is one turn of the worker.
+    for (const task of here) if (task.many) this.#addSlots(place, [task], batches * (task.policy.batch?.size ?? 1));
+    const singles = here.filter(({ many }) => !many);
+    if (singles.length > 0) this.#addSlots(place, singles, capacity);
+  }
+
+  #addSlots(place: Place, tasks: readonly Definition[], capacity: number): void {
+    const slots = new Slots(place, tasks, capacity, this.#host.runtime.elapsed());
+    for (const { name } of tasks) this.#slotsOf.set(name, slots);
   }
 
   /** How many attempts run. */
@@ -110,13 +131,13 @@ export class Attempts {
 
   /** What runs or waits here. */
   claims(): Claim[] {
-    return [...this.#running.values()].map(({ job }): Claim => job).concat(this.slots.flatMap((slots) => slots.claims()));
+    const held = this.slots.flatMap((slots) => slots.claims());
+    return [...this.#running.values()].map(({ job }): Claim => job).concat(held, this.#gathering.claims());
   }
 
   /** Takes in a claimed job, with what it gets of its dependencies. */
   hold(job: ClaimedJob, inputs: readonly Given[], deadline?: Deadline): void {
-    const place = this.#host.tasks.get(job.task)?.policy.on;
-    const slots = place ? this.#slotsOf.get(place) : this.slots.at(-1);
+    const slots = this.#slotsOf.get(job.task) ?? this.slots.at(-1);
     slots?.hold({ job, inputs, deadline, since: this.#host.runtime.elapsed() });
   }
 
@@ -134,7 +155,7 @@ export class Attempts {
 
   /** Takes out those not started that `which` selects. */
   drop(which: (held: Held) => boolean): ClaimedJob[] {
-    return this.slots.flatMap((slots) => slots.drop(which).map(({ job }) => job));
+    return [...this.slots.flatMap((slots) => slots.drop(which)), ...this.#gathering.drop(which)].map(({ job }) => job);
   }
 
   /** Jobs that have begun to wait, or to work again, since this was last asked. */
@@ -155,6 +176,7 @@ export class Attempts {
     for (const { job, attempt } of abandoned) {
       this.#running.delete(job.id);
       this.#progress.delete(job.id);
+      this.#host.output.end(job);
       this.#waits.delete(job.id);
       attempt?.abandon(reason);
     }
@@ -195,9 +217,8 @@ export class Attempts {
     });
   }
 
-  #begin({ job, inputs, deadline }: Held, slots: Slots): void {
-    const known = this.#host.tasks.get(job.task);
-    const definition = known ?? definitionOf(groupTask);
+  #runningOf({ job, inputs, deadline }: Held, slots: Slots): Running {
+    const definition = this.#host.tasks.get(job.task) ?? definitionOf(groupTask);
     const policy = decodePolicy(job.policy);
     const running: Running = {
       job,
@@ -214,17 +235,120 @@ export class Attempts {
       isOver: false,
     };
     this.#running.set(job.id, running);
+    return running;
+  }
+
+  #begin(held: Held, slots: Slots): void {
+    const { job, inputs } = held;
+    const known = this.#host.tasks.get(job.task);
+    // One that was with a worker that died might be the reason: it is alone.
+    if (known?.many && job.crashes === 0 && !decodePolicy(job.policy).isChunk) return this.#gathering.add(known, held, slots);
+    const running = this.#runningOf(held, slots);
     const end = (ended: AttemptEnd): void => this.#end(running, ended);
     try {
-      const isLate = deadline !== undefined && this.#host.now() >= deadline.at;
-      if (isLate || running.isCancelled) return end({ kind: "failed", error: undefined });
-      this.#start(running, resultsOf(inputs, policy), known ? slots.place : "loop", end);
+      if (this.#isOverBefore(running)) return end({ kind: "failed", error: undefined });
+      const results = resultsOf(inputs, running.policy);
+      const place = known ? slots.place : "loop";
+      if (this.#host.hooks) this.#beginHooked(this.#host.hooks, running, results, place, end);
+      else this.#start(running, results, place, end);
     } catch (error) {
-      this.#end(running, { kind: "failed", error });
+      end({ kind: "failed", error });
     }
   }
 
+  /** With middleware around it. */
+  #beginHooked(
+    hooks: RunHooks,
+    running: Running,
+    results: readonly unknown[],
+    place: Place,
+    end: (ended: AttemptEnd) => void,
+  ): void {
+    const start = (over: (ended: AttemptEnd) => void): Attempt | undefined => {
+      const around = running.attempt;
+      this.#start(running, results, place, over);
+      const { attempt } = running;
+      running.attempt = around ?? attempt;
+      return attempt;
+    };
+    running.attempt = hooks.begin(running.job, place, start, end);
+  }
+
+  #isOverBefore({ deadline, isCancelled }: Running): boolean {
+    return isCancelled || (deadline !== undefined && !deadline.undoes && this.#host.now() >= deadline.at);
+  }
+
+  /** Starts several jobs as one; each has its own end. */
+  #beginBatch(definition: Definition, batch: readonly Held[], slots: Slots): void {
+    const members: BatchMember[] = [];
+    for (const held of batch) {
+      const running = this.#runningOf(held, slots);
+      try {
+        if (this.#isOverBefore(running)) this.#end(running, { kind: "failed", error: undefined });
+        else members.push({ running, text: textOf(running, held) });
+      } catch (error) {
+        this.#end(running, { kind: "failed", error });
+      }
+    }
+    const launch = (begun: readonly BegunMember[]): void => this.#launchBatch(definition, begun, slots);
+    const ended = (running: Running, end: AttemptEnd): void => this.#end(running, end);
+    if (this.#host.hooks) return beginTogether(this.#host.hooks, members, slots.place, launch, ended);
+    const begun = members.map(({ running, text }) => ({
+      running,
+      text,
+      end: (end: AttemptEnd): void => ended(running, end),
+      begun: (attempt: Attempt): void => void (running.attempt = attempt),
+    }));
+    if (begun.length > 0) launch(begun);
+  }
+
+  #launchBatch(definition: Definition, members: readonly BegunMember[], slots: Slots): void {
+    const together = new BatchAttempt(members.map(({ end }) => end));
+    for (const [place, member] of members.entries()) member.begun(together.member(place));
+    const texts = members.map(({ text }) => text);
+    const options = this.#batchOptions(members.map(({ running }) => running));
+    const companion = companionOf(definition);
+    try {
+      if (slots.place === "loop") {
+        const attempt = new LoopAttempt(companion, options, together.end);
+        together.attempt = attempt;
+        this.#onLoop(definition, () => attempt.start(companion, [texts]));
+      } else together.attempt = this.#host.pools.start(slots.place, companion, [texts], options, together.end);
+    } catch (error) {
+      together.end({ kind: "failed", error });
+    }
+  }
+
+  /** The batch has the id and the attempt of its first job, the shortest of the time-outs, and tells all of its progress. */
+  #batchOptions(members: readonly Running[]): AttemptOptions {
+    const first = members[0] as Running;
+    const options = this.#optionsOf(first);
+    const { id, attempt, graceMs, runtime } = options;
+    const limits = members.flatMap((running) => this.#timeoutOf(running) ?? []);
+    const timeoutMs = limits.length === 0 ? undefined : Math.min(...limits);
+    const progress: AttemptOptions["progress"] = (fraction, note) => {
+      for (const each of members) if (!each.isOver) this.#optionsOf(each).progress(fraction, note);
+    };
+    return Object.assign(withoutJob(first.job.task), {
+      id,
+      attempt,
+      timeoutMs,
+      graceMs,
+      runtime,
+      progress,
+      log: (message: string): void => options.log(message),
+    });
+  }
+
   #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
+    this.#launch(running, results, place, end);
+    // A thread or process has a ms for it.
+    const { deadline, slots } = running;
+    if (deadline?.undoes && slots.place === "loop")
+      running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
+  }
+
+  #launch(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
     const { job, definition } = running;
     // Threads and processes read the stored text themselves, unless results have to be filled in.
     if (place !== "loop" && results.length === 0) {
@@ -240,15 +364,19 @@ export class Attempts {
   #startOnLoop(running: Running, args: readonly unknown[], end: (end: AttemptEnd) => void): void {
     const attempt = new LoopAttempt(running.definition, this.#optionsOf(running), end);
     running.attempt = attempt;
-    this.#host.onLoop(this.#numbers.get(running.job.task) ?? -1);
-    attempt.start(running.definition, args);
+    this.#onLoop(running.definition, () => attempt.start(running.definition, args));
+  }
+
+  #onLoop({ name }: Definition, start: () => void): void {
+    this.#host.onLoop(this.#numbers.get(name) ?? -1);
+    start();
     this.#host.onLoop(-1);
   }
 
   /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
   #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
     if (!deadline) return timeoutMs;
-    return Math.min(Math.ceil(deadline.at - this.#host.now()) + 1, timeoutMs ?? Infinity);
+    return Math.min(Math.max(0, Math.ceil(deadline.at - this.#host.now())) + 1, timeoutMs ?? Infinity);
   }
 
   #childrenOf(running: Running): Children {
@@ -315,28 +443,31 @@ export class Attempts {
   }
 
   #optionsOf(running: Running): AttemptOptions {
-    const { job } = running;
-    const { runtime, graceMs } = this.#host;
-    const childrenOf = (): Children => this.#childrenOf(running);
-    const durableOf = (): AttemptOptions["durable"] => this.#durableOf(running);
-    return {
-      get durable() {
-        return durableOf();
-      },
-      get children() {
-        return childrenOf();
-      },
-      id: job.id,
-      attempt: job.attempt,
-      timeoutMs: this.#timeoutOf(running),
-      graceMs,
-      runtime,
-      progress: (fraction, note) => this.#progress.set(job.id, [job.id, job.fence, encode([fraction, note ?? null], "progress")]),
-      log: (message) => this.#host.report({ kind: "log", id: job.id, task: job.task, message }),
-    };
+    return new RunningOptions(running, this.#timeoutOf(running), this.#needs);
   }
 
+  #log(running: Running, message: string): void {
+    const { job } = running;
+    this.#host.report({ kind: "log", id: job.id, task: job.task, message });
+    if (this.#running.get(job.id) === running) this.#host.output.log(job, message);
+  }
+
+  #part(running: Running, text: string): Promise<void> | undefined {
+    return this.#running.get(running.job.id) === running ? this.#host.output.part(running.job, text) : undefined;
+  }
+
+  /** The attempt is over when all it gave is written: a reader who sees its end must find every part. */
   #end(running: Running, ended: AttemptEnd): void {
+    const { output } = this.#host;
+    const isDone = ended.kind === "done" || ended.kind === "encoded";
+    if (!isDone || !output.hasParts(running.job)) return this.#over(running, ended);
+    output.written(running.job).then(
+      () => this.#over(running, ended),
+      (error: unknown) => this.#over(running, { kind: "failed", error }),
+    );
+  }
+
+  #over(running: Running, ended: AttemptEnd): void {
     const { job, slots, definition, policy, deadline, isCancelled } = running;
     running.isOver = true;
     if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
@@ -345,10 +476,22 @@ export class Attempts {
     if (this.#running.get(job.id) !== running) return;
     this.#running.delete(job.id);
     this.#progress.delete(job.id);
+    const { output } = this.#host;
+    if (ended.kind === "failed" && ended.overdue && isCancelled) output.note(job, [overdueRecord(job.fence), ended.overdue]);
+    output.end(job);
     this.#waits.delete(job.id);
     const { retryIf } = definition.options;
     const random = this.#host.runtime.random();
     const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
-    this.#host.ended(job, outcomeOf(job, ended, facts));
+    const outcome = outcomeOf(job, ended, facts);
+    this.#host.hooks?.ended(job, slots.place, outcome);
+    this.#host.ended(job, outcome);
   }
+}
+
+/** The arguments of a job as text, with what it gets of its dependencies filled in. */
+function textOf({ job, definition, policy }: Running, { inputs }: Held): string {
+  if (inputs.length === 0) return unsealed(job.args);
+  const args = decode(job.args, resultsOf(inputs, policy)) as readonly unknown[];
+  return encode(checkInput(definition, args), "args");
 }

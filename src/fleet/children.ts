@@ -3,12 +3,13 @@
 // submitting them once more: what is done is not done again, and what failed is retried.
 import { createHash } from "node:crypto";
 import type { Runtime } from "../core/runtime.ts";
-import { StoreError } from "../core/errors.ts";
+import { StoreError, UsageError } from "../core/errors.ts";
 import type { Executor } from "../pool/executor.ts";
 import type { CancelReceipt, Handle } from "../pool/future.ts";
-import { Future } from "../pool/future.ts";
+import { Future, partsOf } from "../pool/future.ts";
 import type { ClaimedJob, NewJob } from "../store/job.ts";
 import type { Added, Store } from "../store/store.ts";
+import { nameOf } from "../task/requires.ts";
 import { isFinal } from "../task/state.ts";
 import type { Plan } from "./plan.ts";
 import { renameAbove } from "./policy.ts";
@@ -68,7 +69,12 @@ export class ChildNames {
   }
 
   /** The same plan as a part of the parent's tree. */
-  plan({ jobs, rootAt, onConflict }: Plan): Plan {
+  plan({ jobs, root: called, rootAt, onConflict, throttle, isShared }: Plan): Plan {
+    // The job it would get may belong to someone else's tree, and be no child at all.
+    if (throttle)
+      throw new UsageError(
+        `Task "${nameOf(called.task)}" has a "throttle" and is no child of a job. Submit it to hands of your own, or without: task.with({ throttle: undefined }).`,
+      );
     const names = new Map<string, string>();
     const { id: parent, root, trace } = this.#parent;
     const renamed = jobs.map((job): NewJob => {
@@ -79,7 +85,7 @@ export class ChildNames {
       return { ...job, id, dependsOn, tolerates, root, parent, trace: job.trace ?? trace };
     });
     const placed = renamed.map((job) => ({ ...job, policy: renameAbove(job.policy, names) }));
-    return { jobs: placed, root: placed[rootAt] as NewJob, rootAt, onConflict };
+    return { jobs: placed, root: placed[rootAt] as NewJob, rootAt, onConflict, throttle, isShared };
   }
 
   // Of one length however deep the tree is.
@@ -113,6 +119,10 @@ export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T>
       return future.submitted;
     },
     cancel: (reason): Promise<CancelReceipt> => future.cancel(reason),
+    async *parts(restarted) {
+      const parts = partsOf(future, restarted);
+      for (let next = await awaited(parts.next()); !next.done; next = await awaited(parts.next())) yield next.value;
+    },
     observe: () => {
       if (isAwaited) return;
       isAwaited = true;

@@ -9,6 +9,7 @@ import { show } from "../core/show.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
 import { currentContext } from "../task/context.ts";
 import type { Hands } from "./hands.ts";
+import type { Middleware } from "./middleware/middleware.ts";
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -22,6 +23,11 @@ export interface ConnectOptions {
    * rejects with StoreUnavailable. Default `"30s"`. Connecting itself does not wait.
    */
   readonly unavailableAfter?: Duration;
+  /**
+   * Middleware, applied in this order and in reverse on the way back: around submits and attempts, listening, encrypting and more. What is
+   * not used costs nothing.
+   */
+  readonly use?: readonly Middleware[];
   /** Clock, timers, randomness and ids; for tests. */
   readonly runtime?: Runtime;
 }
@@ -42,10 +48,21 @@ export const defaultUrl = "sqlite:.manyhands/hands.db";
  */
 export async function connect(url: string = env["MANYHANDS_URL"] ?? defaultUrl, options: ConnectOptions = {}): Promise<Hands> {
   if (typeof url !== "string") throw new UsageError(`connect() takes a URL such as "sqlite:path", found ${show(url)}.`);
-  checkOptions(options, ["durability", "unavailableAfter", "runtime"], "connect()");
+  checkOptions(options, ["durability", "unavailableAfter", "use", "runtime"], "connect()");
   if (isWorker() && !currentContext()) throw unguardedEntry("connect()");
   const runtime = options.runtime ?? systemRuntime;
   // Loaded only by programs that connect: every thread of a pool loads this module along with its tasks, and starts sooner so.
   const [fleet, { openStore }] = await Promise.all([import("./hands.ts"), import("./open.ts")]);
-  return new fleet.Hands(await openStore(url, { ...options, runtime }), runtime);
+  const { use, ...opening } = options;
+  if (use === undefined) return new fleet.Hands(await openStore(url, { ...opening, runtime }), runtime);
+  const [{ Hooks }, { wire }] = await Promise.all([import("./middleware/hooks.ts"), import("./middleware/wiring.ts")]);
+  const hooks = new Hooks(use);
+  const opened = await openStore(url, { ...opening, runtime });
+  try {
+    const [store, wiring] = await wire(opened, runtime, hooks);
+    return new fleet.Hands(store, runtime, wiring);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
 }

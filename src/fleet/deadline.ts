@@ -1,7 +1,8 @@
 // When a job must have ended, where its task says so. It counts from the submit; after a retry by hand it counts anew, which shows
 // in the expiry that the store then moves.
 import { TimeoutError } from "../core/errors.ts";
-import type { ClaimedJob } from "../store/job.ts";
+import type { ClaimedJob, Job } from "../store/job.ts";
+import { undoPrefix } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";
 import { decodePolicy } from "./policy.ts";
 
@@ -9,26 +10,37 @@ import { decodePolicy } from "./policy.ts";
 export interface Deadline {
   readonly at: number;
   readonly ms: number;
+  /** It has passed, and the job has steps to undo: it is run once more, and stopped at once. */
+  readonly undoes?: boolean;
 }
 
+type Looks = Pick<Store, "get" | "now" | "records">;
+
 /** The deadlines of claimed jobs that have one. */
-export async function deadlinesOf(
-  store: Pick<Store, "get" | "now">,
-  claimed: readonly ClaimedJob[],
-): Promise<ReadonlyMap<string, Deadline>> {
+export async function deadlinesOf(store: Looks, claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, Deadline>> {
   const deadlines = new Map<string, Deadline>();
   for (const { id, policy, submittedAt } of claimed) {
+    if (policy === null) continue;
     const { deadlineMs } = decodePolicy(policy);
     if (deadlineMs !== undefined) deadlines.set(id, { at: submittedAt + deadlineMs, ms: deadlineMs });
   }
   const now = store.now();
   const passed = [...deadlines].filter(([, { at }]) => at <= now).map(([id]) => id);
-  if (passed.length === 0) return deadlines;
-  for (const { id, expiresAt } of await store.get(passed)) {
-    const { at, ms } = deadlines.get(id) as Deadline;
-    deadlines.set(id, { at: Math.max(at, expiresAt ?? 0), ms });
-  }
+  if (passed.length > 0)
+    for (const job of await store.get(passed)) deadlines.set(job.id, await lookAgain(store, job, deadlines, now));
   return deadlines;
+}
+
+async function lookAgain(
+  store: Looks,
+  { id, expiresAt }: Job,
+  deadlines: ReadonlyMap<string, Deadline>,
+  now: number,
+): Promise<Deadline> {
+  const { at, ms } = deadlines.get(id) as Deadline;
+  const moved = Math.max(at, expiresAt ?? 0);
+  if (moved > now) return { at: moved, ms };
+  return { at, ms, undoes: (await store.records(id, undoPrefix, 1)).length > 0 };
 }
 
 /** The error of a job that was not done in time; `cause` is that of its last attempt, if there was one. */

@@ -8,8 +8,8 @@ import { checkInteger, checkOptions, didYouMean } from "../core/suggest.ts";
 import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import { Results } from "../pool/results.ts";
-import type { ClaimedJob, Ended } from "../store/job.ts";
-import type { Added, JobFilter, QueueStats, Store, StoredWorker, StoreInfo } from "../store/store.ts";
+import type { ClaimedJob, Ended, Job } from "../store/job.ts";
+import type { Added, JobFilter, Store, StoreInfo } from "../store/store.ts";
 import type { Call, CallArgs } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
@@ -20,6 +20,7 @@ import type { GraphOptions } from "../task/inherit.ts";
 import { checkGraphOptions } from "../task/inherit.ts";
 import { checkQueueName } from "../task/options.ts";
 import { jobStates } from "../task/state.ts";
+import { nameOf } from "../task/requires.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
@@ -28,11 +29,20 @@ import { callbackId } from "./callbacks.ts";
 import { errorsOf } from "./causes.ts";
 import type { Awaited, Children } from "./children.ts";
 import { awaitedFuture, ChildNames, ChildSubmitter } from "./children.ts";
+import type { CancelOptions, JobChanges } from "./control.ts";
+import { cancelTerms, changesOf, confirm } from "./control.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
 import type { JobInfo } from "./job-info.ts";
+import type { Explanation } from "./explain.ts";
+import { explain } from "./explain.ts";
+import { readLog, readParts } from "./job-reader.ts";
+import type { JobLines } from "./job-reader.ts";
 import { JobStream } from "./job-stream.ts";
+import type { JobText } from "./middleware/sealed-store.ts";
+import { SubmitHooks } from "./middleware/submit-hooks.ts";
+import type { Wiring } from "./middleware/wiring.ts";
 import { acknowledgedId, plan } from "./plan.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import { Queue } from "./queue.ts";
@@ -45,6 +55,8 @@ import type { Submission } from "./submitter.ts";
 import { Submitter } from "./submitter.ts";
 import type { WorkOptions } from "./worker.ts";
 import { Worker } from "./worker.ts";
+import type { QueueInfo, Unmatched, WorkerInfo } from "./worker-info.ts";
+import { mostLines, unmatched, workerInfo } from "./worker-info.ts";
 
 /** Which jobs to list, newest first. */
 export interface JobQuery extends JobFilter {
@@ -119,16 +131,20 @@ export class Hands implements Executor {
   readonly #workers = new Set<Worker>();
   readonly #access: JobAccess;
   readonly #schedules: Schedules;
+  readonly #wiring: Wiring | undefined;
+  readonly #hooks: SubmitHooks | undefined;
   readonly #source: Source = {
     plan: (call) => this.#plan(call),
-    submit: (planned) => this.#submitter.submit(planned),
+    submit: (planned) => this.#hooked(planned, (hooked) => this.#submitter.submit(hooked)),
   };
   #closing: Promise<void> | undefined;
 
   /** Made by `connect()`. The store is closed with it. */
-  constructor(store: Store, runtime: Runtime) {
+  constructor(store: Store, runtime: Runtime, wiring?: Wiring) {
     this.#store = store;
     this.#runtime = runtime;
+    this.#wiring = wiring;
+    this.#hooks = SubmitHooks.of(wiring?.hooks);
     this.#submitter = new Submitter(store, runtime);
     this.#childSubmitter = new ChildSubmitter(store, runtime);
     this.#awaiter = new Awaiter(store, runtime);
@@ -136,7 +152,8 @@ export class Hands implements Executor {
       awaiter: this.#awaiter,
       cancel: (id, reason) => this.cancel(id, reason),
       explain: async (ended) => (await errorsOf(store, [ended])).get(ended.id),
-      look: async (id) => (await this.#store.get([id]))[0],
+      parts: (id, restarted) => readParts(this.#store, this.#runtime, id, restarted),
+      look: async (id) => (await this.#revealed(await store.get([id]), ["progress"]))[0],
     };
     this.#schedules = new Schedules(
       {
@@ -151,8 +168,12 @@ export class Hands implements Executor {
     );
   }
 
-  submit<Result>(call: Call<Result>, options?: SubmitOptions<Result>): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: SubmitOptions<Result>): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Makes the call, and every call nested in it, a durable job. `future.submitted` resolves with the job's id when the store
    * has it safe; the future itself with the result. Throws UsageError or CodecError at once when the call cannot be stored.
@@ -163,7 +184,15 @@ export class Hands implements Executor {
     const planned = this.#plan(callOf(what, args), options);
     const { tx } = options;
     if (tx === undefined) return this.#send(planned, this.#source);
-    const added = this.#store.addIn(tx, planned.jobs, this.#store.now()).then((all) => all[planned.rootAt] as Added);
+    if (planned.throttle) {
+      throw new UsageError(
+        `Task "${nameOf(planned.root.task)}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
+      );
+    }
+    const { added } = this.#hooked(planned, ({ jobs, rootAt }) => {
+      const adding = this.#store.addIn(tx, jobs, this.#store.now());
+      return { added: adding.then((all) => all[rootAt] as Added), sent: true };
+    });
     return this.#follow(planned, added, () => false);
   }
 
@@ -198,6 +227,7 @@ export class Hands implements Executor {
       wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
       look: (): void => this.#awaiter.look(),
       children: (job: ClaimedJob, awaited: Awaited): Children => this.#childrenOf(job, awaited),
+      wiring: this.#wiring,
     };
     const worker = new Worker(host, options);
     this.#workers.add(worker);
@@ -209,7 +239,7 @@ export class Hands implements Executor {
   /** The future of a job submitted earlier, here or elsewhere. It rejects with UsageError if there is no such job. */
   job(id: string): Future<unknown> {
     this.#checkOpen("job()");
-    const submitted = this.#submitter.idle().then(async () => {
+    const submitted = this.#idle().then(async () => {
       const [found] = await this.#store.get([id]);
       if (found) return id;
       throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
@@ -223,7 +253,15 @@ export class Hands implements Executor {
     checkFilter(filter, "jobs()");
     checkInteger(limit, "jobs() limit", 1, 100_000);
     const rows = await this.#store.list(filter, { limit, ...(before !== undefined && { before }) });
-    return rows.map(jobInfo);
+    return (await this.#revealed(rows)).map(jobInfo);
+  }
+
+  /**
+   * What a job has logged with `context().log()`, kept with it: the last 1000 lines, or 64 kB, of all its attempts. A line is there
+   * a fifth of a second after it was logged. Empty where there is no such job.
+   */
+  logs(id: string): Promise<JobLines> {
+    return readLog(this.#store, id);
   }
 
   /** How many jobs the filter selects. */
@@ -233,15 +271,18 @@ export class Hands implements Executor {
 
   /**
    * Cancels a job, or all that the filter selects, with everything below that nothing else needs. The wish is stored: it outlives
-   * this program and reaches a running job on any machine within a second; `requested` counts those.
+   * this program and reaches a running job on any machine within a second; `requested` counts those, unless you wait for their end
+   * (`wait`). `{ root: id }` is the whole graph of a call.
    */
-  async cancel(which: string | JobFilter, reason?: string): Promise<CancelReceipt> {
+  async cancel(which: string | JobFilter, how?: string | CancelOptions): Promise<CancelReceipt> {
+    const { reason, waitMs } = cancelTerms(how);
     const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "cancel()");
-    await this.#submitter.idle();
-    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason ?? null, this.#store.now());
+    await this.#idle();
+    const { cancelled, requested, failed } = await this.#store.cancel(filter, reason, this.#store.now());
     for (const worker of this.#workers) worker.cancel(requested);
     if (cancelled.length + failed.length > 0) await this.#tellEnded([...cancelled, ...failed]);
-    return { waiting: cancelled.length, requested: requested.length, stopped: 0, killed: 0 };
+    const confirmed = await confirm(this.#store, this.#awaiter, this.#runtime, requested, waitMs);
+    return { waiting: cancelled.length, ...confirmed };
   }
 
   /**
@@ -251,11 +292,22 @@ export class Hands implements Executor {
   async signal(id: string, name: string, payload?: unknown): Promise<void> {
     if (typeof name !== "string" || name === "") throw new UsageError(`signal() takes a name, found ${show(name)}.`);
     const text = encode(payload, "payload");
-    await this.#submitter.idle();
+    await this.#idle();
     const record = { job: id, name: signalRecord(name, this.#store.now(), this.#runtime.id()), text, claim: null, tell: false };
     const [written] = await this.#store.write([record], this.#store.now());
     if (written) return;
     throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
+  }
+
+  /**
+   * Why a job is as it is: what keeps it from running, why it ran more than once, why it failed or was cancelled; from what the store
+   * knows. Rejects with a UsageError when there is no such job.
+   */
+  async explain(id: string): Promise<Explanation> {
+    await this.#submitter.idle();
+    const explained = await explain(this.#store, id, (jobs) => this.#revealed(jobs));
+    if (explained) return explained;
+    throw new UsageError(`There is no job ${show(id)} in this store. Ended jobs are deleted when their "keep" is over.`);
   }
 
   /**
@@ -265,6 +317,20 @@ export class Hands implements Executor {
   async retry(which: string | JobFilter): Promise<readonly string[]> {
     const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : checkFilter(which, "retry()");
     return this.#store.retry(filter, this.#store.now());
+  }
+
+  /**
+   * Changes jobs that wait (`blocked`, `scheduled` or `ready`): their priority, their queue, or when they are due. Others are left
+   * alone. Gives the ids of those it changed. Rejects with UsageError when nothing is to be changed.
+   */
+  async change(which: string | JobFilter, changes: JobChanges): Promise<readonly string[]> {
+    const filter = typeof which === "string" ? { ids: [which] } : checkFilter(which, "change()");
+    const now = this.#store.now();
+    const wanted = changesOf(changes, now);
+    await this.#idle();
+    const changed = await this.#store.change(filter, wanted, now);
+    if (typeof wanted.dueAt === "number") this.#dueAt(wanted.dueAt);
+    return changed;
   }
 
   /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
@@ -308,9 +374,16 @@ export class Hands implements Executor {
     return this.#store.drain(worker);
   }
 
-  /** The queues with their numbers of jobs by state. */
-  queues(): Promise<readonly QueueStats[]> {
-    return this.#store.queues();
+  /** The queues with their numbers of jobs by state, and what waits there that no live worker may take. */
+  async queues(): Promise<readonly QueueInfo[]> {
+    const [queues, waiting] = await Promise.all([this.#store.queues(), this.unmatched()]);
+    return queues.map((stats) => ({ ...stats, unmatched: waiting.filter(({ queue }) => queue === stats.queue) }));
+  }
+
+  /** What is ready and waits in vain: no live worker takes from the queue, knows the task, and has what it requires. */
+  async unmatched(): Promise<readonly Unmatched[]> {
+    const [lines, workers] = await Promise.all([this.#store.lines(mostLines), this.workers()]);
+    return unmatched(lines, workers, this.#store.now());
   }
 
   /**
@@ -330,8 +403,8 @@ export class Hands implements Executor {
   }
 
   /** The workers of the fleet whose lease holds. */
-  workers(): Promise<readonly StoredWorker[]> {
-    return this.#store.workers();
+  async workers(): Promise<readonly WorkerInfo[]> {
+    return (await this.#store.workers()).map(workerInfo);
   }
 
   /** The time by the store's clock, in ms since 1970: what leases and due times go by. */
@@ -356,7 +429,7 @@ export class Hands implements Executor {
 
   async #close(): Promise<void> {
     try {
-      await this.#submitter.idle();
+      await this.#idle();
       const stops = await Promise.allSettled([...this.#workers].map((worker) => worker.stop()));
       for (const stop of stops) if (stop.status === "rejected") throw stop.reason;
     } finally {
@@ -368,6 +441,22 @@ export class Hands implements Executor {
   #checkOpen(what: string): void {
     if (this.#closing) throw new ClosedError(`${what} was called on a fleet that has been closed. Connect again.`);
     if (isWorker() && !currentContext()) throw unguardedEntry(what);
+  }
+
+  /** Sends a plan, through middleware if there is any. */
+  #hooked(planned: Plan, send: (planned: Plan) => Submission): Submission {
+    return this.#hooks ? this.#hooks.submit(planned, send) : send(planned);
+  }
+
+  /** Resolves when everything submitted so far has been acknowledged or refused. */
+  async #idle(): Promise<void> {
+    await this.#hooks?.idle();
+    await this.#submitter.idle();
+  }
+
+  /** Jobs as they were before middleware sealed them. */
+  async #revealed(jobs: readonly Job[], texts?: readonly JobText[]): Promise<readonly Job[]> {
+    return this.#wiring?.reveal ? this.#wiring.reveal(jobs, texts) : jobs;
   }
 
   #plan(call: Call<unknown>, options: PlanOptions = {}): Plan {
@@ -382,7 +471,7 @@ export class Hands implements Executor {
       plan: (call: Call<unknown>, options: GraphOptions = {}): Plan => names.plan(this.#plan(call, options)),
       submit: (planned: Plan): Submission => {
         ids.push(planned.root.id);
-        return this.#childSubmitter.submit(planned, job.fence > 1);
+        return this.#hooked(planned, (hooked) => this.#childSubmitter.submit(hooked, job.fence > 1));
       },
     };
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {
@@ -391,7 +480,7 @@ export class Hands implements Executor {
       return awaitedFuture(this.#send(source.plan(callOf(what, args), options), source), awaited);
     };
     return {
-      submit,
+      submit: submit as Children["submit"],
       map: (task, inputs, options) => this.#map("context().map()", task, inputs, false, options, source),
       starmap: (task, inputs, options) => this.#map("context().starmap()", task, inputs, true, options, source),
       cancel: (reason) => this.cancel({ ids }, reason),
@@ -429,8 +518,8 @@ export class Hands implements Executor {
 
   #send(planned: Plan, source: Source): Future<unknown> {
     const submission = source.submit(planned);
-    // A job with a unique key may turn out to be another one; any other cannot end before it has been sent.
-    return this.#follow(planned, submission.added, () => planned.root.unique === null && !submission.sent);
+    // It may turn out to be another submit's job; any other cannot end before it has been sent.
+    return this.#follow(planned, submission.added, () => !planned.isShared && !submission.sent);
   }
 
   #follow(planned: Plan, adding: Promise<Added>, fresh: () => boolean): Future<unknown> {

@@ -16,6 +16,8 @@ import { readProgress } from "./job-info.ts";
 export interface JobAccess {
   readonly awaiter: Awaiter;
   cancel(id: string, reason: string | undefined): Promise<CancelReceipt>;
+  /** The parts of its output. */
+  parts(id: string, restarted: (() => void) | undefined): AsyncGenerator<unknown, void>;
   /** The error of a job that another one made fail. */
   explain(ended: Ended): Promise<unknown>;
   /** The job as it stands in the store. */
@@ -84,6 +86,10 @@ class JobHandle<Result> implements Handle {
 
   cancel(reason: string | undefined): Promise<CancelReceipt> {
     return this.#origin.submitted.then((id) => this.#access.cancel(id, reason));
+  }
+
+  async *parts(restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    yield* this.#access.parts(await this.#origin.submitted, restarted);
   }
 
   observe(): void {

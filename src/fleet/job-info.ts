@@ -2,6 +2,9 @@
 import type { Progress } from "../pool/future.ts";
 import type { Job } from "../store/job.ts";
 import { decode } from "../task/codec.ts";
+import type { Requires } from "../task/requires.ts";
+import { nameOf, readRequires, requiresOf } from "../task/requires.ts";
+import { isSealed, sealErrorOf } from "../task/sealed.ts";
 import type { JobState } from "../task/state.ts";
 import { decodeThrown } from "../task/thrown.ts";
 
@@ -9,6 +12,8 @@ import { decodeThrown } from "../task/thrown.ts";
 export interface JobInfo {
   readonly id: string;
   readonly task: string;
+  /** What it requires of its worker, or null. */
+  readonly requires: Requires | null;
   readonly queue: string;
   readonly state: JobState;
   readonly priority: number;
@@ -38,8 +43,15 @@ export interface JobInfo {
   readonly endedAt: number | null;
   readonly cancelAt: number | null;
   readonly cancelReason: string | null;
+  /** The limit it waits for, by the name of its gate; then its state is `blocked`, with nothing pending. */
+  readonly gate: string | null;
   /** Why a stored text could not be read, when another program wrote something else there. */
   readonly problem: string | undefined;
+  /**
+   * Why texts of the job could not be opened: middleware sealed them, and this program does not have what opens them. They are
+   * undefined then, and an error is a SealError.
+   */
+  readonly sealed: string | undefined;
 }
 
 /** Reads stored progress; anything else than `[fraction, note]` is no progress. */
@@ -55,9 +67,9 @@ function readTexts(job: Job): Pick<JobInfo, "args" | "result" | "progress" | "pr
   try {
     const blanks = Array.from({ length: job.dependencies }, () => null);
     return {
-      args: decode(job.args, blanks) as readonly unknown[],
-      result: job.result === null ? undefined : decode(job.result),
-      progress: readProgress(job.progress),
+      args: isSealed(job.args) ? undefined : (decode(job.args, blanks) as readonly unknown[]),
+      result: job.result === null || isSealed(job.result) ? undefined : decode(job.result),
+      progress: job.progress !== null && isSealed(job.progress) ? undefined : readProgress(job.progress),
       problem: undefined,
     };
   } catch (error) {
@@ -65,8 +77,30 @@ function readTexts(job: Job): Pick<JobInfo, "args" | "result" | "progress" | "pr
   }
 }
 
+/** Why a text of the job is not open, if there is one. */
+function sealOf({ args, result, error, progress }: Job): string | undefined {
+  const sealed = [args, result, error, progress].find((text) => text !== null && isSealed(text)) ?? undefined;
+  return sealed && sealErrorOf(sealed).message;
+}
+
 /** The job decoded. Never throws for what a store may hold. */
 export function jobInfo(job: Job): JobInfo {
-  const { policy: _policy, crashLimit: _limit, keepMs: _keep, trace: _trace, fence: _fence, ...facts } = job;
-  return { ...facts, ...readTexts(job), error: job.error === null ? undefined : decodeThrown(job.error) };
+  const {
+    policy: _policy,
+    crashLimit: _limit,
+    keepMs: _keep,
+    trace: _trace,
+    fence: _fence,
+    waits: _waits,
+    gates: _gates,
+    ...facts
+  } = job;
+  const task = { task: nameOf(job.task), requires: readRequires(requiresOf(job.task)) ?? null };
+  return {
+    ...facts,
+    ...task,
+    ...readTexts(job),
+    sealed: sealOf(job),
+    error: job.error === null ? undefined : decodeThrown(job.error),
+  };
 }

@@ -148,7 +148,8 @@ export class JobStream implements Production {
       );
     }
     const { access } = this.#host;
-    const { id, unique, dueAt } = planned.root;
+    const { isShared } = planned;
+    const { id, dueAt } = planned.root;
     const submission = this.#host.submit(planned);
     let isStored = false;
     let isOver = false;
@@ -164,13 +165,13 @@ export class JobStream implements Production {
       isStored: () => isStored,
     };
     this.#live.add(id);
-    if (unique === null) access.awaiter.wait(id, waiter, true);
+    if (!isShared) access.awaiter.wait(id, waiter, true);
     submission.added
       .then((added) => {
         isStored = true;
         const real = acknowledgedId(planned, added);
         if (dueAt !== null) this.#host.dueAt(dueAt);
-        if (unique !== null) access.awaiter.wait(real, waiter);
+        if (isShared) access.awaiter.wait(real, waiter);
       })
       .catch((error: unknown) => {
         access.awaiter.forget(id, waiter);

@@ -3,8 +3,10 @@
 import { hostname } from "node:os";
 import type { Runtime } from "../core/runtime.ts";
 import type { Store } from "../store/store.ts";
+import type { Labels } from "../task/requires.ts";
 import type { Lease } from "./lease.ts";
 import { keepLease } from "./lease.ts";
+import { announced } from "./worker-info.ts";
 
 const rejoinMs = 500;
 
@@ -13,8 +15,10 @@ export interface MembershipTerms {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly leaseMs: number;
+  /** Names and patterns. */
   readonly queues: readonly string[];
   readonly tasks: readonly string[];
+  readonly labels: Labels;
 }
 
 /** What a member is told. */
@@ -57,10 +61,11 @@ export class Membership {
 
   /** Joins under a new id, and keeps the lease from then on. */
   async join(): Promise<void> {
-    const { store, runtime, leaseMs, queues, tasks } = this.#terms;
+    const { store, runtime, leaseMs, queues, tasks, labels } = this.#terms;
     this.#id = runtime.id();
     const startedAt = store.now();
-    await store.join({ id: this.#id, host: hostname(), pid: process.pid, queues, tasks, startedAt }, startedAt + leaseMs);
+    const self = { id: this.#id, host: hostname(), pid: process.pid, queues, tasks: announced(tasks, labels), startedAt };
+    await store.join(self, startedAt + leaseMs);
     const options = { store, runtime, worker: this.#id, leaseMs, renewMs: Math.min(1000, leaseMs / 3), tasks };
     this.#lease = keepLease(options, {
       cancels: (ids) => this.#listener.cancels(ids),

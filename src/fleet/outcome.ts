@@ -1,5 +1,5 @@
 // What becomes of a job when an attempt has ended: the retry policy, as one pure function.
-import { UndoError } from "../core/errors.ts";
+import { SnoozeError, UndoError } from "../core/errors.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
 import type { Suspension } from "../task/durable.ts";
@@ -10,6 +10,9 @@ import type { AttemptEnd } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
 import { overdue } from "./deadline.ts";
 import type { AttemptPolicy } from "./policy.ts";
+
+/** More signals than any job has: none wakes a job that snoozes. */
+const unheard = 2 ** 31 - 1;
 
 /** What the decision depends on besides the end of the attempt. */
 export interface OutcomeFacts {
@@ -28,6 +31,8 @@ export function isLastAttempt(
   error: unknown,
   { policy, retryIf, isCancelled }: Pick<OutcomeFacts, "policy" | "retryIf" | "isCancelled">,
 ): boolean {
+  // One that snoozes has not failed.
+  if (error instanceof SnoozeError && !isCancelled) return false;
   return isCancelled || job.attempt - job.crashes > policy.retries || !wantsRetry(retryIf, error);
 }
 
@@ -58,6 +63,9 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
   const failed = (error: unknown): Outcome => ({ id, fence, kind: "failed", error: encodeThrown(error) });
   if (facts.deadline && facts.now >= facts.deadline.at) return failed(overdue(job, facts.deadline, end.error));
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
+  if (end.error instanceof SnoozeError && end.isLast !== true) {
+    return suspended(job, { dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "snooze" }, facts);
+  }
   if (isLastAttempt(job, end.error, facts)) return failed(end.error);
   if (facts.deadline && isOverdue(job, facts)) return failed(overdue(job, facts.deadline, end.error));
   if (end.isLast) return failed(end.error);
@@ -66,7 +74,9 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
 }
 
 /** What sleeps or waits for a signal is woken by its deadline, to fail. */
-function suspended({ id, fence }: ClaimedJob, { dueAt, ...others }: Suspension, { deadline }: OutcomeFacts): Outcome {
+function suspended(job: ClaimedJob, { dueAt, ...others }: Suspension, { deadline, now }: OutcomeFacts): Outcome {
+  const { id, fence } = job;
+  if (deadline && now >= deadline.at) return { id, fence, kind: "failed", error: encodeThrown(overdue(job, deadline)) };
   const at = deadline ? Math.min(deadline.at, dueAt ?? Infinity) : dueAt;
   return { id, fence, kind: "waiting", ...others, dueAt: at };
 }

@@ -10,15 +10,21 @@ import { currentContext } from "../task/context.ts";
 import type { Call, Node } from "../task/call.ts";
 import { flatten, isGathering } from "../task/call.ts";
 import { encode } from "../task/codec.ts";
+import { keyOf } from "../task/key.ts";
 import type { GraphOptions } from "../task/inherit.ts";
-import { inheriting } from "../task/inherit.ts";
+import { asDefined, inheriting } from "../task/inherit.ts";
 import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
+import { lineOf, nameOf } from "../task/requires.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { callbackId, callbackNodes } from "./callbacks.ts";
+import { gatesOf } from "./gates.ts";
 import type { Part } from "./policy.ts";
 import { encodePolicy } from "./policy.ts";
+import { readableArgs } from "./readable-args.ts";
+import type { ThrottleTerms } from "./throttle.ts";
+import { throttleRecord } from "./throttle.ts";
 
 /** What a submit says beside its call. */
 export interface PlanOptions extends GraphOptions, Callbacks {}
@@ -30,12 +36,15 @@ export interface Plan {
   /** Its place among the jobs: those after it are what is to be done when it has ended. */
   readonly rootAt: number;
   readonly onConflict: "existing" | "reject";
+  readonly throttle: ThrottleTerms | undefined;
+  /** The job may turn out to be one that another submit made. */
+  readonly isShared: boolean;
 }
 
 /** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
 export function acknowledgedId({ root, onConflict }: Plan, { id, existing }: Added): string {
   if (existing === null || onConflict === "existing") return existing ?? id;
-  throw new DuplicateJobError(`Task "${root.task}" has a live job with the same unique key: ${existing}.`, existing);
+  throw new DuplicateJobError(`Task "${nameOf(root.task)}" has a live job with the same unique key: ${existing}.`, existing);
 }
 
 function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
@@ -46,6 +55,30 @@ function uniqueOf(definition: Definition, args: readonly unknown[], encoded: str
     throw new UsageError(`unique.key of task "${definition.name}" must give a text, found ${show(key)}.`);
   }
   return { key: `${definition.name}\n${key}`, until: unique.until ?? "ended" };
+}
+
+/** What a key may read of the arguments. */
+function readable({ name }: Definition, args: readonly unknown[], { dependsOn }: Node): readonly unknown[] {
+  return readableArgs(args, dependsOn.length, `A key of task "${name}"`);
+}
+
+/** A throttled submit asks the store by itself, so such a call can be no part of another. */
+function throttleOf(nodes: readonly Node[]): ThrottleTerms | undefined {
+  const root = nodes[nodes.length - 1] as Node;
+  const throttled = nodes.find(({ call }) => definitionOf(call.task).policy.throttleMs > 0);
+  if (!throttled) return undefined;
+  if (throttled !== root) {
+    throw new UsageError(
+      `Task "${throttled.call.task.name}" has a "throttle" and is called inside another call. Submit it by itself, or without: ` +
+        "task.with({ throttle: undefined }).",
+    );
+  }
+  const definition = definitionOf(root.call.task);
+  const { name, options, policy } = definition;
+  const key = options.throttle?.key;
+  const text =
+    key === undefined ? undefined : keyOf(key, readable(definition, root.args, root), `throttle.key of task "${name}"`);
+  return { record: throttleRecord(name, text), perMs: policy.throttleMs };
 }
 
 function dueAt(policy: Policy, now: number): number | null {
@@ -70,7 +103,7 @@ function planNode(node: Node, id: string, part: Part, { ids, root, now, heirOf }
   const { name } = definition.each ?? definition;
   return {
     id,
-    task: name,
+    task: lineOf(name, policy.requires),
     queue: policy.queue,
     priority: policy.priority,
     args: encoded,
@@ -84,7 +117,7 @@ function planNode(node: Node, id: string, part: Part, { ids, root, now, heirOf }
     trace: null,
     dependsOn: node.dependsOn.map((position) => ids[position] as string),
     tolerates: node.tolerates.size === 0 ? [] : [...node.tolerates].map((position) => ids[position] as string),
-    gates: [],
+    gates: policy.limits.length === 0 ? [] : gatesOf(definition, readable(definition, args, node)),
     unique: uniqueOf(definition, args, encoded),
     submittedAt: now,
   };
@@ -120,15 +153,25 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number, options
     const part: Part = needs === undefined ? {} : { above: ids[needs] };
     jobs.push(withFirstMember(planNode(node, ids[position] as string, part, terms), node, jobs));
   }
-  const own = { ...terms, heirOf: (definition: Definition): Definition => definition };
+  // What is done at the end is not part of the graph.
+  const own = { ...terms, heirOf: asDefined };
   const callbacks = callbackNodes(options, nodes.length - 1).map(({ node, kind, part }) =>
     planNode(node, callbackId(root, kind), part, own),
   );
   const unique = (definitionOf(call.task).options as TaskOptions).unique;
+  const job = jobs[jobs.length - 1] as NewJob;
+  const throttle = throttleOf(nodes);
+  if (throttle && callbacks.length > 0) {
+    throw new UsageError(
+      `Task "${nameOf(job.task)}" has a "throttle": a submit that makes no job could not do what is asked for at its end. Submit it without.`,
+    );
+  }
   return {
     jobs: callbacks.length === 0 ? jobs : [...jobs, ...callbacks],
-    root: jobs[jobs.length - 1] as NewJob,
+    root: job,
     rootAt: jobs.length - 1,
     onConflict: unique?.onConflict ?? "existing",
+    throttle,
+    isShared: job.unique !== null || throttle !== undefined,
   };
 }

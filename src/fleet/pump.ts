@@ -6,7 +6,11 @@ import type { Runtime, Timer } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
 import type { Settled, Store, Want } from "../store/store.ts";
-import type { Slots } from "./slots.ts";
+import { nameOf } from "../task/requires.ts";
+import type { Routes } from "./routes.ts";
+import type { Asked } from "./shares.ts";
+import { inTurn, Shares } from "./shares.ts";
+import type { Room, Slots } from "./slots.ts";
 
 const storeRetryMs = 500;
 /** How long outcomes wait for others while every slot is busy anyway. */
@@ -19,7 +23,7 @@ const leastAlongside = 100;
 export interface PumpHost {
   readonly store: Store;
   readonly runtime: Runtime;
-  readonly queues: readonly string[];
+  readonly routes: Routes;
   /** The id under which the store knows the worker. It changes when it joins again: what was under way then concerns nobody. */
   worker(): string;
   /** False before it has begun and after it has stopped. */
@@ -36,10 +40,27 @@ export interface PumpHost {
   failed(error: Error): void;
 }
 
+/** What one settle asks for. */
+interface Asking extends Pick<Asked, "wants"> {
+  /** The store has answered, or failed. */
+  readonly answered: () => void;
+  /** Told what was claimed; true when it is worth asking again at once. */
+  readonly isShort: (claimed: readonly ClaimedJob[]) => boolean;
+}
+
+/** How many jobs of the tasks of these slots each queue gave. */
+function byQueue(claimed: readonly ClaimedJob[], { tasks }: Slots): ReadonlyMap<string, number> {
+  const given = new Map<string, number>();
+  for (const { queue, task } of claimed) if (tasks.includes(nameOf(task))) given.set(queue, (given.get(queue) ?? 0) + 1);
+  return given;
+}
+
 /** Settles and claims for one worker. */
 export class Pump {
   readonly #host: PumpHost;
-  #queues: readonly string[];
+  #turn = 0;
+  /** Only where queues have weights. */
+  readonly #shares = new Map<Slots, Shares>();
   /** What has ended and is not yet recorded. */
   #outcomes: Outcome[] = [];
   /** There may be jobs to claim. */
@@ -56,7 +77,6 @@ export class Pump {
 
   constructor(host: PumpHost) {
     this.#host = host;
-    this.#queues = host.queues;
   }
 
   /** Records an outcome, soon; a freed slot may be filled by the very settle that records it. */
@@ -116,7 +136,7 @@ export class Pump {
     const batch = this.#outcomes;
     if (batch.length === 0 && asked.wants.length === 0) return;
     this.#outcomes = [];
-    const settling = this.#settle(batch, asked.wants).then((goOn) => {
+    const settling = this.#settle(batch, asked).then((goOn) => {
       asked.answered();
       this.#settling.delete(settling);
       if (goOn && (this.#again || this.#outcomes.length > 0 || this.#isHungry)) this.pump();
@@ -138,15 +158,15 @@ export class Pump {
   }
 
   /** One settle, and what comes of it. False when nothing should follow by itself. */
-  async #settle(batch: readonly Outcome[], wants: readonly Want[]): Promise<boolean> {
+  async #settle(batch: readonly Outcome[], asked: Asking): Promise<boolean> {
     const { store, runtime } = this.#host;
     const worker = this.#host.worker();
     try {
       // What others under way have asked for is no longer free, but may not all come.
       this.#isHungry = this.#settling.size > 0;
       await this.#recount(batch);
-      const settled = await store.settle(worker, batch, wants, store.now());
-      if (worker === this.#host.worker()) await this.#settled(batch, wants, settled);
+      const settled = await store.settle(worker, batch, asked.wants, store.now());
+      if (worker === this.#host.worker()) await this.#settled(batch, asked, settled);
       return true;
     } catch (error) {
       if (error instanceof ClosedError) return false;
@@ -170,27 +190,51 @@ export class Pump {
     this.#isUnsure = false;
   }
 
-  /** Asks for what there is room for. The queues take turns in being named first, because an odd place goes to the first. */
-  #ask(): { readonly wants: Want[]; readonly answered: () => void } {
+  /** Asks for what there is room for. */
+  #ask(): Asking {
+    const { routes } = this.#host;
     const wants: Want[] = [];
-    const asking: (() => void)[] = [];
+    const answered: (() => void)[] = [];
+    const shared: [Slots, Asked][] = [];
     if (this.#isHungry && this.#host.mayClaim()) {
       const elapsed = this.#host.runtime.elapsed();
-      const [first, ...others] = this.#queues;
-      if (first !== undefined) this.#queues = [...others, first];
+      this.#turn += 1;
       for (const slots of this.#host.slots()) {
         const rooms = slots.rooms(elapsed);
-        for (const room of rooms) wants.push({ queues: this.#queues, ...room });
-        asking.push(slots.ask(rooms));
+        const asked = this.#askFor(slots, rooms);
+        if (asked.wants.length === 0) continue;
+        wants.push(...asked.wants);
+        answered.push(slots.ask(rooms));
+        if (routes.groups.length > 1) shared.push([slots, asked]);
       }
+      if (routes.queues.length === 0) routes.claimed(false);
     }
-    return { wants, answered: () => asking.forEach((answered) => answered()) };
+    return {
+      wants,
+      answered: () => answered.forEach((each) => each()),
+      isShort: (claimed) => shared.map(([slots, asked]) => asked.answered(byQueue(claimed, slots))).includes(true),
+    };
   }
 
-  async #settled(batch: readonly Outcome[], wants: readonly Want[], settled: Settled): Promise<void> {
+  #askFor(slots: Slots, rooms: readonly Room[]): Asked {
+    const { routes } = this.#host;
+    const lined = rooms.map(({ tasks, limit }) => ({ tasks: routes.lines(tasks), limit }));
+    const [first, second] = routes.groups;
+    if (first && !second) {
+      const queues = inTurn(first.queues, this.#turn);
+      return { wants: queues.length === 0 ? [] : lined.map((room) => ({ queues, ...room })), answered: () => false };
+    }
+    let shares = this.#shares.get(slots);
+    if (!shares) this.#shares.set(slots, (shares = new Shares()));
+    return shares.ask(routes.groups, lined);
+  }
+
+  async #settled(batch: readonly Outcome[], asked: Asking, settled: Settled): Promise<void> {
     this.#tell(batch, settled);
+    if (asked.isShort(settled.claimed)) this.#isHungry = true;
+    if (asked.wants.length > 0) this.#host.routes.claimed(settled.claimed.length > 0);
     if (settled.claimed.length === 0) return;
-    this.#isHungry ||= wants.some((want) => settled.claimed.length >= want.limit);
+    this.#isHungry ||= asked.wants.some((want) => settled.claimed.length >= want.limit);
     // The server gets the next before these run.
     const isFree = this.#settling.size < this.#host.store.settlesAtOnce && !this.#isUnsure;
     if (isFree && settled.claimed.length >= leastAlongside && this.#host.mayPump()) this.#send();

@@ -5,6 +5,7 @@ import type { Claim, ClaimedJob } from "../store/job.ts";
 import type { Place } from "../task/options.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Given } from "./given.ts";
+import type { Definition } from "../task/task.ts";
 
 const horizonMs = 50;
 const mostAhead = 4000;
@@ -35,7 +36,8 @@ export interface Room {
 export class Slots {
   readonly place: Place;
   readonly capacity: number;
-  readonly tasks: readonly string[];
+  readonly tasks: string[];
+  readonly #mayBeAhead: ReadonlySet<string>;
   #running = 0;
   /** Those that waited and want to go on. */
   readonly #returning: (() => void)[] = [];
@@ -49,11 +51,17 @@ export class Slots {
   #ahead = 0;
   #measuredAt: number;
 
-  constructor(place: Place, tasks: readonly string[], capacity: number, elapsed: number) {
+  constructor(place: Place, tasks: readonly Definition[], capacity: number, elapsed: number) {
     this.place = place;
-    this.tasks = tasks;
+    this.tasks = tasks.map(({ name }) => name);
+    this.#mayBeAhead = new Set(tasks.filter(({ policy }) => policy.limits.length === 0).map(({ name }) => name));
     this.capacity = capacity;
     this.#measuredAt = elapsed;
+  }
+
+  /** Takes jobs of this task too. */
+  serve(task: string): void {
+    this.tasks.push(task);
   }
 
   /** Jobs claimed and not started. */
@@ -118,7 +126,7 @@ export class Slots {
   /** A job that was taken has ended, or was given back without having begun. */
   free(task: string, hasEnded: boolean): void {
     this.leave();
-    if (hasEnded) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
+    if (hasEnded && this.#mayBeAhead.has(task)) this.#ended.set(task, (this.#ended.get(task) ?? 0) + 1);
   }
 
   /** A running job begins to wait: its slot is another's. Those that come back go first. */

@@ -3,6 +3,8 @@
 import type { Runtime } from "../core/runtime.ts";
 import type { Added, Store } from "../store/store.ts";
 import type { Plan } from "./plan.ts";
+import type { ThrottleTerms } from "./throttle.ts";
+import { Throttling } from "./throttle.ts";
 
 interface Waiting {
   readonly plan: Plan;
@@ -26,6 +28,7 @@ const batchRows = 250;
 export class Submitter {
   readonly #store: Store;
   readonly #runtime: Runtime;
+  readonly #throttling: Throttling;
   #waiting: Waiting[] = [];
   /** How many rows wait. */
   #rows = 0;
@@ -34,10 +37,12 @@ export class Submitter {
   constructor(store: Store, runtime: Runtime) {
     this.#store = store;
     this.#runtime = runtime;
+    this.#throttling = new Throttling(store);
   }
 
   /** Sends the plan with the others of this turn. */
   submit(plan: Plan): Submission {
+    if (plan.throttle) return this.#submitThrottled(plan, plan.throttle);
     const { promise, resolve, reject } = Promise.withResolvers<Added>();
     const submission: Submission = { added: promise, sent: false };
     const waiting = this.#waiting.push({ plan, submission, resolve, reject });
@@ -51,6 +56,15 @@ export class Submitter {
   async idle(): Promise<void> {
     this.#flush();
     await Promise.all(this.#inFlight);
+  }
+
+  #submitThrottled(plan: Plan, terms: ThrottleTerms): Submission {
+    const added = this.#throttling.add(plan, terms);
+    // Told to whoever submitted; here it is only waited for.
+    const forget = (): void => void this.#inFlight.delete(sending);
+    const sending: Promise<void> = added.then(forget, forget);
+    this.#inFlight.add(sending);
+    return { added, sent: true };
   }
 
   #flush(): void {

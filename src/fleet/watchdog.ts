@@ -10,7 +10,7 @@ const lookEveryMs = 10_000;
 export interface WatchdogHost {
   readonly store: Store;
   readonly runtime: Runtime;
-  readonly queues: readonly string[];
+  queues(): readonly string[];
   /** The tasks for which the worker has room now and might claim; none when it has no room, or may not. */
   tasks(): readonly string[];
   /** This job has waited for so long without being given to the worker. */
@@ -38,7 +38,7 @@ export class Watchdog {
 
   /** Looks, when it is time to. Called now and then. */
   async look(): Promise<void> {
-    const { store, runtime, queues } = this.#host;
+    const { store, runtime } = this.#host;
     const elapsed = runtime.elapsed();
     const ms = elapsed - this.#lookedAt;
     if (ms < lookEveryMs) return;
@@ -46,7 +46,7 @@ export class Watchdog {
     const before = this.#isFed ? null : this.#first;
     this.#isFed = false;
     const tasks = this.#host.tasks();
-    this.#first = tasks.length === 0 ? null : await store.next(queues, tasks);
+    this.#first = tasks.length === 0 ? null : await store.next(this.#host.queues(), tasks);
     if (this.#first === null || this.#first !== before || this.#isFed) return;
     this.#host.stalled(this.#first, ms);
     this.#first = null;

@@ -21,6 +21,8 @@ export type WorkerEvent =
   | { readonly kind: "store-lost"; readonly error: Error }
   /** A schedule cannot fire; the worker tries again. The same failure is told once. */
   | { readonly kind: "schedule-failed"; readonly schedule: string; readonly error: Error }
+  /** Middleware that listens, or its upkeep, failed; no job is harmed. `name` says which. */
+  | { readonly kind: "middleware-failed"; readonly name: string; readonly error: unknown }
   /** `context().log()` */
   | { readonly kind: "log"; readonly id: string; readonly task: string; readonly message: string }
   /** A job went on with another program: steps it had recorded were not met any more (`gone`); others were new (`fresh`). */
@@ -68,5 +70,7 @@ export function printEvent(event: WorkerEvent): void {
   else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
   else if (event.kind === "schedule-failed") {
     console.error(`manyhands: schedule "${event.schedule}" cannot fire, trying again: ${event.error.message}`);
+  } else if (event.kind === "middleware-failed") {
+    console.error(`manyhands: ${event.name} failed, and the job goes on:`, event.error);
   } else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
 }

@@ -4,6 +4,7 @@
 import { ClosedError, SuspendedError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Answerer } from "../pool/asked.ts";
+import type { Stopped } from "../pool/entry.ts";
 import { resolveSize } from "../pool/options.ts";
 import type { Pool } from "../pool/pool.ts";
 import { runAttempt } from "../pool/pool.ts";
@@ -18,10 +19,11 @@ type PoolPlace = "thread" | "process";
 
 const retracted = new ClosedError("The task had not begun and was taken back.");
 
-function endOf(error: unknown): AttemptEnd {
+function endOf(error: unknown, how: Stopped | undefined): AttemptEnd {
   if (error instanceof SuspendedError) return { kind: "suspended", suspension: error.suspension };
   if (error === retracted) return { kind: "retracted" };
-  return { kind: error instanceof WorkerDiedError ? "crashed" : "failed", error };
+  if (error instanceof WorkerDiedError) return { kind: "crashed", error };
+  return { kind: "failed", error, overdue: how === "killed" ? how : undefined };
 }
 
 /** How a job's worker answers what its task asks from a thread or process. */
@@ -37,6 +39,7 @@ function answererOf(options: AttemptOptions): Answerer {
     changed: (gone, fresh) => durable().changed(gone, fresh),
     cancelled: () => durable().cancelled(),
     submit: (call) => options.children.submit(call),
+    part: (text) => options.part(text),
   };
 }
 
@@ -70,14 +73,23 @@ export class WorkerPools {
     options: AttemptOptions,
     end: (end: AttemptEnd) => void,
   ): Attempt {
-    const { id, attempt, timeoutMs, progress, log } = options;
-    const terms = { id, attempt, timeoutMs, asText: true, onProgress: progress, onLog: log, answerer: answererOf(options) };
+    const { id, attempt, timeoutMs } = options;
+    const terms = {
+      id,
+      attempt,
+      timeoutMs,
+      asText: true,
+      onProgress: (fraction: number, note: string | undefined): void => options.progress(fraction, note),
+      onLog: (message: string): void => options.log(message),
+      answerer: answererOf(options),
+    };
     const running = runAttempt(this.#pool(place), this.#task(definition), args, terms);
+    let stopped: Stopped | undefined;
     running.result.then(
       (result) => end({ kind: "encoded", result: result as string }),
-      (error: unknown) => end(endOf(error)),
+      (error: unknown) => end(endOf(error, stopped)),
     );
-    const abort = (reason: Error): void => running.stop(reason);
+    const abort = (reason: Error): void => running.stop(reason, (how) => void (stopped = how));
     return { abort, abandon: abort, resumed: () => undefined, retract: () => running.retract(retracted) };
   }
 

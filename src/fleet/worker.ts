@@ -10,17 +10,25 @@ import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store } from "../store/store.ts";
-import { checkQueueName } from "../task/options.ts";
+import type { Labels } from "../task/requires.ts";
+import { checkLabels, nameOf } from "../task/requires.ts";
 import { Attempts } from "./attempts.ts";
 import type { Awaited, Children } from "./children.ts";
+import { JobOutput } from "./job-output.ts";
 import { Journal } from "./journal.ts";
 import type { Deadline } from "./deadline.ts";
 import { deadlinesOf } from "./deadline.ts";
 import type { Given } from "./given.ts";
 import { givenTo } from "./given.ts";
 import { Membership } from "./membership.ts";
+import { RunHooks } from "./middleware/run-hooks.ts";
+import { Upkeep } from "./middleware/upkeep.ts";
+import type { Wiring } from "./middleware/wiring.ts";
 import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
+import type { QueueChoice } from "./queue-choice.ts";
+import { queueEntries } from "./queue-choice.ts";
+import { Routes } from "./routes.ts";
 import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
 import { Firing } from "./schedules/firing.ts";
@@ -34,8 +42,14 @@ import { WorkerPools } from "./worker-pools.ts";
 export interface WorkOptions {
   /** Tasks, modules of tasks, or promises of modules. Default: every task this program has defined. */
   readonly tasks?: readonly TaskSource[];
-  /** The queues to take from. Default: those its tasks name. */
-  readonly queues?: readonly string[];
+  /**
+   * The queues to take from: names, and patterns such as `"mail-*"`; or the weight of each, `{ "mail-*": 3, default: 1 }`, by which room is
+   * divided among those that have work (queues of one pattern share its part). Queues that fit a pattern are found within half a second of their
+   * first job. Default: those its tasks name.
+   */
+  readonly queues?: QueueChoice;
+  /** What this worker has, for tasks with `requires`: `{ gpu: true, memory: "16GiB", zone: "a" }`. Default: nothing. */
+  readonly labels?: Labels;
   /** How many tasks at a time run on the event loop. Default 50. */
   readonly concurrency?: number;
   /** Threads for tasks with `on: "thread"`. Default: one a core. */
@@ -52,7 +66,7 @@ export interface WorkOptions {
   readonly report?: (event: WorkerEvent) => void;
 }
 
-const optionNames = ["tasks", "queues", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
+const optionNames = ["tasks", "queues", "labels", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
 const tellWaitsMs = 100;
@@ -76,6 +90,12 @@ export interface WorkerHost {
   look(): void;
   /** What a job may submit. */
   children(job: ClaimedJob, awaited: Awaited): Children;
+  readonly wiring: Wiring | undefined;
+}
+
+/** The job by its task's name, without what it required to come here. */
+function named(job: ClaimedJob): ClaimedJob {
+  return job.task.includes("\n") ? { ...job, task: nameOf(job.task) } : job;
 }
 
 /** Runs jobs until stopped. Made by `hands.work()`. */
@@ -90,7 +110,8 @@ export class Worker implements AsyncDisposable {
   readonly #leaseMs: number;
   readonly #graceMs: number;
   #tasks: readonly string[] = [];
-  #queues: readonly string[] = [];
+  readonly #labels: Labels;
+  #routes: Routes | undefined;
   #attempts: Attempts | undefined;
   #pump: Pump | undefined;
   readonly #pools: WorkerPools;
@@ -98,6 +119,8 @@ export class Worker implements AsyncDisposable {
   #member: Membership | undefined;
   #tending: Tending | undefined;
   #firing: Firing | undefined;
+  readonly #hooks: RunHooks | undefined;
+  #upkeep: Upkeep | undefined;
   #watchdog: Watchdog | undefined;
   #unwatch: () => void = () => undefined;
   #state: "starting" | "working" | "stopping" | "stopped" = "starting";
@@ -112,17 +135,16 @@ export class Worker implements AsyncDisposable {
     checkOptions(options, optionNames, "work()");
     this.#host = host;
     this.#options = options;
+    this.#hooks = host.wiring && new RunHooks(host.wiring.hooks, this.#middlewareFailed);
     this.#leaseMs = toMs(options.lease ?? "10s", "work() lease");
     this.#graceMs = toMs(options.grace ?? "10s", "work() grace");
     checkInteger(options.concurrency ?? 50, "work() concurrency", 1);
     if (this.#leaseMs < 100) throw new UsageError(`work() lease must be at least 100 ms, found ${this.#leaseMs} ms.`);
-    if (options.queues?.length === 0) throw new UsageError("work() queues is empty: the worker would never get a job.");
-    for (const key of ["tasks", "queues"] as const) {
-      if (options[key] !== undefined && !Array.isArray(options[key])) {
-        throw new UsageError(`work() ${key} must be a list, found ${show(options[key])}.`);
-      }
+    if (options.tasks !== undefined && !Array.isArray(options.tasks)) {
+      throw new UsageError(`work() tasks must be a list, found ${show(options.tasks)}.`);
     }
-    options.queues?.forEach(checkQueueName);
+    if (options.queues !== undefined) queueEntries(options.queues);
+    this.#labels = checkLabels(options.labels, "work() labels");
     this.#isPaused = options.paused ?? false;
     if (typeof this.#isPaused !== "boolean")
       throw new UsageError(`work() paused is true or false, found ${show(this.#isPaused)}.`);
@@ -198,7 +220,17 @@ export class Worker implements AsyncDisposable {
     const { store, runtime } = this.#host;
     const tasks = await roster(this.#options.tasks);
     this.#tasks = [...tasks.keys()];
-    this.#queues = [...new Set(this.#options.queues ?? [...tasks.values()].map((definition) => definition.policy.queue))];
+    const entries = queueEntries(this.#options.queues ?? [...tasks.values()].map(({ policy }) => policy.queue));
+    const routes = new Routes({
+      store,
+      runtime,
+      entries,
+      labels: this.#labels,
+      tasks,
+      found: () => this.#pump?.wake(),
+      failed: (error) => this.#storeFailed(error),
+    });
+    this.#routes = routes;
     this.#attempts = new Attempts({
       runtime,
       tasks,
@@ -207,36 +239,44 @@ export class Worker implements AsyncDisposable {
       graceMs: abortGraceMs,
       now: () => store.now(),
       journal: new Journal(store, runtime, () => this.id),
+      output: new JobOutput({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
       children: (job, awaited) => this.#host.children(job, awaited),
       waits: () => this.#waitsChanged(),
       ended: (job, outcome) => this.#ended(job, outcome),
       report: (event) => this.#report(event),
       onLoop: (task) => this.#member?.running(task),
+      hooks: this.#hooks,
     });
-    this.#pump = this.#makePump(this.#attempts);
-    this.#watchdog = this.#makeWatchdog(this.#attempts);
+    this.#pump = this.#makePump(this.#attempts, routes);
+    this.#watchdog = this.#makeWatchdog(this.#attempts, routes);
     if (this.#state !== "starting") return;
-    this.#member = this.#membership();
-    await this.#member.join();
+    this.#member = this.#membership(entries.map(({ text }) => text));
+    await Promise.all([this.#member.join(), routes.look()]);
     if (this.#state !== "starting") return;
     this.#state = "working";
     this.#unwatch = store.watch((event) => {
-      if (event === "ready") this.#pump?.wake();
+      if (event === "ready") this.#workIsReady();
       if (event === "scheduled") this.#tending?.soon(gatherDueMs);
       if (event === "written") this.#firing?.written();
       if (event === "ended") this.#firing?.ended();
     });
     this.#firing = this.#startFiring();
+    if (this.#host.wiring) this.#upkeep = new Upkeep(store, runtime, this.#host.wiring, this.#middlewareFailed);
     this.#tending = this.#startTending();
     this.#pump.pump();
   }
 
-  #makePump(attempts: Attempts): Pump {
+  #workIsReady(): void {
+    this.#routes?.workIsReady();
+    this.#pump?.wake();
+  }
+
+  #makePump(attempts: Attempts, routes: Routes): Pump {
     const { store, runtime } = this.#host;
     return new Pump({
       store,
       runtime,
-      queues: this.#queues,
+      routes,
       worker: () => this.id,
       mayPump: () => this.#state === "working" || this.#state === "stopping",
       mayClaim: () => this.#mayClaim,
@@ -248,13 +288,16 @@ export class Worker implements AsyncDisposable {
     });
   }
 
-  #makeWatchdog(attempts: Attempts): Watchdog {
+  #makeWatchdog(attempts: Attempts, routes: Routes): Watchdog {
     const { store, runtime } = this.#host;
     return new Watchdog({
       store,
       runtime,
-      queues: this.#queues,
-      tasks: () => (this.#mayClaim ? attempts.slots.filter(({ isFull }) => !isFull).flatMap(({ tasks }) => tasks) : []),
+      queues: () => routes.queues,
+      tasks: () => {
+        if (!this.#mayClaim) return [];
+        return attempts.slots.filter(({ isFull }) => !isFull).flatMap(({ tasks }) => routes.lines(tasks));
+      },
       stalled: (id, ms) => this.#report({ kind: "stalled", id, ms }),
     });
   }
@@ -263,9 +306,9 @@ export class Worker implements AsyncDisposable {
     return this.#state === "working" && !this.#isPaused && this.#member?.isMember === true;
   }
 
-  #membership(): Membership {
+  #membership(queues: readonly string[]): Membership {
     const { store, runtime } = this.#host;
-    const terms = { store, runtime, leaseMs: this.#leaseMs, queues: this.#queues, tasks: this.#tasks };
+    const terms = { store, runtime, leaseMs: this.#leaseMs, queues, tasks: this.#tasks, labels: this.#labels };
     return new Membership(terms, {
       cancels: (ids) => this.cancel(ids),
       drain: () => this.#drainAsked(),
@@ -288,6 +331,10 @@ export class Worker implements AsyncDisposable {
     this.#report({ kind: "drain" });
     this.stop().catch((error: unknown) => this.#storeFailed(error as Error));
   }
+
+  readonly #middlewareFailed = (name: string, error: unknown): void => {
+    this.#report({ kind: "middleware-failed", name, error });
+  };
 
   #report(event: WorkerEvent): void {
     (this.#options.report ?? printEvent)(event);
@@ -313,6 +360,7 @@ export class Worker implements AsyncDisposable {
     this.#attempts?.drop(() => true);
     this.#attempts?.abandon(new CancelledError("The worker's store is lost.", error.message));
     await this.#firing?.stop();
+    await this.#upkeep?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     await this.#pools.close();
@@ -320,7 +368,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /** Holds the jobs that were given to this worker. */
-  async #take(attempts: Attempts, claimed: readonly ClaimedJob[]): Promise<void> {
+  async #take(attempts: Attempts, lined: readonly ClaimedJob[]): Promise<void> {
+    const claimed = lined.map(named);
     this.#watchdog?.fed();
     const worker = this.id;
     const given = await this.#givenTo(claimed);
@@ -354,7 +403,8 @@ export class Worker implements AsyncDisposable {
     batch.forEach((outcome, index) => {
       if (refused.has(index) && doubtful.has(outcome)) return this.#host.look();
       if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
-      if (outcome.kind === "retry") this.#tending?.soon(outcome.dueAt - this.#host.store.now());
+      const isDue = outcome.kind === "retry" || outcome.kind === "waiting";
+      if (isDue && outcome.dueAt !== null) this.#tending?.soon(outcome.dueAt - this.#host.store.now());
       if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
       // The store knows the reason of a cancellation; this worker does not.
       if (outcome.kind === "cancelled") return this.#host.look();
@@ -407,6 +457,7 @@ export class Worker implements AsyncDisposable {
     return new Tending(this.#host.store, this.#host.runtime, {
       round: async () => {
         await this.#member?.refresh();
+        await this.#routes?.look();
         this.#firing?.look();
         this.#giveBackStale();
         const notes = this.#attempts?.takeProgress() ?? [];
@@ -416,6 +467,7 @@ export class Worker implements AsyncDisposable {
       tended: ({ ended, lost }) => {
         this.#outage.worked();
         if (lost.includes(this.id)) this.#member?.rejoin();
+        if (lost.length > 0) this.#hooks?.lost(lost);
         if (ended.length > 0) this.#host.ended(ended);
         // Whatever kept it from jobs that wait, such as a lease that had run out for a moment: it looks again.
         this.#pump?.wake();
@@ -437,6 +489,7 @@ export class Worker implements AsyncDisposable {
     if (wasStarting) await this.ready.catch(() => undefined);
     this.#unwatch();
     await this.#firing?.stop();
+    await this.#upkeep?.stop();
     await this.#tending?.stop();
     await this.#member?.stay();
     const stopped = new CancelledError("The worker is stopping; the job is given back and will run elsewhere.");

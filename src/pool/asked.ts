@@ -4,14 +4,19 @@
 import { UsageError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Call } from "../task/call.ts";
-import { call, flatten } from "../task/call.ts";
+import { call, flatten, gatheringCall, isCall } from "../task/call.ts";
 import { decode, encode } from "../task/codec.ts";
 import type { Change, DurableHost, JournalRecord } from "../task/durable.ts";
+import { groupTask } from "../task/flow.ts";
+import type { Gather } from "../task/gather.ts";
+import type { GraphOptions } from "../task/inherit.ts";
+import { inheriting } from "../task/inherit.ts";
 import { importableModule, loadTask } from "../task/load.ts";
 import type { Policy } from "../task/options.ts";
-import type { Task } from "../task/task.ts";
+import type { Definition, Task } from "../task/task.ts";
 import { definitionOf, taskOf } from "../task/task.ts";
 import type { Future } from "./future.ts";
+import { partsOf } from "./future.ts";
 import type { Question } from "./wire.ts";
 
 /** Who answers a running task. */
@@ -20,10 +25,15 @@ export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "
   readonly isDurable: boolean;
   cancelled(): void;
   submit(call: Call<unknown>): Future<unknown>;
+  /** Takes a part of the output of a generator, as the codec's text; a promise where the next has to wait. */
+  part?(text: string): Promise<void> | undefined;
 }
 
-/** A call as it crosses: the task's name and module, its policy, the encoded arguments, and the calls it waits for. */
-type Sent = readonly [name: string, module: string, policy: Policy, args: string, dependsOn: readonly number[]];
+/**
+ * A call as it crosses: the task's name and module, its policy without what is code (the limits with their keys: there the task's own hold),
+ * the encoded arguments, and the calls it waits for.
+ */
+type Sent = readonly [name: string, module: string, policy: Omit<Policy, "limits">, args: string, dependsOn: readonly number[]];
 
 /** What `read` is answered with. */
 export interface Journaled {
@@ -32,24 +42,45 @@ export interface Journaled {
   readonly isDurable: boolean;
 }
 
-/** A call to send. Throws UsageError or CodecError for what cannot be sent. */
-export function sendable(root: Call<unknown>): readonly Sent[] {
+/** A call to send, with what its submit says for all of it. Throws UsageError or CodecError for what cannot be sent. */
+export function sendable(root: Call<unknown>, options: GraphOptions): readonly Sent[] {
+  const heirOf = inheriting(options, "context().submit()");
   return flatten(root).map((node): Sent => {
-    const definition = definitionOf(node.call.task);
-    return [definition.name, importableModule(definition), definition.policy, encode(node.args, "args"), node.dependsOn];
+    const definition = heirOf(definitionOf(node.call.task));
+    const { limits: _limits, ...policy } = definition.policy;
+    return [definition.name, importableModule(definition), policy, encode(node.args, "args"), node.dependsOn];
   });
 }
 
+/** A group is no task of a module: it is made anew of the calls it gathers. */
+function regroup({ how, indexes }: Gather, calls: readonly unknown[]): Call<unknown> {
+  return gatheringCall(groupTask, indexes.map((index) => calls[index]) as Call<unknown>[], how);
+}
+
 async function received(nodes: readonly Sent[]): Promise<Call<unknown>> {
-  const definitions = await Promise.all(nodes.map(([name, module]) => loadTask(module, name)));
+  const load = async ([name, module]: Sent): Promise<Definition | undefined> =>
+    name === groupTask.name ? undefined : await loadTask(module, name);
+  const definitions = await Promise.all(nodes.map(load));
   const calls: Call<unknown>[] = [];
-  for (const [index, [, , policy, args, dependsOn]] of nodes.entries()) {
-    const definition = definitions[index];
-    if (!definition) throw new UsageError("A call has no task.");
+  for (const [index, [, , policy, text, dependsOn]] of nodes.entries()) {
     const below = dependsOn.map((at) => calls[at]);
-    calls.push(call(taskOf({ ...definition, policy }) as Task<unknown[], unknown>, ...(decode(args, below) as unknown[])));
+    const args = decode(text, below, regroup) as unknown[];
+    const definition = definitions[index];
+    if (!definition) calls.push(isCall(args[0]) ? args[0] : gatheringCall(groupTask, [], "fail"));
+    else {
+      const whole = { ...policy, limits: definition.policy.limits };
+      calls.push(call(taskOf({ ...definition, policy: whole }) as Task<unknown[], unknown>, ...args));
+    }
   }
   return calls.at(-1) as Call<unknown>;
+}
+
+/** What the next part of a stream is answered with: how often the call was begun anew by then, and the part. */
+export type Next = readonly [restarts: number, done: boolean, part: unknown];
+
+interface Reader {
+  readonly parts: AsyncGenerator<unknown, void>;
+  restarts: number;
 }
 
 /** How a pool answers: it remembers nothing, and each attempt is the last of those steps it has done. */
@@ -74,10 +105,14 @@ function noSignals(): UsageError {
 /** Answers the questions of one running element. */
 export class Questions {
   readonly #answerer: Answerer;
+  readonly #part: (text: string) => void;
   readonly #futures: Future<unknown>[] = [];
+  readonly #readers: Reader[] = [];
 
-  constructor(answerer: Answerer) {
+  /** `part` keeps parts where the answerer does not take them. */
+  constructor(answerer: Answerer, part: (text: string) => void) {
     this.#answerer = answerer;
+    this.#part = part;
   }
 
   async answer(what: Question, args: readonly unknown[]): Promise<unknown> {
@@ -103,7 +138,23 @@ export class Questions {
         return this.#futures[args[0] as number];
       case "cancel":
         return this.#futures[args[0] as number]?.cancel(args[1] as string | undefined);
+      case "part":
+        return answerer.part ? answerer.part(args[0] as string) : this.#part(args[0] as string);
+      case "stream":
+        return this.#read(this.#futures[args[0] as number] as Future<unknown>);
+      case "next":
+        return this.#next(this.#readers[args[0] as number] as Reader);
     }
+  }
+
+  #read(future: Future<unknown>): number {
+    const reader: Reader = { parts: partsOf(future, () => (reader.restarts += 1)), restarts: 0 };
+    return this.#readers.push(reader) - 1;
+  }
+
+  async #next(reader: Reader): Promise<Next> {
+    const { done = false, value } = await reader.parts.next();
+    return [reader.restarts, done, value];
   }
 
   async #submit(nodes: readonly Sent[]): Promise<readonly [number: number, id: string]> {

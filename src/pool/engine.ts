@@ -4,6 +4,7 @@
 // that crosses an outcome, a death or an element taken back needs no case of its own.
 //
 // Invariant: every entry that was begun ends exactly once, and `#live` counts those that have not.
+import { SnoozeError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import { currentContext } from "../task/context.ts";
@@ -16,6 +17,7 @@ import { decodeThrown, encodeThrown } from "../task/thrown.ts";
 import { decode, encode } from "../task/codec.ts";
 import type { Answerer } from "./asked.ts";
 import { poolAnswerer, Questions } from "./asked.ts";
+import { Batches } from "./batches.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Noun } from "./endings.ts";
 import { cancelled, died, expired, importsDie, importTimedOut, overdue, spent, startsDie, timedOut } from "./endings.ts";
@@ -26,8 +28,9 @@ import type { Lane, LaneHost } from "./lane.ts";
 import type { Death, OpenLink } from "./link.ts";
 import { flatten, flattenOne, Flattener } from "./flat.ts";
 import type { Crossing, PayloadKind } from "./payload.ts";
-import { failed, pack, refused, textOf, valueOf } from "./payload.ts";
+import { failed, pack, refused, text, textOf, valueOf } from "./payload.ts";
 import type { Feed } from "./queue.ts";
+import { Parts } from "./parts.ts";
 import { Queue } from "./queue.ts";
 import { TaskRecord } from "./record.ts";
 import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage } from "./wire.ts";
@@ -46,6 +49,11 @@ export interface Crew {
   open(idPrefix: string): OpenLink;
   /** What a task is that did not stop within the grace period: killed with its worker, or abandoned. */
   readonly overdue: "killed" | "abandoned";
+}
+
+function questionsOf(entry: Entry, answerer: Answerer): Questions {
+  const { extra } = entry;
+  return new Questions(entry.terms?.answerer ?? answerer, (text) => (extra.parts ??= new Parts()).add(entry.attempt, text));
 }
 
 /** A map, as the engine sees it. */
@@ -69,6 +77,8 @@ export class Engine implements LaneHost {
   readonly #sources = new Set<Source>();
   /** Entries that wait for a time. */
   readonly #scheduled = new Set<Entry>();
+  /** Entries that wait for others to go with, or are carried with them. */
+  readonly #batches: Batches;
   #recordCount = 0;
   #entryCount = 0;
   #live = 0;
@@ -84,6 +94,20 @@ export class Engine implements LaneHost {
     this.runtime = runtime;
     this.graceMs = graceMs;
     this.idPrefix = `${runtime.id()}-`;
+    this.#batches = new Batches({
+      runtime,
+      recordOf: (definition) => this.recordOf(definition),
+      nextNumber: () => this.nextNumber(),
+      idOf: (entry) => this.idOf(entry),
+      setArgs: (entry, args) => this.setArgs(entry, args),
+      carry: (carrier) => {
+        this.begin(carrier, undefined);
+        this.#enqueue(carrier);
+      },
+      stop: (carrier, error) => this.cancel(carrier, error, () => undefined),
+      told: (member, [isResult, told]) => this.outcome(member, isResult ? text : failed, told),
+      failed: (member, error) => this.#batchFailed(member, error),
+    });
     this.#dispatcher = new Dispatcher({
       queue: this.#queue,
       host: this,
@@ -159,7 +183,13 @@ export class Engine implements LaneHost {
     const { delayMs, at } = entry.definition.policy;
     const wait = entry.terms ? 0 : at === undefined ? delayMs : at - this.runtime.now();
     if (wait > 0) return this.#schedule(entry, wait);
+    this.#enqueue(entry);
+  }
+
+  /** Lets an entry go to a worker: by itself, or with others where its task does many at once. What was with a worker that died goes by itself. */
+  #enqueue(entry: Entry): void {
     entry.phase = "ready";
+    if (entry.definition.many && entry.crashes === 0 && !entry.alone && !entry.terms) return this.#batches.add(entry);
     this.#queue.push(entry);
     this.#dispatcher.wake();
   }
@@ -173,8 +203,10 @@ export class Engine implements LaneHost {
     wish?.grace?.cancel();
     entry.phase = state;
     entry.data = undefined;
+    entry.partList?.end(entry.attempt);
     this.#live -= 1;
     if (entry.parent) this.#leave(entry.parent);
+    if (entry.carrier) this.#batches.left(entry);
     entry.ended(state, outcome);
     if (wish?.kind === "cancel") for (const told of wish.told) told(how);
     if (this.#live > 0) return;
@@ -227,10 +259,11 @@ export class Engine implements LaneHost {
   /** Entries of which `which` is true and that have not ended, those blocked by others excepted. */
   find(which: (entry: Entry) => boolean): Entry[] {
     const given = this.#dispatcher.lanes.flatMap((lane) => lane.entries());
-    return [...given, ...this.#queue.entries(), ...this.#scheduled].filter(which);
+    return [...given, ...this.#queue.entries(), ...this.#scheduled, ...this.#batches.entries()].filter(which);
   }
 
   #wish(entry: Entry, wish: Wish): void {
+    if (entry.carrier?.state === "running" && isSoft(wish)) return void (entry.wish = undefined);
     entry.wish = wish;
     if (entry.batch) return entry.batch.lane.stop(entry);
     this.#fulfil(entry, wish, "waiting");
@@ -256,7 +289,7 @@ export class Engine implements LaneHost {
   }
 
   #expire(entry: Entry): void {
-    if (entry.attempt > 1 || entry.wish) return;
+    if (entry.attempt > 1 || entry.wish || entry.carrier?.state === "running") return;
     this.#wish(entry, { kind: "expire", error: expired(entry, this.idOf(entry)), told: [], grace: undefined });
   }
 
@@ -265,9 +298,7 @@ export class Engine implements LaneHost {
     this.#scheduled.add(entry);
     entry.extra.wait = this.runtime.after(ms, () => {
       this.#unschedule(entry);
-      entry.phase = "ready";
-      this.#queue.push(entry);
-      this.#dispatcher.wake();
+      this.#enqueue(entry);
     });
   }
 
@@ -291,6 +322,7 @@ export class Engine implements LaneHost {
   #fail(entry: Entry, error: unknown, retryable: boolean): void {
     const { policy, options } = entry.definition;
     const failures = entry.attempt - entry.crashes;
+    if (error instanceof SnoozeError && !entry.terms && !entry.isSpent) return this.#snooze(entry, error.afterMs);
     if (!retryable || entry.terms || failures > policy.retries) return this.end(entry, "failed", error);
     if (!wantsRetry(options.retryIf, error)) return this.end(entry, "failed", error);
     // Moved arguments are gone: this failure was the last one.
@@ -300,8 +332,25 @@ export class Engine implements LaneHost {
     if (this.runtime.elapsed() + wait >= at) return this.end(entry, "failed", overdue(entry, this.idOf(entry), error));
     entry.attempt += 1;
     if (wait > 0) return this.#schedule(entry, wait);
-    this.#queue.push(entry);
-    this.#dispatcher.wake();
+    this.#enqueue(entry);
+  }
+
+  /** The carrier of an entry has failed. */
+  #batchFailed(entry: Entry, error: unknown): void {
+    const { wish } = entry;
+    if (wish && !isSoft(wish)) return this.#fulfil(entry, wish, "stopped");
+    entry.wish = undefined;
+    if (!(error instanceof WorkerDiedError)) return this.#fail(entry, error, true);
+    if (entry.crashes >= entry.definition.policy.crashes) return this.end(entry, "failed", error);
+    entry.extra.crashes += 1;
+    entry.attempt += 1;
+    this.#enqueue(entry);
+  }
+
+  /** The same attempt, later. It was started, so it does not expire any more. */
+  #snooze(entry: Entry, afterMs: number): void {
+    entry.expiry?.cancel();
+    this.#schedule(entry, afterMs);
   }
 
   // Maps, and the end of the pool.
@@ -430,10 +479,11 @@ export class Engine implements LaneHost {
   }
 
   asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
-    const questions = (entry.extra.questions ??= new Questions(entry.terms?.answerer ?? this.#answerer));
+    const questions = (entry.extra.questions ??= questionsOf(entry, this.#answerer));
     // What is being undone is not cut off half-way.
     if (what === "undoing") entry.wish?.grace?.cancel();
-    if (what === "await") {
+    const waits = what === "await" || what === "next";
+    if (waits) {
       // Meanwhile it does not take up the room.
       this.#join(entry);
       this.#dispatcher.wake();
@@ -443,7 +493,7 @@ export class Engine implements LaneHost {
       .then((value) => tell([answer, no, true, encode(value, "answer")]))
       .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
       .finally(() => {
-        if (what === "await") this.#leave(entry);
+        if (waits) this.#leave(entry);
       });
   }
 

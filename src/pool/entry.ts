@@ -13,6 +13,7 @@ import { isFinal } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import type { CancelReceipt, Progress } from "./future.ts";
 import type { Shape } from "./flat.ts";
+import { Parts } from "./parts.ts";
 import type { Packed, PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
@@ -63,9 +64,12 @@ class Extra {
   progress: Progress | undefined = undefined;
   terms: AttemptTerms | undefined = undefined;
   questions: Questions | undefined = undefined;
+  parts: Parts | undefined = undefined;
   /** The running task of the same pool that made this call. */
   parent: Context | undefined = undefined;
   cancelling: Promise<CancelReceipt> | undefined = undefined;
+  /** The entry that carries it to a worker together with others. */
+  carrier: Entry | undefined = undefined;
 }
 
 export abstract class Entry {
@@ -137,13 +141,22 @@ export abstract class Entry {
     return this.#extra?.terms;
   }
 
+  get carrier(): Entry | undefined {
+    return this.#extra?.carrier;
+  }
+
+  get partList(): Parts | undefined {
+    return this.#extra?.parts;
+  }
+
   get parent(): Context | undefined {
     return this.#extra?.parent;
   }
 
   /** The state as the submitter sees it: what was given to a worker is ready until it is known to have begun. */
   get state(): JobState {
-    const { batch } = this;
+    const { batch, carrier } = this;
+    if (carrier && !this.hasEnded) return carrier.state;
     if (!batch) return this.phase;
     return this.index < batch.lane.begun(batch) ? "running" : "ready";
   }
@@ -173,6 +186,13 @@ export abstract class Entry {
   get timeoutMs(): number | undefined {
     const { terms } = this;
     return terms ? terms.timeoutMs : this.definition.policy.timeoutMs;
+  }
+
+  /** What it yields, also from before it was asked for. */
+  readParts(id: string, restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    const parts = (this.extra.parts ??= new Parts());
+    if (this.hasEnded) parts.end(this.attempt);
+    return parts.read(id, restarted);
   }
 
   /** Called once, when it has ended; `outcome` is the result, or for every other state than `done` the error. */

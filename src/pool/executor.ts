@@ -17,9 +17,14 @@ export interface MapOptions {
 /** Runs calls. The same program gives the same results, errors, retries and time-outs on each executor. */
 export interface Executor extends AsyncDisposable {
   /** Runs a call; nested calls run first, each once. What the options say goes down to them. */
-  submit<Result>(call: Call<Result>, options?: GraphOptions): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: GraphOptions): Future<Result, Part>;
+  /** Runs a task that is an async generator: `future.stream()` gives what it yields. */
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
   /** Runs `task` with these arguments, which may hold calls. */
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /** Runs a task of one parameter over any iterable. Await the results for an array, or iterate them with bounded memory. */
   map<Input, Result>(
     task: Task<readonly [input: Input], Result>,

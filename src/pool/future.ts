@@ -1,5 +1,6 @@
 // A future is the promise of one submitted call, with its id, its state and a way to stop it. It is a thin face over a
 // `Handle` that the executor keeps, so that 100,000 futures cost little more than 100,000 promises.
+import type { StreamOptions } from "../task/generator.ts";
 import type { JobState } from "../task/state.ts";
 
 /** What a cancellation stopped. */
@@ -32,13 +33,22 @@ export interface Handle {
   /** Resolves with the id once the executor has accepted the call: at once in a pool, when it is durable in a store. */
   readonly submitted: Promise<string>;
   cancel(reason: string | undefined): Promise<CancelReceipt>;
+  /** The parts of its output, from the first, also those to come; over when the call has ended, however that was. */
+  parts(restarted: (() => void) | undefined): AsyncGenerator<unknown, void>;
   /** Called when the result is first asked for. A fleet begins to watch for it only then. */
   observe?(): void;
 }
 
-/** The promise of one submitted call. */
-export class Future<Result> extends Promise<Result> {
+/** The parts of a future's call, without what it returns; for executors that wrap futures. */
+export let partsOf: (future: Future<unknown>, restarted: (() => void) | undefined) => AsyncGenerator<unknown, void>;
+
+/** The promise of one submitted call. `Part` is what its task yields, if it is an async generator. */
+export class Future<Result, Part = unknown> extends Promise<Result> {
   readonly #handle: Handle;
+
+  static {
+    partsOf = (future, restarted) => future.#handle.parts(restarted);
+  }
 
   /** Made by executors. */
   constructor(run: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void, handle: Handle) {
@@ -80,6 +90,22 @@ export class Future<Result> extends Promise<Result> {
     // Who cancels knows; that nobody else awaits the future is no unhandled rejection.
     super.then(undefined, () => undefined);
     return this.#handle.cancel(reason);
+  }
+
+  /**
+   * What the task yields, an async generator: from the first part, also for who comes late, as it comes; then what it returns. Rejects as
+   * the future does when the call does not succeed, and with a RestartedError when an attempt of which parts were read is void (see
+   * {@link StreamOptions}). A pool keeps the parts in memory as long as the future, a fleet with the job.
+   */
+  stream(options: StreamOptions = {}): AsyncGenerator<Part, Result> {
+    // Who reads gets the error when he comes to it: until then it is no unhandled rejection.
+    super.then(undefined, () => undefined);
+    return this.#read(options.restarted);
+  }
+
+  async *#read(restarted: (() => void) | undefined): AsyncGenerator<Part, Result> {
+    yield* this.#handle.parts(restarted) as AsyncGenerator<Part, void>;
+    return await this;
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- a Future is a Promise; this only learns that someone waits

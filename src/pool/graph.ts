@@ -94,6 +94,10 @@ export class Graph implements Handle {
     return Promise.resolve(this.id);
   }
 
+  parts(restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    return this.#root.readParts(this.id, restarted);
+  }
+
   start(): void {
     const caller = this.#engine.caller();
     for (const entry of this.#entries) this.#engine.begin(entry, caller);

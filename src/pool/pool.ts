@@ -14,16 +14,17 @@ import { currentContext } from "../task/context.ts";
 import type { GraphOptions } from "../task/inherit.ts";
 import { checkGraphOptions, inheriting } from "../task/inherit.ts";
 import { isWorker, unguardedEntry } from "../task/load.ts";
-import type { AnyTask, Task } from "../task/task.ts";
+import type { AnyTask, Definition, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Answerer } from "./asked.ts";
 import type { Crew } from "./engine.ts";
 import { Engine } from "./engine.ts";
-import type { AttemptTerms } from "./entry.ts";
+import type { AttemptTerms, Stopped } from "./entry.ts";
 import type { Executor, MapOptions } from "./executor.ts";
 import type { Future } from "./future.ts";
 import { Graph } from "./graph.ts";
 import { checkInput } from "./input.ts";
+import { refuseLimited } from "./limited.ts";
 import { packedText } from "./payload.ts";
 import { Results } from "./results.ts";
 import { Stream } from "./stream.ts";
@@ -65,8 +66,12 @@ export abstract class Pool implements Executor {
     return this.#engine.crew.size;
   }
 
-  submit<Result>(call: Call<Result>, options?: GraphOptions): Future<Result>;
-  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result>;
+  submit<Result, Part>(call: Call<Result, Part>, options?: GraphOptions): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result, Part>(
+    task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+    ...args: CallArgs<Args>
+  ): Future<Result, Part>;
+  submit<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Future<Result, never>;
   /**
    * Runs a call; calls nested in its arguments run first, each once. Throws at once: UsageError for what is not a task or cannot
    * be imported by workers, CodecError with the path of an argument that cannot be sent, ClosedError after `close()`.
@@ -76,7 +81,7 @@ export abstract class Pool implements Executor {
     const engine = this.#engine;
     engine.submitting();
     if (!isCall(what)) {
-      const definition = definitionOf(what);
+      const definition = this.#definitionOf(what);
       const entry = new Submitted(engine, definition);
       if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
     }
@@ -85,11 +90,12 @@ export abstract class Pool implements Executor {
     const nodes = flatten(asked);
     const [only] = nodes.length === 1 && !isGathering(asked) ? nodes : [];
     if (only) {
-      const definition = heirOf(definitionOf(asked.task));
+      const definition = heirOf(this.#definitionOf(asked.task));
       const entry = new Submitted(engine, definition);
       engine.setArgs(entry, checkInput(definition, only.args));
       return submitted(engine, entry);
     }
+    for (const node of nodes) this.#definitionOf(node.call.task);
     const graph = new Graph(engine, nodes, heirOf);
     graph.start();
     return graph.future;
@@ -133,7 +139,7 @@ export abstract class Pool implements Executor {
     const where = `${this.#kind} ${what}`;
     checkOptions(options, ["window", "ordered"], where);
     const window = checkInteger(options?.window ?? defaultWindow, `${where} window`, 1);
-    const definition = definitionOf(task);
+    const definition = this.#definitionOf(task);
     const source = checkInputs(inputs, where);
     const engine = this.#engine;
     return new Results<unknown>({
@@ -142,6 +148,12 @@ export abstract class Pool implements Executor {
       defer: (run) => engine.runtime.defer(run),
       produce: (sink) => new Stream(engine, { definition, inputs: source, window, isTuple }, sink),
     });
+  }
+
+  #definitionOf(task: AnyTask): Definition {
+    const definition = definitionOf(task);
+    refuseLimited(definition, this.#kind);
+    return definition;
   }
 
   #checkOpen(what: string): void {
@@ -190,8 +202,8 @@ export interface AttemptOptions {
 export interface RunningAttempt {
   /** Rejects with what the task threw, a TimeoutError, the reason of `stop` or `retract`, or, at the first death, a WorkerDiedError. */
   readonly result: Promise<unknown>;
-  /** Stops it as a future's `cancel` does. */
-  stop(reason: Error): void;
+  /** Stops it as a future's `cancel` does. `told` hears, when it has ended, how; before `result` rejects. */
+  stop(reason: Error, told?: (how: Stopped) => void): void;
   /** Ends it, but only if the task has not begun. */
   retract(reason: Error): void;
 }
@@ -219,7 +231,7 @@ export function runAttempt(
   engine.start(entry);
   return {
     result,
-    stop: (reason) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, () => undefined)),
+    stop: (reason, told = () => undefined) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, told)),
     retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
   };
 }

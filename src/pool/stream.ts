@@ -79,7 +79,8 @@ export class Stream implements Source, Production {
     this.#window = terms.window;
     this.#parent = engine.caller();
     this.#length = lengthOf(terms.inputs);
-    this.#isTimed = terms.definition.policy.delayMs > 0 || terms.definition.policy.at !== undefined;
+    const { many, policy } = terms.definition;
+    this.#isTimed = many !== undefined || policy.delayMs > 0 || policy.at !== undefined;
     this.#async = Symbol.asyncIterator in terms.inputs;
     if (Symbol.asyncIterator in terms.inputs) this.#iterator = terms.inputs[Symbol.asyncIterator]();
     else this.#sync = terms.inputs[Symbol.iterator]();

@@ -38,6 +38,10 @@ export class Submitted extends Entry implements Handle {
     return Promise.resolve(this.id);
   }
 
+  parts(restarted: (() => void) | undefined): AsyncGenerator<unknown, void> {
+    return this.readParts(this.id, restarted);
+  }
+
   cancel(reason: string | undefined): Promise<CancelReceipt> {
     this.extra.cancelling ??= this.#engine.cancelAll(this.hasEnded ? [] : [this], reason);
     return this.extra.cancelling;

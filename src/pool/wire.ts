@@ -94,7 +94,22 @@ export type ProgressMessage = readonly [
 export type AskMessage = readonly [op: typeof ask, slot: number, index: number, no: number, what: Question, text: string];
 
 /** What a running task asks: see `asked.ts`. */
-export type Question = "read" | "write" | "last" | "undoing" | "cancelled" | "changed" | "submit" | "await" | "cancel";
+export type Question =
+  | "read"
+  | "write"
+  | "last"
+  | "undoing"
+  | "cancelled"
+  | "changed"
+  | "submit"
+  | "await"
+  | "cancel"
+  /** A part of the output of a generator. */
+  | "part"
+  /** Begins to read the parts of a child; gives the number of the reader. */
+  | "stream"
+  /** The next part of a reader. */
+  | "next";
 
 /** The worker imported a module that starts work of its own; the encoded error. */
 export type UnguardedMessage = readonly [op: typeof unguarded, error: string];

@@ -35,7 +35,9 @@ export interface NewWorker {
   readonly id: string;
   readonly host: string;
   readonly pid: number;
+  /** For people and for who looks what waits in vain: names, and patterns in which * stands for any text. */
   readonly queues: readonly string[];
+  /** Names; after a line break without a name, its labels as JSON. */
   readonly tasks: readonly string[];
   readonly startedAt: number;
 }
@@ -226,6 +228,8 @@ export interface Store {
    * a job is not stored or a dependency has not ended as it must, which cannot be while the job runs.
    */
   inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]>;
+  /** The jobs that a job waits for: those of its dependencies that have not ended, in their order, each once, at most `limit`. */
+  awaited(id: string, limit: number): Promise<readonly string[]>;
   /**
    * Writes records, in order; false for each that was refused: its job is not stored, has ended or, where it names a claim, does not
    * run by it any more. A signal (a record whose name begins with `signalPrefix`) makes its job ready, if that is suspended.

@@ -11,11 +11,13 @@ import { isTask } from "./task.ts";
 const brand = Symbol.for("manyhands.call");
 
 /** A task with its arguments, not yet run. Made by {@link call}; nothing runs until it is submitted. */
-export interface Call<Result> {
+export interface Call<Result, Part = unknown> {
   readonly task: AnyTask;
   readonly args: readonly unknown[];
   /** Carries the result's type; never set. */
   readonly "~result"?: Result;
+  /** Carries the type of what it yields; never set. */
+  readonly "~part"?: Part;
   /** Set for a group: its one argument is the list of its members, and this says how their results become its own. */
   readonly "~how"?: How;
 }
@@ -66,7 +68,15 @@ export type CallArgs<Args extends readonly unknown[]> = { readonly [K in keyof A
  * @example
  * const all = (paths: string[]) => call(total, paths.map((path) => call(countWords, path)));
  */
-export function call<Args extends readonly unknown[], Result>(task: Task<Args, Result>, ...args: CallArgs<Args>): Call<Result> {
+export function call<Args extends readonly unknown[], Result, Part>(
+  task: Task<Args, Result, AsyncGenerator<Part, Result, unknown>>,
+  ...args: CallArgs<Args>
+): Call<Result, Part>;
+export function call<Args extends readonly unknown[], Result>(
+  task: Task<Args, Result>,
+  ...args: CallArgs<Args>
+): Call<Result, never>;
+export function call(task: AnyTask, ...args: readonly unknown[]): Call<unknown> {
   if (!isTask(task)) throw new UsageError(`call() takes a task, found ${show(task)}. Define it with task("name", fn).`);
   return new Made(task, args);
 }

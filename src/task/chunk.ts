@@ -40,9 +40,20 @@ function eachOf(schema: StandardSchema): StandardSchema {
   return { "~standard": { version: 1, vendor: "manyhands", validate: check } };
 }
 
-/** The task that runs this one over lists of inputs. Throws {@link UsageError} for a task with `unique`. */
+/** A limit that is about single calls, which a chunk of many would pass as one. */
+function singleLimit({ policy }: Definition): string | undefined {
+  if (policy.throttleMs > 0) return "throttle";
+  return policy.limits.find(({ kind, key }) => kind === "rate" || typeof key === "function")?.kind;
+}
+
+/** The task that runs this one over lists of inputs. Throws {@link UsageError} for a task with `unique`, or a limit that goes by single calls. */
 export function chunkOf(definition: Definition): Definition {
   const { name, options } = definition;
+  const limited = singleLimit(definition);
+  if (limited)
+    throw new UsageError(
+      `Task "${name}" has a "${limited}" that goes by single calls, and a chunk is many. Submit it without chunks().`,
+    );
   if (options.unique)
     throw new UsageError(`Task "${name}" is unique by its arguments, and a chunk has those of many. Submit it without chunks().`);
   let chunk = made.get(definition);
@@ -52,6 +63,7 @@ export function chunkOf(definition: Definition): Definition {
       ...definition,
       name: name + chunkSuffix,
       fn: runEach(definition),
+      many: undefined,
       options: input ? { ...others, input: eachOf(input) } : others,
       each: definition,
     };

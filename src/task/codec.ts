@@ -8,15 +8,18 @@
 // getter its value (it may be read more than once), and views over one ArrayBuffer may become copies of just their bytes.
 // Refused: functions, symbols, instances of classes, symbol keys, what cannot be read, what is too large or too deep.
 //
-// Not here: moving memory instead of copying it (`transfer.ts`), and encryption or compression.
+// Not here: moving memory instead of copying it (`transfer.ts`), and what middleware makes of a text for the store (`sealed.ts`).
 import { CodecError } from "../core/errors.ts";
 import { maxDepth, nestsTooDeep } from "./codec/depth.ts";
 import { isJson, isPlain } from "./codec/fast.ts";
+import type { Gathering } from "./codec/read.ts";
 import { readTable } from "./codec/read.ts";
 import { checkSize, defaultMaxBytes } from "./codec/size.ts";
 import type { Crossing } from "./codec/survey.ts";
 import { isExotic } from "./codec/survey.ts";
 import { writeTable } from "./codec/write.ts";
+import { isSealed, sealErrorOf } from "./sealed.ts";
+import { gathered } from "./gather.ts";
 
 function jsonOf(value: unknown): string | undefined {
   try {
@@ -42,20 +45,22 @@ export function encode(value: unknown, where: string, maxBytes: number = default
 }
 
 /**
- * The value that {@link encode} was given. `results` take the places of the dependencies' holes.
+ * The value that {@link encode} was given. `results` take the places of the dependencies' holes, and what `gather` makes of them
+ * those of groups.
  *
  * The text may come from anywhere: it never runs code, never reaches a prototype, and takes memory and time in proportion
- * to its length. Throws {@link CodecError} for a text that `encode` does not write.
+ * to its length. Throws {@link CodecError} for a text that `encode` does not write, and a SealError for one that is sealed still.
  */
-export function decode(text: string, results: readonly unknown[] = []): unknown {
+export function decode(text: string, results: readonly unknown[] = [], gather: Gathering = gathered): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
+    if (isSealed(text)) throw sealErrorOf(text);
     throw new CodecError("The encoded text is damaged or foreign: it is not JSON.", "", { cause });
   }
   if (typeof value !== "object" || value === null) return value;
-  if (Object.hasOwn(value, "$manyhands")) return readTable(value, results);
+  if (Object.hasOwn(value, "$manyhands")) return readTable(value, results, gather);
   // Each level takes two characters.
   if (text.length > 2 * maxDepth && nestsTooDeep(value)) {
     throw new CodecError(`The encoded text is damaged or foreign: it nests more than ${maxDepth} deep.`, "");

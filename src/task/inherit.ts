@@ -21,7 +21,7 @@ export function checkGraphOptions(given: unknown = {}, where: string = "submit()
 
 /** Gives the definitions of a graph's tasks with what the submit says. Throws UsageError for what cannot be. */
 export function inheriting({ priority, deadline }: GraphOptions, where: string): (definition: Definition) => Definition {
-  if (priority === undefined && deadline === undefined) return (definition) => definition;
+  if (priority === undefined && deadline === undefined) return asDefined;
   if (priority !== undefined) checkPriority(priority, `${where} priority`);
   const deadlineMs = checkLimit(deadline, `${where} deadline`);
   const made = new Map<Definition, Definition>();
@@ -30,6 +30,11 @@ export function inheriting({ priority, deadline }: GraphOptions, where: string):
     if (!heir) made.set(definition, (heir = { ...definition, policy: policyOf(definition, priority, deadlineMs) }));
     return heir;
   };
+}
+
+/** For calls that inherit nothing. */
+export function asDefined(definition: Definition): Definition {
+  return definition;
 }
 
 function policyOf({ options, policy }: Definition, priority: number | undefined, deadlineMs: number | undefined): Policy {

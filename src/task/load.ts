@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
+import { companionOf, companionSuffix } from "./batch.ts";
 import { chunkOf, chunkSuffix } from "./chunk.ts";
 import type { Definition } from "./task.ts";
 import { definedTasks } from "./task.ts";
@@ -61,6 +62,7 @@ async function importModule(module: string): Promise<void> {
 
 /** Imports `module` in this worker and returns the task's definition. Rejects with {@link UsageError} when it is not there. */
 export async function loadTask(module: string, name: string): Promise<Definition> {
+  if (name.endsWith(companionSuffix)) return companionOf(await loadTask(module, name.slice(0, -companionSuffix.length)));
   if (name.endsWith(chunkSuffix)) return chunkOf(await loadTask(module, name.slice(0, -chunkSuffix.length)));
   const known = definedTasks().get(name);
   if (known) return known;

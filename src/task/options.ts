@@ -5,7 +5,13 @@ import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { Concurrency, Fair, Limit, OneOrMore, Rate } from "./limits.ts";
+import { resolveLimits } from "./limits.ts";
+import type { Requires } from "./requires.ts";
+import { writeRequires } from "./requires.ts";
 import type { StandardSchema } from "./schema.ts";
+import type { Throttle } from "./throttle.ts";
+import { checkThrottle } from "./throttle.ts";
 
 /** Where a worker runs a task: on its own event loop, in one of its threads, or in one of its child processes. */
 export type Place = "loop" | "thread" | "process";
@@ -30,6 +36,14 @@ export interface Unique<Args extends readonly unknown[] = readonly unknown[]> {
   readonly until?: "started" | "ended";
   /** What a second submit gets: `"existing"` (default), the future of the job there is; `"reject"`, a DuplicateJobError. */
   readonly onConflict?: "existing" | "reject";
+}
+
+/** How calls are gathered to be run together. */
+export interface Batch {
+  /** How many at most: a whole number from 1 to 10000. */
+  readonly size: number;
+  /** How long the first of a batch waits for others, at most a minute; a full batch does not wait. Default `"10ms"`. */
+  readonly wait?: Duration;
 }
 
 /** Options of a task. All optional; durations are ms or texts such as `"30s"`. */
@@ -60,8 +74,26 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
   readonly at?: Date | number;
   /** At most one live job for a key. Fleet only: a pool has no jobs that outlive a call. */
   readonly unique?: Unique<Args>;
+  /**
+   * How many may run at a time in the whole fleet, in all or for each key; FIFO for each key is `{ limit: 1, key }`. A job that waits for
+   * its retry lets the next go. Fleet only: a pool refuses the task. Each limit costs a write when the job passes it and one when it stops.
+   */
+  readonly concurrency?: OneOrMore<number | Concurrency<Args>> | undefined;
+  /** How many attempts may start in a time in the whole fleet, in all or for each key. Waiting costs no attempt. Fleet only: a pool refuses the task. */
+  readonly rate?: OneOrMore<Rate<Args>> | undefined;
+  /** Even shares of the workers between keys, however many jobs each has waiting. In a pool it has no effect. */
+  readonly fair?: Fair<Args> | undefined;
+  /**
+   * At most one job for a key in a time: further submits get the future of that job, ended or not. Not together with `unique`, and not for calls inside
+   * other calls. Costs a round trip more at each submit. Fleet only: a pool refuses the task.
+   */
+  readonly throttle?: Throttle<Args> | undefined;
+  /** How many calls are run together, and how long they wait for each other. Only for what `batchTask()` defines. */
+  readonly batch?: Batch;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
   readonly keep?: Duration;
+  /** What the worker that runs it must have, compared with its `labels`: `{ gpu: true, memory: ">=8GiB", zone: ["a", "b"] }`. Fleet only. */
+  readonly requires?: Requires;
   /** A Standard Schema for the argument (one parameter) or for the tuple of arguments; checked at submit. */
   readonly input?: StandardSchema;
   /** A Standard Schema for the result; checked where the task ran. */
@@ -85,6 +117,13 @@ export interface Policy {
   readonly delayMs: number;
   readonly at: number | undefined;
   readonly keepMs: number;
+  /** In the order in which they are passed. */
+  readonly limits: readonly Limit[];
+  /** 0: none. */
+  readonly throttleMs: number;
+  readonly batch: { readonly size: number; readonly waitMs: number } | undefined;
+  /** As it is stored; "" for nothing. */
+  readonly requires: string;
 }
 
 const known = [
@@ -101,7 +140,13 @@ const known = [
   "delay",
   "at",
   "unique",
+  "concurrency",
+  "rate",
+  "fair",
+  "throttle",
+  "batch",
   "keep",
+  "requires",
   "input",
   "output",
   "module",
@@ -159,6 +204,19 @@ function resolveBackoff(backoff: Backoff | undefined, where: string): Policy["ba
   };
 }
 
+const longestBatchMs = 60_000;
+
+function resolveBatch(batch: Batch | undefined, where: string): Policy["batch"] {
+  if (batch === undefined) return undefined;
+  checkOptions(batch ?? null, ["size", "wait"], where);
+  const size = checkInteger(batch.size, `${where}.size`, 1, 10_000);
+  const waitMs = checkMs(batch.wait ?? "10ms", `${where}.wait`);
+  if (waitMs <= longestBatchMs) return { size, waitMs };
+  throw new UsageError(
+    `${where}.wait is at most a minute, found ${show(batch.wait)}: a worker has the jobs meanwhile. Submit less often, with more in each input.`,
+  );
+}
+
 function resolveAt(options: TaskOptions<never>, where: string): number | undefined {
   if (options.at === undefined) return undefined;
   if (options.delay !== undefined) throw new UsageError(`${where} has both "delay" and "at". Give one of them.`);
@@ -206,6 +264,12 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
   checkKinds(options, where);
   const expiresMs = checkLimit(options.expires, `${where} expires`);
   const delayMs = checkMs(options.delay ?? 0, `${where} delay`);
+  if (options.unique !== undefined && options.throttle !== undefined) {
+    throw new UsageError(
+      `${where} has both "unique" and "throttle", which both say what a further submit gets. Give one of them.`,
+    );
+  }
+  const keepMs = checkMs(options.keep ?? "7d", `${where} keep`);
   const deadlineMs = checkLimit(options.deadline, `${where} deadline`);
   checkWait(options, delayMs, "expires", where);
   checkWait(options, delayMs, "deadline", where);
@@ -221,7 +285,11 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     deadlineMs,
     delayMs,
     at: resolveAt(options, where),
-    keepMs: checkMs(options.keep ?? "7d", `${where} keep`),
+    keepMs,
+    limits: resolveLimits(options, where),
+    batch: resolveBatch(options.batch, `${where} batch`),
+    throttleMs: checkThrottle(options.throttle, keepMs, `${where} throttle`),
+    requires: writeRequires(options.requires, where),
   };
 }
 

@@ -2,6 +2,7 @@
 // module and find the task by name in the registry this file keeps for the process (threads have one each).
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
+import type { ResultOf } from "./generator.ts";
 import { definingModule } from "./module.ts";
 import type { Policy, TaskOptions } from "./options.ts";
 import { resolveOptions } from "./options.ts";
@@ -11,6 +12,8 @@ const brand = Symbol.for("manyhands.task");
 /** What executors know of a task beyond its function. */
 export interface Definition {
   readonly fn: (...args: readonly unknown[]) => unknown;
+  /** Where many calls are done at once: the function of their inputs. */
+  readonly many: ((inputs: readonly unknown[]) => unknown) | undefined;
   readonly name: string;
   readonly options: TaskOptions<never>;
   readonly policy: Policy;
@@ -24,7 +27,8 @@ export interface Definition {
 
 /**
  * A named, typed function that any executor can run. It is still the plain function: unit tests call it directly.
- * `Args` and `Result` are its parameters and its awaited result.
+ * `Args` and `Result` are its parameters and its awaited result; the result of an async generator is what it returns, and what it yields is
+ * read with `future.stream()`.
  */
 export interface Task<Args extends readonly unknown[], Result, Returns = Result | Promise<Result>> {
   (...args: Args): Returns;
@@ -102,7 +106,7 @@ function make(definition: Definition): AnyTask {
     with: {
       value: (options: TaskOptions<never>) => {
         const merged = Object.freeze({ ...definition.options, ...options });
-        return make({ ...definition, options: merged, policy: resolveOptions(merged, `Task "${definition.name}"`) });
+        return make({ ...definition, options: merged, policy: policyOf(definition.name, merged, definition.many) });
       },
     },
   });
@@ -126,20 +130,36 @@ export function taskOf(definition: Definition): AnyTask {
 export function task<Args extends readonly unknown[], Returns>(
   name: string,
   fn: (...args: Args) => Returns,
-  options: TaskOptions<Args, Awaited<Returns>> = {},
-): Task<Args, Awaited<Returns>, Returns> {
+  options: TaskOptions<Args, ResultOf<Returns>> = {},
+): Task<Args, ResultOf<Returns>, Returns> {
+  return defineTask(name, fn as Definition["fn"], options, undefined) as unknown as Task<Args, ResultOf<Returns>, Returns>;
+}
+
+/** Defines a task; `many` where it does many calls at once. */
+export function defineTask(name: string, fn: Definition["fn"], options: TaskOptions<never>, many: Definition["many"]): AnyTask {
   checkName(name);
   if (typeof fn !== "function") throw new UsageError(`Task "${name}" needs a function, found ${show(fn)}.`);
-  const policy = resolveOptions(options, `Task "${name}"`);
+  const policy = policyOf(name, options, many);
   const found = definingModule();
   const definition: Definition = {
-    fn: fn as Definition["fn"],
+    fn,
+    many,
     name,
-    options: Object.freeze({ ...options }) as TaskOptions<never>,
+    options: Object.freeze({ ...options }),
     policy,
     module: options.module ?? found?.url,
     place: found ? `${found.url}:${found.line}` : options.module,
   };
   register(definition);
-  return make(definition) as unknown as Task<Args, Awaited<Returns>, Returns>;
+  return make(definition);
+}
+
+function policyOf(name: string, options: TaskOptions<never>, many: Definition["many"]): Policy {
+  const policy = resolveOptions(options, `Task "${name}"`);
+  if ((policy.batch === undefined) === (many === undefined)) return policy;
+  throw new UsageError(
+    many === undefined
+      ? `Task "${name}" has a "batch", but its function takes one input. Define it with batchTask("${name}", fn, options), with a function of a list.`
+      : `Task "${name}" takes many inputs at once and needs to know how many: { batch: { size: 100 } }.`,
+  );
 }

@@ -1,7 +1,7 @@
 // What a task throws, as text. Anything can be thrown, so nothing here may fail: what cannot be sent is replaced, in its
 // place, by a CodecError that says what was there; what is too large is cut down to its class and texts; and a text that
 // cannot be read becomes an error that says so.
-import { CodecError, ManyhandsError } from "../core/errors.ts";
+import { CodecError, ManyhandsError, SealError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
 import { decode, encode } from "./codec.ts";
 import { errorClassOf, makeError } from "./codec/error-classes.ts";
@@ -62,6 +62,7 @@ export function decodeThrown(text: string): unknown {
   try {
     return decode(text);
   } catch (cause) {
+    if (cause instanceof SealError) return cause;
     return new ManyhandsError("CODEC", `What the task threw cannot be read. Found ${show(text)}.`, { cause });
   }
 }

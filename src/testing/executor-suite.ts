@@ -3,6 +3,7 @@
 // What only one executor promises (a thread's heap limits, a process's SIGKILL, a fleet's store) is tested beside that executor.
 import { after, describe, test } from "node:test";
 import type { Executor } from "../pool/executor.ts";
+import { batches } from "./executor-suite/batches.ts";
 import type { Case, ExecutorWish } from "./executor-suite/bench.ts";
 import { Bench, SharedExecutor } from "./executor-suite/bench.ts";
 import { dying } from "./executor-suite/dying.ts";
@@ -12,6 +13,7 @@ import { graphs } from "./executor-suite/graphs.ts";
 import { maps } from "./executor-suite/maps.ts";
 import { memory } from "./executor-suite/memory.ts";
 import { stopping } from "./executor-suite/stopping.ts";
+import { streams } from "./executor-suite/streams.ts";
 import { values } from "./executor-suite/values.ts";
 
 export type { ExecutorWish } from "./executor-suite/bench.ts";
@@ -23,7 +25,18 @@ export interface SkippedExecutorCases {
   readonly tests: readonly string[];
 }
 
-const groups: Readonly<Record<string, readonly Case[]>> = { values, graphs, flows, maps, failing, stopping, dying, memory };
+const groups: Readonly<Record<string, readonly Case[]>> = {
+  values,
+  graphs,
+  flows,
+  maps,
+  failing,
+  stopping,
+  streams,
+  dying,
+  memory,
+  batches,
+};
 
 /**
  * Declares one `node:test` test for each guarantee of the executor contract. `makeExecutor` gives a new executor that meets the

@@ -27,6 +27,8 @@ export interface SimulateOptions<T> {
   readonly workers?: number;
   /** What goes wrong, and how often. Default: a little of everything. */
   readonly faults?: Partial<Faults>;
+  /** When virtual time begins, in ms since 1970. Default 2026-01-01T00:00:00Z. */
+  readonly start?: number;
   /** How much virtual time the program may take, and after it the jobs it leaves. Default `"6h"`. */
   readonly limit?: Duration;
   /** The client's program. It may wait for jobs; time is virtual and costs nothing. */
@@ -110,7 +112,7 @@ function recording(
  */
 export async function simulate<T>(seed: number, options: SimulateOptions<T>): Promise<Simulation<T>> {
   checkTerms(seed, options);
-  const clock = new TestClock({ seed });
+  const clock = new TestClock({ seed, ...(options.start !== undefined && { start: options.start }) });
   const trace: string[] = [];
   const note = (line: string): void => void trace.push(`${clock.elapsed()} ${line}`);
   const broken: string[] = [];
@@ -154,7 +156,8 @@ export async function simulate<T>(seed: number, options: SimulateOptions<T>): Pr
 
 function checkTerms(seed: number, options: SimulateOptions<unknown>): void {
   checkInteger(seed, "simulate() seed", Number.MIN_SAFE_INTEGER);
-  checkOptions(options, ["tasks", "workers", "faults", "limit", "program"], "simulate()");
+  checkOptions(options, ["tasks", "workers", "faults", "start", "limit", "program"], "simulate()");
+  if (options.start !== undefined) checkInteger(options.start, "simulate() start", 0);
   checkInteger(options.workers ?? 3, "simulate() workers", 1);
   const { faults = {} } = options;
   checkOptions(faults, Object.keys(someFaults), "simulate() faults");
@@ -174,14 +177,21 @@ function simulated(
   count: () => void,
 ): AnyTask {
   const definition: Definition = definitionOf(original);
-  const fn = async (...args: readonly unknown[]): Promise<unknown> => {
+  const work = async (): Promise<void> => {
     const slow = clock.random() < faults.slow;
     await sleep(machine.runtime, Math.floor(clock.random() * (slow ? 60_000 : 50)));
     count();
     note(`${machine.name} runs ${definition.name}`);
+  };
+  const fn: Definition["fn"] = async (...args) => {
+    await work();
     return definition.fn(...args);
   };
-  return taskOf({ ...definition, fn });
+  const many: Definition["many"] = async (inputs) => {
+    await work();
+    return definition.many?.(inputs);
+  };
+  return taskOf({ ...definition, fn, many: definition.many && many });
 }
 
 async function untilAllEnded(store: Store, clock: TestClock, limitMs: number): Promise<void> {

@@ -107,7 +107,7 @@ test("options of submit reach the job; jobs lists by filter and page", async (t)
   assert.deepEqual(idsOf(page.out), [ids[2], ids[1]]);
   assert.deepEqual(idsOf(next.out), [ids[0]]);
   assert.match(table.out, /^ID +TASK +QUEUE +STATE +ATTEMPT +SUBMITTED +TOOK\n/);
-  assert.match(table.out, new RegExp(`^${ids[2]} +echo +default +ready +0 +\\d.* ago$`, "m"));
+  assert.match(table.out, new RegExp(`^${ids[2]} +echo +default +ready +0 +\\d.* ago +no worker takes from that queue$`, "m"));
   assert.match(table.err, new RegExp(`There may be more: --before ${ids[1]}`));
   assert.deepEqual([none.out, none.err], ["", "No jobs.\n"]);
 });

@@ -249,7 +249,16 @@ test("jobs that went on in the destination between two moves are as they should 
 
 test("whoever may do a job twice is not told to move again", () => {
   const comparison = new Comparison();
-  const report: MoveReport = { from: "a", to: "b", copied: 1, paused: [], comparison, changed: false, begun: false };
+  const report: MoveReport = {
+    from: "a",
+    to: "b",
+    copied: 1,
+    schedules: 0,
+    paused: [],
+    comparison,
+    changed: false,
+    begun: false,
+  };
   comparison.counts.missing = 1;
   assert.match(nextStep(report), /Run the same command again/);
   assert.match(nextStep({ ...report, begun: true }), /would run again .* submit there what was not done/);

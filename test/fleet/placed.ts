@@ -1,6 +1,6 @@
 // What the executor suite needs to run on a fleet: its tasks placed in threads or processes of a worker in this program.
 import { connect } from "../../src/index.ts";
-import type { Hands } from "../../src/index.ts";
+import type { ConnectOptions, Hands } from "../../src/index.ts";
 import type { Definition } from "../../src/task/task.ts";
 import { definitionOf, isTask, taskOf } from "../../src/task/task.ts";
 import type { ExecutorWish } from "../../src/testing/executor-suite.ts";
@@ -14,8 +14,13 @@ const placed = (on: "thread" | "process"): object[] =>
     .map((definition) => taskOf({ ...definition, policy: { ...definition.policy, on } }));
 
 /** Hands with a worker. */
-export async function fleet(url: string, on: "thread" | "process", { size }: ExecutorWish): Promise<Hands> {
-  const hands = await connect(url);
+export async function fleet(
+  url: string,
+  on: "thread" | "process",
+  { size }: ExecutorWish,
+  options: ConnectOptions = {},
+): Promise<Hands> {
+  const hands = await connect(url, options);
   hands.work({ tasks: placed(on), threads: size, processes: size });
   return hands;
 }

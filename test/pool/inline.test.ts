@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { call, context, task, UsageError } from "../../src/index.ts";
+import { call, context, group, task, UsageError } from "../../src/index.ts";
 import { InlinePool } from "../../src/pool/index.ts";
 import { TestClock } from "../../src/testing/clock.ts";
 import { executorConformance } from "../../src/testing/executor-suite.ts";
@@ -29,6 +29,7 @@ executorConformance("InlinePool", ({ size, grace }) => new InlinePool({ concurre
         "a death is not a failure: it uses up no retry",
         "the neighbours of a task that ends its worker run exactly once",
         "an error that nothing catches is told with its message",
+        "calls that were with a worker that died are run by themselves",
       ],
     },
   ],
@@ -181,6 +182,24 @@ test("what a task leaves behind does not find the context of another", async () 
   assert.equal(results.filter((result) => result === "inline.waits").length, 3);
   assert.equal(found.length, 15);
   assert.deepEqual(new Set(found), new Set([undefined]));
+});
+
+test("what only a failed member needed is not begun, while its join goes on", async () => {
+  const ran: string[] = [];
+  const run = task("inline.run", async (name: string, ..._before: unknown[]): Promise<string> => {
+    ran.push(name);
+    if (name === "bad") throw new Error("bad");
+    return name;
+  });
+  await using pool = new InlinePool({ concurrency: 1 });
+  const shared = call(run, "shared");
+  const member = call(run, "member", call(run, "bad"), call(run, "needless", call(run, "deeper")), shared);
+  const outcomes = await pool.submit(group([member, call(run, "good", shared)], { failed: "collect" }));
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ["rejected", "fulfilled"],
+  );
+  assert.deepEqual(ran, ["bad", "shared", "good"]);
 });
 
 test("arguments beside a call are refused", async () => {

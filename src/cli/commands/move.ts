@@ -13,6 +13,7 @@ import { Doubt } from "../move/doubt.ts";
 import { partsOf } from "../move/parts.ts";
 import { liveWorkers, stillWorking, untilQuiet } from "../move/quiet.ts";
 import { isComplete, print } from "../move/report.ts";
+import { copySchedules } from "../move/schedules.ts";
 import { checkUrls, openDestination, openSource } from "../move/stores.ts";
 import { onStopSignal } from "../signals.ts";
 import { showCount } from "../table.ts";
@@ -57,11 +58,21 @@ class Move {
     await this.#each("copied", async (jobs) => {
       copied += await this.#destination.load(jobs, this.#destination.now());
     });
+    const schedules = await copySchedules(this.#source, this.#destination);
     const comparison = new Comparison();
     await this.#each("compared", (jobs) => comparison.look(jobs, this.#destination));
     const changed = comparison.isOutdated(await this.#source.queues()) || (await this.#source.workers()).length > 0;
     const begun = (await this.#destination.workers()).length > 0;
-    const report = { from: withoutPassword(from), to: withoutPassword(to), copied, paused, comparison, changed, begun };
+    const report = {
+      from: withoutPassword(from),
+      to: withoutPassword(to),
+      copied,
+      schedules,
+      paused,
+      comparison,
+      changed,
+      begun,
+    };
     print(this.#cli, report);
     return isComplete(report) ? exitCode.done : exitCode.failed;
   }
@@ -121,7 +132,7 @@ async function move(cli: Cli, options: MoveOptions): Promise<number> {
 export function addMove(program: Command, run: Run): void {
   program
     .command("move")
-    .description("copy all jobs, waiting and ended ones, from one store to another, and compare the two")
+    .description("copy all jobs, waiting and ended ones, and the schedules from one store to another, and compare the two")
     .requiredOption("--from <url>", 'the store to move from: "sqlite:path", "postgres://…" or "redis://…"')
     .requiredOption("--to <url>", "the store to move to; made when there is none")
     .option("--wait", "wait until no worker runs on either store")

@@ -1,7 +1,9 @@
 // `manyhands queues`: how many jobs each queue has in each state, how many workers take from it, and for how long work has waited.
 import type { Command } from "commander";
 import { showMs } from "../../core/durations.ts";
-import type { QueueStats } from "../../store/store.ts";
+import type { QueueInfo } from "../../fleet/worker-info.ts";
+import { takesFrom } from "../../fleet/queue-choice.ts";
+import { unmatchedText } from "../job-view.ts";
 import { jobStates } from "../../task/state.ts";
 import type { CommonOptions, Run } from "../command.ts";
 import { withCommonOptions } from "../command.ts";
@@ -13,7 +15,7 @@ import { openHands } from "../store.ts";
 import type { Output } from "../output.ts";
 import { printTable, showCount } from "../table.ts";
 
-interface Listed extends QueueStats {
+interface Listed extends QueueInfo {
   readonly workers: number;
   /** For how long the oldest ready job has waited. */
   readonly waitedMs: number | null;
@@ -31,6 +33,7 @@ function printQueues(output: Output, queues: readonly Listed[]): void {
     return [paused ? `${queue} (paused)` : queue, String(workers), ...numbers, ms === null ? "" : showMs(ms)];
   });
   printTable(output, columns, rows);
+  for (const each of queues.flatMap(({ unmatched }) => unmatched)) output.note(unmatchedText(each));
 }
 
 function printJson(output: Output, queues: readonly Listed[]): void {
@@ -49,7 +52,7 @@ export function addQueues(program: Command, run: Run): void {
       const now = hands.now();
       const listed = queues.map((stats) => ({
         ...stats,
-        workers: workers.filter((worker) => worker.queues.includes(stats.queue)).length,
+        workers: workers.filter((worker) => takesFrom(worker.queues, stats.queue)).length,
         waitedMs: waitedMs(stats, now),
       }));
       (output.json ? printJson : printQueues)(output, listed);

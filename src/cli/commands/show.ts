@@ -1,12 +1,12 @@
 // `manyhands show <id>`: everything the store knows about one job.
 import type { Command } from "commander";
 import { showMs } from "../../core/durations.ts";
-import { UsageError } from "../../core/errors.ts";
+import { SealError, UsageError } from "../../core/errors.ts";
 import type { JobInfo } from "../../fleet/job-info.ts";
 import type { CommonOptions, Run } from "../command.ts";
 import { withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
-import { iso, jobJson, ranMs, showAgo, showValue } from "../job-view.ts";
+import { iso, jobJson, ranMs, sealedValue, showAgo, showValue } from "../job-view.ts";
 import { recordJson } from "../json.ts";
 import type { Output } from "../output.ts";
 import { openHands } from "../store.ts";
@@ -37,6 +37,11 @@ function harmless(stack: string): string {
   return stack.replaceAll(/[^\P{Cc}\n]/gu, " ");
 }
 
+function shown({ sealed }: JobInfo, value: unknown, colors: boolean): string {
+  const isSealed = sealed !== undefined && (value === undefined || value instanceof SealError);
+  return isSealed ? sealedValue : showValue(value, colors);
+}
+
 function factsOf(job: JobInfo, now: number, colors: boolean): Facts {
   const facts: Facts = [
     ["id", job.id],
@@ -45,6 +50,7 @@ function factsOf(job: JobInfo, now: number, colors: boolean): Facts {
     ["state", job.state],
     ["attempt", `${job.attempt}${job.crashes > 0 ? `, of which ${job.crashes} ended with the death of the worker` : ""}`],
   ];
+  if (job.requires !== null) facts.push(["requires", JSON.stringify(job.requires)]);
   if (job.priority !== 0) facts.push(["priority", String(job.priority)]);
   if (job.dependencies > 0) facts.push(["depends on", `${job.dependencies} jobs, ${job.pending} not done yet`]);
   if (job.root !== job.id) facts.push(["part of", job.root]);
@@ -61,10 +67,11 @@ function factsOf(job: JobInfo, now: number, colors: boolean): Facts {
   if (job.cancelReason !== null) facts.push(["cancel reason", oneLine(job.cancelReason)]);
   if (job.cause !== null) facts.push(["failed because of", job.cause]);
   if (job.problem !== undefined) facts.push(["problem", job.problem]);
-  else facts.push(["args", showValue(job.args, colors)]);
-  if (job.state === "done" && job.problem === undefined) facts.push(["result", showValue(job.result, colors)]);
+  else facts.push(["args", shown(job, job.args, colors)]);
+  if (job.state === "done" && job.problem === undefined) facts.push(["result", shown(job, job.result, colors)]);
   if (job.error !== undefined)
-    facts.push([job.state === "failed" ? "error" : "last error", harmless(showValue(job.error, false))]);
+    facts.push([job.state === "failed" ? "error" : "last error", harmless(shown(job, job.error, false))]);
+  if (job.sealed !== undefined) facts.push(["sealed", job.sealed]);
   return facts;
 }
 

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Duration } from "../../core/durations.ts";
 import type { Hands } from "../../fleet/hands.ts";
+import { takesFrom } from "../../fleet/queue-choice.ts";
 import { call } from "../../task/call.ts";
 import type { TaskOptions } from "../../task/options.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
@@ -45,7 +46,7 @@ function withSubmitOptions(task: LoadedTask, options: SubmitOptions): LoadedTask
 async function hintWithoutWorker(cli: Cli, hands: Hands, task: LoadedTask, module: string): Promise<void> {
   const queue = task.options.queue ?? "default";
   const workers = await hands.workers();
-  if (workers.some((worker) => worker.queues.includes(queue) && worker.tasks.includes(task.name))) return;
+  if (workers.some((worker) => takesFrom(worker.queues, queue) && worker.tasks.includes(task.name))) return;
   cli.output.note(`No worker takes "${task.name}" from queue "${queue}" now; it waits for one: manyhands worker ${module}`);
 }
 

@@ -4,6 +4,8 @@ import type { Command } from "commander";
 import type { Duration } from "../../core/durations.ts";
 import { showMs } from "../../core/durations.ts";
 import type { WorkerEvent } from "../../fleet/worker-event.ts";
+import type { QueueChoice } from "../../fleet/queue-choice.ts";
+import type { Label, Labels } from "../../task/requires.ts";
 import type { Worker, WorkOptions } from "../../fleet/worker.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
 import { duration, list, wholeNumber, withCommonOptions } from "../command.ts";
@@ -18,6 +20,7 @@ import { plural } from "../table.ts";
 
 interface WorkerCommandOptions extends CommonOptions {
   readonly queues?: readonly string[];
+  readonly labels?: readonly string[];
   readonly concurrency?: number;
   readonly threads?: number;
   readonly processes?: number;
@@ -57,6 +60,8 @@ class Journal {
         return this.#output.warn(`the outcome of job ${event.id} came too late: the job had been given to another worker.`);
       case "drain":
         return this.say("drain", {}, "asked to stop by manyhands drain");
+      case "middleware-failed":
+        return this.#output.warn(`${event.name} failed, and the job goes on: ${errorJson(event.error).message}`);
       case "store-back":
         return this.say("store-back", { ms: event.ms }, `the store works again, ${showMs(event.ms)} after it failed`);
       case "store-failed":
@@ -65,11 +70,30 @@ class Journal {
   }
 }
 
+/** Names and patterns; with the weight of each where one has a weight. */
+function queueChoice(given: readonly string[]): QueueChoice {
+  if (!given.some((each) => each.includes("="))) return given;
+  const parts = given.map((each) => each.split("=", 2) as [string, string?]);
+  return Object.fromEntries(parts.map(([name, weight]) => [name, weight === undefined ? 1 : Number(weight)]));
+}
+
+function labelOf(text: string | undefined): Label {
+  if (text === undefined || text === "true") return true;
+  return text === "false" ? false : text;
+}
+
+/** `gpu,memory=16GiB`: a name alone is true. Numbers and sizes are compared as such wherever they are texts. */
+function labelsOf(given: readonly string[]): Labels {
+  return Object.fromEntries(
+    given.map((each) => each.split("=", 2) as [string, string?]).map(([name, text]) => [name, labelOf(text)]),
+  );
+}
+
 function workOptions(modules: readonly TaskModule[], options: WorkerCommandOptions): WorkOptions {
-  const { queues, concurrency, threads, processes, lease, grace } = options;
+  const { labels, concurrency, threads, processes, lease, grace } = options;
   return {
     tasks: modules.map(({ exports }) => exports),
-    ...(queues && { queues }),
+    ...(labels && { labels: labelsOf(labels) }),
     ...(concurrency !== undefined && { concurrency }),
     ...(threads !== undefined && { threads }),
     ...(processes !== undefined && { processes }),
@@ -100,7 +124,12 @@ export function addWorker(program: Command, run: Run): void {
     .command("worker")
     .description("run jobs of the tasks in these modules until SIGTERM or Ctrl-C")
     .argument("<modules...>", 'modules of tasks, such as "tasks.ts"')
-    .option("--queues <names>", "queues to take from; default: those the tasks name", list)
+    .option(
+      "--queues <names>",
+      'queues to take from: names, patterns and weights, such as "mail-*=3,default=1"; default: those the tasks name',
+      list,
+    )
+    .option("--labels <labels>", 'what this worker has, for tasks that require it, such as "gpu,memory=16GiB,zone=a"', list)
     .option("--concurrency <n>", "how many tasks at a time run on the event loop; default 50", wholeNumber(1))
     .option("--threads <n>", 'threads for tasks with on: "thread"; default: one a core', wholeNumber(1))
     .option("--processes <n>", 'processes for tasks with on: "process"; default: one a core', wholeNumber(1))
@@ -120,7 +149,8 @@ export function addWorker(program: Command, run: Run): void {
       const queues = options.queues ?? [...new Set(tasks.map((task) => task.options.queue ?? "default"))];
       const journal = new Journal(cli.output, options.verbose ?? false);
       await using hands = await openHands(cli);
-      const worker = hands.work({ ...workOptions(modules, options), queues, report: (event) => journal.report(event) });
+      const chosen = queueChoice(queues);
+      const worker = hands.work({ ...workOptions(modules, options), queues: chosen, report: (event) => journal.report(event) });
       await worker.ready;
       const facts = { worker: worker.id, store: shownStore(cli), queues, tasks: names };
       const text = `worker ${worker.id} joined ${shownStore(cli)}\nqueues: ${queues.join(", ")}\ntasks: ${names.join(", ")}`;

@@ -4,6 +4,7 @@ import { showMs } from "../../core/durations.ts";
 import { UsageError } from "../../core/errors.ts";
 import { sleep } from "../../core/runtime.ts";
 import { show } from "../../core/show.ts";
+import type { Labels } from "../../task/requires.ts";
 import type { Hands } from "../../fleet/hands.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
 import { withCommonOptions } from "../command.ts";
@@ -14,6 +15,12 @@ import { openHands } from "../store.ts";
 import { plural, printTable, showCount } from "../table.ts";
 
 const askAgainMs = 200;
+
+function showLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");
+}
 
 function addWorkersList(program: Command, run: Run): void {
   const command = program.command("workers").description("list the workers of the fleet with what they run");
@@ -38,12 +45,23 @@ function addWorkersList(program: Command, run: Run): void {
           { title: "SINCE", ...right },
           { title: "LEASE", ...right },
           { title: "QUEUES" },
+          { title: "LABELS" },
           { title: "TASKS" },
         ];
         const left = (until: number): string => (until > now ? showMs(until - now) : "run out");
-        const rows = workers.map(({ id, host, pid, running, startedAt, leaseUntil, queues, tasks }) => {
+        const rows = workers.map(({ id, host, pid, running, startedAt, leaseUntil, queues, tasks, labels }) => {
           const since = showMs(Math.max(0, now - startedAt));
-          return [id, host, String(pid), showCount(running), since, left(leaseUntil), queues.join(" "), tasks.join(" ")];
+          return [
+            id,
+            host,
+            String(pid),
+            showCount(running),
+            since,
+            left(leaseUntil),
+            queues.join(" "),
+            showLabels(labels),
+            tasks.join(" "),
+          ];
         });
         printTable(output, columns, rows);
       }

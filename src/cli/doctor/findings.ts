@@ -1,7 +1,7 @@
 // What `manyhands doctor` has to go by, and what it finds. Each check is a function that looks at the scene and adds to the findings.
 import type { Runtime } from "../../core/runtime.ts";
 import type { Hands } from "../../fleet/hands.ts";
-import type { QueueStats, StoredWorker } from "../../store/store.ts";
+import type { QueueInfo, WorkerInfo } from "../../fleet/worker-info.ts";
 import type { Cli } from "../command.ts";
 import { errorJson, toJson } from "../json.ts";
 import { plural, printFacts } from "../table.ts";
@@ -12,8 +12,8 @@ export interface Scene {
   readonly runtime: Runtime;
   /** By the store's clock. */
   readonly now: number;
-  readonly workers: readonly StoredWorker[];
-  readonly queues: readonly QueueStats[];
+  readonly workers: readonly WorkerInfo[];
+  readonly queues: readonly QueueInfo[];
 }
 
 /** What was found. */

@@ -3,7 +3,11 @@
 import { showMs } from "../../core/durations.ts";
 import { sleep } from "../../core/runtime.ts";
 import type { JobInfo } from "../../fleet/job-info.ts";
-import type { QueueStats, StoredWorker } from "../../store/store.ts";
+import { takesFrom } from "../../fleet/queue-choice.ts";
+import type { WorkerInfo } from "../../fleet/worker-info.ts";
+import type { QueueStats } from "../../store/store.ts";
+import { meets } from "../../task/requires.ts";
+import { unmatchedText } from "../job-view.ts";
 import { isRecordQueue } from "../map/record-queue.ts";
 import { plural } from "../table.ts";
 import type { Findings, Scene } from "./findings.ts";
@@ -20,7 +24,7 @@ const lookAgainMs = 3000;
 
 /** A worker that runs nothing, and the job it should have taken. */
 interface Suspicion {
-  readonly worker: StoredWorker;
+  readonly worker: WorkerInfo;
   readonly job: JobInfo;
 }
 
@@ -44,6 +48,8 @@ export async function lookAtQueues(findings: Findings, scene: Scene): Promise<vo
   findings.facts.push(["queues", live.map((stats) => showQueue(stats, now)).join("\n") || "no job is ready or running"]);
   const suspicions = new Map<string, Suspicion>();
   for (const stats of live) if (stats.counts.ready > 0 && !stats.paused) await lookAtQueue(findings, scene, stats, suspicions);
+  for (const each of queues.flatMap(({ unmatched }) => unmatched))
+    if (each.lacks === "labels") findings.hints.push(unmatchedText(each));
   const stuck = await confirmed(scene, [...suspicions.values()]);
   findings.json["stuckWorkers"] = stuck.map(({ worker }) => worker.id);
   for (const { worker, job } of stuck) {
@@ -72,7 +78,7 @@ async function lookAtQueue(
   suspicions: Map<string, Suspicion>,
 ): Promise<void> {
   const { queue, counts } = stats;
-  const serving = workers.filter(({ queues, leaseUntil }) => queues.includes(queue) && leaseUntil > now);
+  const serving = workers.filter(({ queues, leaseUntil }) => takesFrom(queues, queue) && leaseUntil > now);
   if (serving.length === 0) {
     const what = isRecordQueue(queue) ? " It belongs to an interrupted map: the same command goes on with it." : "";
     findings.hints.push(`Queue "${queue}" has ${plural(counts.ready, "job")} waiting and no worker.${what}`);
@@ -85,7 +91,7 @@ async function lookAtQueue(
   const idle = serving.filter(({ running, startedAt }) => running === 0 && startedAt <= now - startMs);
   const unknown = unknownTasks(late, serving);
   const suspected = idle.flatMap((worker) => {
-    const job = late.find(({ task }) => worker.tasks.includes(task));
+    const job = late.find((each) => mayTake(worker, each));
     return job ? { worker, job } : [];
   });
   for (const each of suspected) suspicions.set(each.worker.id, each);
@@ -100,7 +106,11 @@ async function lookAtQueue(
   }
 }
 
-function unknownTasks(late: readonly JobInfo[], serving: readonly StoredWorker[]): string[] {
+function mayTake({ tasks, labels }: WorkerInfo, { task, requires }: JobInfo): boolean {
+  return tasks.includes(task) && meets(requires === null ? "" : JSON.stringify(requires), labels);
+}
+
+function unknownTasks(late: readonly JobInfo[], serving: readonly WorkerInfo[]): string[] {
   const known = new Set(serving.flatMap(({ tasks }) => tasks));
   return [...new Set(late.map(({ task }) => task))].filter((task) => !known.has(task)).map((task) => `the task "${task}"`);
 }

@@ -14,6 +14,8 @@ export interface MoveReport {
   readonly to: string;
   /** How many jobs were written now; the others of the source were there already. */
   readonly copied: number;
+  /** How many schedules were written now. */
+  readonly schedules: number;
   readonly paused: readonly string[];
   readonly comparison: Comparison;
   /** Jobs were submitted to the source meanwhile, or it went on. */
@@ -78,10 +80,11 @@ function explain({ output }: Cli, report: MoveReport): void {
   output.warn(nextStep(report));
 }
 
-function summarize({ output }: Cli, { copied, comparison: { counts }, from }: MoveReport): void {
+function summarize({ output }: Cli, { copied, schedules, comparison: { counts }, from }: MoveReport): void {
   const all = counts.same + counts.further;
   const before = all > copied ? `, ${showCount(all - copied)} were there already` : "";
   output.note(`${plural(all, "job")}: ${showCount(copied)} copied${before}. All are in the destination.`);
+  if (schedules > 0) output.note(`${plural(schedules, "schedule")} copied.`);
   if (counts.further > 0) output.note(`${plural(counts.further, "job")} went on there meanwhile.`);
   output.note(`${from} is as it was. Use it no more; then delete it.`);
 }

@@ -86,12 +86,18 @@ export async function checkDefinition(given: ScheduleDefinition, runtime: Runtim
     throw new UsageError(`${where} paused is true or false, found ${show(options.paused)}.`);
   }
   const catchUp = checkOneOf(options.catchUp, catchUps, "latest", `${where} catchUp`);
+  const planned = plan(call, runtime, now);
+  if (planned.throttle) {
+    throw new UsageError(
+      `${where} calls task "${call.task.name}", whose "throttle" is for submits. Call it without: task.with({ throttle: undefined }).`,
+    );
+  }
   const definition: Definition = {
     when: await checkWhen(when, options.timezone, where),
     catchUp,
     windowMs: checkWindow(options.window, catchUp, where),
     overlap: checkOneOf(options.overlap, overlaps, "allow", `${where} overlap`),
-    jobs: templateOf(call, plan(call, runtime, now), now, where),
+    jobs: templateOf(call, planned, now, where),
   };
   return { name, definition, paused: options.paused };
 }

@@ -81,7 +81,7 @@ export class Firing {
 
   /** Jobs have ended somewhere. */
   ended(): void {
-    if (![...this.#known.values()].some(({ isMine, stored }) => isMine && stored.queued.length > 0)) return;
+    if (!this.#known.values().some(({ isMine, stored }) => isMine && stored.queued.length > 0)) return;
     this.#hasEnded = true;
     this.#wakeIn(gatherMs);
   }

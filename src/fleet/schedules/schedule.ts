@@ -4,6 +4,7 @@ import { show } from "../../core/show.ts";
 import { checkInteger } from "../../core/suggest.ts";
 import type { Future } from "../../pool/future.ts";
 import type { Added, Store } from "../../store/store.ts";
+import { nameOf } from "../../task/requires.ts";
 import { decode } from "../../task/codec.ts";
 import { triggeredId } from "../../task/scheduled.ts";
 import { setPaused } from "./define.ts";
@@ -54,7 +55,7 @@ export function scheduleInfo(name: string, stored: Stored): ScheduleInfo {
   const { v: _v, jobs, live: _live, ...facts } = stored;
   const root = jobs.at(-1) as Stored["jobs"][number];
   const blanks = root.dependsOn.map(() => null);
-  return { name, ...facts, task: root.task, queue: root.queue, args: decode(root.args, blanks) as readonly unknown[] };
+  return { name, ...facts, task: nameOf(root.task), queue: root.queue, args: decode(root.args, blanks) as readonly unknown[] };
 }
 
 /** A schedule by its name. Made by `hands.schedule()`; its verbs reject with a UsageError when no schedule of that name is stored. */

@@ -7,6 +7,7 @@ import { flatten } from "../../task/call.ts";
 import { partId } from "../../task/scheduled.ts";
 import { definitionOf } from "../../task/task.ts";
 import type { Plan } from "../plan.ts";
+import { renameAbove } from "../policy.ts";
 
 type Open = "id" | "root" | "parent" | "trace" | "submittedAt" | "dueAt" | "expiresAt" | "dependsOn" | "tolerates";
 
@@ -32,9 +33,11 @@ function refuseTimes(call: Call<unknown>, where: string): void {
 export function templateOf(call: Call<unknown>, { jobs }: Plan, now: number, where: string): readonly TickJob[] {
   refuseTimes(call, where);
   const positions = new Map(jobs.map(({ id }, index) => [id, index] as const));
+  const places = new Map(jobs.map(({ id }, index) => [id, String(index)] as const));
   const since = (time: number | null): number | null => (time === null ? null : time - now);
   return jobs.map(({ id: _id, root: _root, parent: _parent, trace: _trace, submittedAt: _at, dueAt, expiresAt, ...job }) => ({
     ...job,
+    policy: renameAbove(job.policy, places),
     delayMs: since(dueAt),
     expiresMs: since(expiresAt),
     dependsOn: job.dependsOn.map((id) => positions.get(id) as number),
@@ -45,9 +48,11 @@ export function templateOf(call: Call<unknown>, { jobs }: Plan, now: number, whe
 /** The jobs of a tick that is fired at `now`; the last has this id. */
 export function jobsOf(template: readonly TickJob[], root: string, now: number): NewJob[] {
   const ids = template.map((_, index) => (index === template.length - 1 ? root : partId(root, index + 1)));
+  const names = new Map(ids.map((id, index) => [String(index), id] as const));
   return template.map(({ delayMs, expiresMs, ...job }, index) => ({
     ...job,
     id: ids[index] as string,
+    policy: renameAbove(job.policy, names),
     root,
     parent: null,
     trace: null,

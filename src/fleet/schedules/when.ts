@@ -49,13 +49,20 @@ function checkTime(time: unknown, what: string): number {
   throw new UsageError(`${what} must be a Date or ms since 1970, up to the year 9999, found ${showTime(time)}.`);
 }
 
-function checkZone(zone: unknown, where: string): string {
+/** True for the name of a zone; not for an offset such as "+02:00", which knows no daylight saving time. */
+function isZone(zone: unknown): zone is string {
+  if (typeof zone !== "string" || !/^[a-z]/i.test(zone)) return false;
   try {
-    // Not an offset such as "+02:00", which knows no daylight saving time.
-    if (typeof zone === "string" && /^[a-z]/i.test(zone) && new Intl.DateTimeFormat("en", { timeZone: zone })) return zone;
+    new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions();
+    return true;
   } catch {
-    // A RangeError that says less than what follows.
+    // A RangeError that says less than what the caller says.
+    return false;
   }
+}
+
+function checkZone(zone: unknown, where: string): string {
+  if (isZone(zone)) return zone;
   const guess = typeof zone === "string" ? didYouMean(zone, Intl.supportedValuesOf("timeZone")) : "";
   const hint = guess.startsWith("Did") ? guess : 'Use a name such as "Europe/Berlin", "America/New_York" or "UTC".';
   throw new UsageError(`${where}: there is no time zone ${show(zone)}. ${hint}`);

@@ -1,6 +1,6 @@
 // What a running task does by asking: the durable steps of its job, and its children. See `../asked.ts` for who answers.
 import type { CancelledError } from "../../core/errors.ts";
-import { SuspendedError } from "../../core/errors.ts";
+import { RestartedError, SuspendedError } from "../../core/errors.ts";
 import { checkInputs } from "../../core/inputs.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { checkInteger, checkOptions } from "../../core/suggest.ts";
@@ -11,7 +11,8 @@ import { call, isCall } from "../../task/call.ts";
 import type { DurableHost, JournalRecord, Suspension } from "../../task/durable.ts";
 import { Durable } from "../../task/durable.ts";
 import type { JobState } from "../../task/state.ts";
-import type { Journaled } from "../asked.ts";
+import { checkGraphOptions } from "../../task/inherit.ts";
+import type { Journaled, Next } from "../asked.ts";
 import { sendable } from "../asked.ts";
 import type { CancelReceipt, Handle } from "../future.ts";
 import { Future } from "../future.ts";
@@ -110,7 +111,8 @@ export class Asking {
   }
 
   submit(what: Call<unknown> | AnyTask, args: readonly unknown[]): Future<unknown> {
-    const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args));
+    const options = isCall(what) ? checkGraphOptions(args[0], "context().submit()") : {};
+    const nodes = sendable(isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args), options);
     const asked = this.#ask("submit", nodes) as Promise<readonly [number: number, id: string]>;
     const settle: Pick<PromiseWithResolvers<unknown>, "resolve" | "reject"> = {
       resolve: () => undefined,
@@ -132,6 +134,7 @@ export class Asking {
       progress: undefined,
       submitted: asked.then(([, known]) => known),
       cancel: async (reason) => (await this.#ask("cancel", (await asked)[0], reason)) as CancelReceipt,
+      parts: (restarted) => this.#parts(asked, restarted),
       observe: () => {
         this.#await(asked).then(
           (value) => {
@@ -168,6 +171,22 @@ export class Asking {
       defer: (run) => this.#runtime.defer(run),
       produce: (sink) => new ChildMap(terms, sink),
     });
+  }
+
+  async *#parts(
+    asked: Promise<readonly [number: number, id: string]>,
+    restarted: (() => void) | undefined,
+  ): AsyncGenerator<unknown, void> {
+    const [number, id] = await asked;
+    const reader = await this.#ask("stream", number);
+    for (let seen = 0; ;) {
+      const [restarts, done, part] = (await this.#ask("next", reader)) as Next;
+      if (restarts > seen && !restarted) throw new RestartedError(id);
+      if (restarts > seen) restarted?.();
+      seen = restarts;
+      if (done) return;
+      yield part;
+    }
   }
 
   async #await(asked: Promise<readonly [number: number, id: string]>): Promise<unknown> {

@@ -11,6 +11,7 @@ import { isThenable } from "../../core/thenable.ts";
 import type { Frame } from "../../task/context.ts";
 import { decode, encode } from "../../task/codec.ts";
 import { withFrame } from "../../task/context.ts";
+import { isGenerator } from "../../task/generator.ts";
 import { loadTask } from "../../task/load.ts";
 import { validate } from "../../task/schema.ts";
 import type { Definition } from "../../task/task.ts";
@@ -264,7 +265,9 @@ export class Runner implements Host {
     const frame = shares ? this.#frame : { current: undefined };
     try {
       frame.current = running;
-      const returned = shares ? call(definition, batch, index) : withFrame(frame, () => call(definition, batch, index));
+      const made = shares ? call(definition, batch, index) : withFrame(frame, () => call(definition, batch, index));
+      const isStream = typeof made === "object" && isGenerator(made);
+      const returned = isStream ? withFrame({ current: running }, () => running.drive(made)) : made;
       if (definition.options.output === undefined && !isThenable(returned)) {
         frame.current = undefined;
         if (!shares) this.#wasPrompt(definition);

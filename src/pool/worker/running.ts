@@ -6,11 +6,13 @@ import type { Executor } from "../executor.ts";
 import type { Call } from "../../task/call.ts";
 import type { AnyTask } from "../../task/task.ts";
 import type { Future } from "../future.ts";
+import { drive } from "../../task/generator.ts";
 import { checkFraction } from "../../task/context.ts";
 import { tickOf } from "../../task/scheduled.ts";
 import type { GiveMessage, Question } from "../wire.ts";
 import { at } from "../wire.ts";
 import { Asking } from "./asking.ts";
+import { PartFlow } from "./part-flow.ts";
 
 /** What a running element needs from its runner. */
 export interface Host {
@@ -34,6 +36,7 @@ export class Running implements TaskContext {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   #asking: Asking | undefined;
+  #flow: PartFlow | undefined;
 
   constructor(host: Host, batch: GiveMessage, index: number, task: string) {
     this.#host = host;
@@ -98,7 +101,7 @@ export class Running implements TaskContext {
   get submit(): TaskContext["submit"] {
     const { executor } = this.#host;
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => this.asking.submit(what, args);
-    return executor ? executor.submit.bind(executor) : submit;
+    return executor ? executor.submit.bind(executor) : (submit as TaskContext["submit"]);
   }
 
   get map(): TaskContext["map"] {
@@ -127,6 +130,17 @@ export class Running implements TaskContext {
     return this.#asking;
   }
 
+  /** Runs the generator that the task has made. */
+  drive(generator: AsyncGenerator): Promise<unknown> {
+    const flow = new PartFlow((text) => this.#host.ask(this, "part", [text]));
+    this.#flow = flow;
+    return drive(
+      generator,
+      (part) => flow.emit(part),
+      () => this.#aborted?.reason,
+    );
+  }
+
   /** The end of the attempt with a result, and with an error: what its steps have to undo is undone if it is the last. */
   finished(): void {
     this.#asking?.durable.finish();
@@ -146,5 +160,6 @@ export class Running implements TaskContext {
     this.#aborted ??= { reason };
     this.#controller?.abort(this.#aborted.reason);
     this.#asking?.durable.abort(this.#aborted.reason);
+    this.#flow?.resume();
   }
 }

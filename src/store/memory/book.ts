@@ -191,8 +191,10 @@ export class Book {
       return state;
     }
     job.worker = null;
-    if (keepsPlaces(end.kind)) this.#makeReady(row, now);
-    else {
+    if (keepsPlaces(end.kind)) {
+      this.#watchExpiry(row);
+      this.#makeReady(row, now);
+    } else {
       this.gates.leave(row);
       this.#place(row, state, now);
     }
@@ -251,13 +253,17 @@ export class Book {
   #place(row: Row, state: Resting, now: number): void {
     const { job } = row;
     job.state = state;
-    if (job.attempt === 0 && job.expiresAt !== null) this.expiring.push(row, job.expiresAt);
+    this.#watchExpiry(row);
     if (state === "ready" && job.gates.length > 0) this.gates.enter(row);
     else if (state === "ready") this.#makeReady(row, now);
     else if (isTimed(state) && job.dueAt !== null) {
       this.scheduled.push(row, job.dueAt);
       if (isDueSoon(job.dueAt, now)) this.#events.add("scheduled");
     }
+  }
+
+  #watchExpiry(row: Row): void {
+    if (row.job.attempt === 0 && row.job.expiresAt !== null) this.expiring.push(row, row.job.expiresAt);
   }
 
   #makeReady(row: Row, now: number, age: number = row.age): void {

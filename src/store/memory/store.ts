@@ -101,6 +101,13 @@ class MemoryStore implements Store {
     return this.#verb((book) => ids.map((id) => inputsOf(book, id)));
   }
 
+  awaited(id: string, limit: number): Promise<readonly string[]> {
+    return this.#verb(({ rows }) => {
+      const live = (rows.get(id)?.dependsOn ?? []).filter(({ job, removed }) => !removed && !isFinal(job.state));
+      return [...new Set(live.map(({ job }) => job.id))].slice(0, limit);
+    });
+  }
+
   write(records: readonly NewRecord[], now: number): Promise<readonly boolean[]> {
     return this.#verb((book) => {
       const written = records.map((record) => write(book, record, now));

@@ -58,6 +58,17 @@ function cannotRead(id: string, why: string): StoreError {
   return new StoreError(`The inputs of job "${id}" cannot be read: ${why}`);
 }
 
+/** See `Store.awaited`. */
+export async function awaited({ schema }: Ground, session: Session, id: string, limit: number): Promise<string[]> {
+  const rows = await session.query(
+    `SELECT below.id FROM ${schema}.job JOIN ${schema}.edge ON edge.job = job.seq JOIN ${schema}.job AS below ON below.seq = edge.dep
+     WHERE job.id = $1 AND NOT EXISTS (SELECT 1 FROM ${schema}.ended WHERE ended.seq = edge.dep)
+     GROUP BY below.id ORDER BY min(edge.position) LIMIT $2`,
+    [toStored(id), limit],
+  );
+  return (rows as readonly [string][]).map(([name]) => fromStored(name));
+}
+
 /** See `Store.inputs`. */
 export async function inputs({ schema }: Ground, session: Session, ids: readonly string[]): Promise<Input[][]> {
   const rows = await session.query(

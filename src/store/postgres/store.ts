@@ -42,7 +42,7 @@ import { Line } from "./line.ts";
 import { Link } from "./link.ts";
 import { load } from "./load.ts";
 import { look, migrate, steps } from "./migrate.ts";
-import { count, endings, get, inputs, lines, list, next, queues } from "./read.ts";
+import { awaited, count, endings, get, inputs, lines, list, next, queues } from "./read.ts";
 import { readRecords, writeRecords } from "./records.ts";
 import { settle } from "./settle.ts";
 import { Sweep } from "./sweep.ts";
@@ -199,6 +199,10 @@ export class PostgresStore implements Store {
     const settled = await this.#line.do({ run, repeatable: false });
     this.#sweep.count(outcomes.length + settled.claimed.length);
     return settled;
+  }
+
+  awaited(id: string, limit: number): Promise<readonly string[]> {
+    return this.#do((session) => awaited(this.#ground, session, id, limit));
   }
 
   inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {

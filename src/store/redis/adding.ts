@@ -4,7 +4,8 @@ import type { StoreError } from "../../core/errors.ts";
 import { takenId, unknownDependency } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
-import { dependenciesField, isPlain, kindName, rankOf, separator, submittedText, textOf, toField } from "./text.ts";
+import { separator, textOf, toField } from "./field.ts";
+import { dependenciesField, isPlain, kindName, rankOf, submittedText } from "./text.ts";
 
 /** One call of `Store.add`. */
 export interface Submit {

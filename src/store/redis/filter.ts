@@ -1,6 +1,7 @@
 // A filter as a script takes it.
 import type { JobFilter } from "../store.ts";
-import { stateLetters, toField } from "./text.ts";
+import { toField } from "./field.ts";
+import { stateLetters } from "./text.ts";
 
 /** The arguments that stand for a filter; see `lua/select.ts`. */
 export function filterArguments({ ids, states, queue, task, root }: JobFilter): string[] {

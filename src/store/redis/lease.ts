@@ -8,7 +8,7 @@ import { Link } from "./link.ts";
 import type { RenewReply } from "./replies.ts";
 import { toRenewal } from "./replies.ts";
 import { scripts } from "./scripts.ts";
-import { toField } from "./text.ts";
+import { toField } from "./field.ts";
 import { parseRedisUrl } from "./url.ts";
 
 /** A renewal that waited longer than this is of no use: the next one is due. */

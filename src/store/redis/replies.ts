@@ -4,8 +4,11 @@ import type { JobState } from "../../task/state.ts";
 import { jobStates } from "../../task/state.ts";
 import type { Ended, Input, Job, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
-import type { NewWorker, QueueStats, ReadyLine, Settled, StoredWorker, Tended } from "../store.ts";
-import { Kinds, recordText, separator, stateOf, textOf, toClaimed, toEnded, toJob, toKind } from "./text.ts";
+import type { NewWorker, QueueStats, ReadyLine, Settled, StoredGate, StoredWorker, Tended } from "../store.ts";
+import { separator, textOf } from "./field.ts";
+import { gateNameOf } from "./gate-text.ts";
+import { recordText } from "./record-text.ts";
+import { Kinds, stateOf, toClaimed, toEnded, toJob, toKind } from "./text.ts";
 
 /** The server's clock: seconds and microseconds. */
 export type Time = readonly [seconds: string, micros: string];
@@ -117,6 +120,22 @@ export function toInputs(ids: readonly string[], [answers, names]: InputsReply):
 /** Records: name, text, name, text. */
 export function toRecords(flat: readonly string[]): StoredRecord[] {
   return pairs(flat, (name, text) => ({ name: textOf(name), text: recordText(text) }));
+}
+
+/** Gates: name, what is known of it, ids of some that have a place. */
+export function toGates(flat: readonly string[]): StoredGate[] {
+  return triples(flat, (name, text, ids) => {
+    const [waiting, room, held, everyMs = "", , , nextAt = ""] = text.split(" ");
+    return {
+      name: gateNameOf(name),
+      room: Number(room),
+      everyMs: everyMs === "" ? null : Number(everyMs),
+      held: Number(held),
+      waiting: Number(waiting),
+      holders: ids === "" ? [] : ids.split(separator).map(textOf),
+      nextAt: nextAt === "" ? null : Number(nextAt),
+    };
+  });
 }
 
 /** Lines from the names of kinds. */

@@ -8,14 +8,19 @@ import { cancel, change, retry } from "./lua/change.ts";
 import { claim } from "./lua/claim.ts";
 import { ends } from "./lua/ends.ts";
 import { fields, places } from "./lua/fields.ts";
-import { count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
+import { awaited, count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
+import { writing } from "./lua/flush.ts";
+import { dueGates, gates } from "./lua/gates.ts";
+import { moves } from "./lua/moves.ts";
 import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
 import { addIf, listRecords, records, recordsOfMany, write } from "./lua/records.ts";
 import { deletion, remove } from "./lua/remove.ts";
+import { rounds } from "./lua/rounds.ts";
 import { rows } from "./lua/rows.ts";
 import { select } from "./lua/select.ts";
 import { settle } from "./lua/settle.ts";
+import { showGates } from "./lua/show-gates.ts";
 import { dump, load } from "./lua/whole.ts";
 import { drain, join, leave, listWorkers, note, pause, releaseOthers, renew, suspend, tend, workers } from "./lua/upkeep.ts";
 
@@ -32,7 +37,12 @@ function script(...parts: readonly string[]): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
-const book = [base, fields, prune, rows, records, ends] as const;
+/** A verb as a function of its own: one has room for 200 names. */
+function own(verb: string): string {
+  return `return (function()\n${verb}\nend)()`;
+}
+
+const book = [base, fields, prune, rows, gates, moves, rounds, writing, records, ends] as const;
 const removal = [recordsOfMany, deletion] as const;
 
 /** All scripts, by verb. */
@@ -42,29 +52,31 @@ export const scripts = {
   addIf: script(...book, answers, addIf, add),
   settle: script(...book, claim, settle),
   inputs: script(base, fields, prune, rows, inputs),
+  awaited: script(base, fields, prune, rows, awaited),
   write: script(...book, answers, write),
   records: script(base, listRecords),
-  suspend: script(base, fields, prune, rows, suspend),
+  suspend: script(...book, suspend),
   next: script(base, next),
   get: script(base, get),
   endings: script(base, fields, endings),
-  list: script(...book, select, list),
-  count: script(...book, select, count),
+  list: script(...book, select, own(list)),
+  count: script(...book, select, own(count)),
   queues: script(base, queues),
   lines: script(base, lines),
-  cancel: script(...book, select, cancel),
-  retry: script(...book, select, retry),
-  change: script(...book, select, ...removal, change),
-  remove: script(...book, select, ...removal, remove),
-  tend: script(...book, pruneTaking, ...removal, workers, tend),
+  gates: script(base, fields, prune, rows, gates, showGates),
+  cancel: script(...book, select, own(cancel)),
+  retry: script(...book, select, own(retry)),
+  change: script(...book, select, ...removal, own(change)),
+  remove: script(...book, select, ...removal, own(remove)),
+  tend: script(...book, pruneTaking, ...removal, workers, dueGates, own(tend)),
   dump: script(base, fields, prune, rows, recordsOfMany, dump),
-  load: script(...book, load),
+  load: script(...book, own(load)),
   join: script(base, join),
   renew: script(base, renew),
   drain: script(base, drain),
   pause: script(base, pause),
   leave: script(...book, workers, leave),
   releaseOthers: script(...book, releaseOthers),
-  note: script(base, fields, prune, rows, note),
+  note: script(...book, note),
   workers: script(base, listWorkers),
 } as const satisfies Readonly<Record<string, Script>>;

@@ -1,7 +1,7 @@
 // The arguments of `settle`.
 import type { Outcome } from "../job.ts";
 import type { Want } from "../store.ts";
-import { numberField, separator, toField } from "./text.ts";
+import { numberField, separator, toField } from "./field.ts";
 
 const letters: Readonly<Record<Outcome["kind"], string>> = {
   done: "d",

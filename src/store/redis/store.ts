@@ -37,7 +37,9 @@ import * as replies from "./replies.ts";
 import type { Script } from "./scripts.ts";
 import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
-import { fromField, numberField, rankOf, separator, toField } from "./text.ts";
+import { fromField, numberField, separator, textOf, toField } from "./field.ts";
+import { gateName } from "./gate-text.ts";
+import { rankOf } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
 import type { LoadReply } from "./whole.ts";
@@ -159,6 +161,11 @@ class RedisStore implements Store {
     return replies.toSettled(reply);
   }
 
+  async awaited(id: string, limit: number): Promise<readonly string[]> {
+    const found = await this.#run<readonly string[]>(scripts.awaited, [toField(id), String(Math.min(limit, 1e9))]);
+    return found.map(textOf);
+  }
+
   async inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
     return replies.toInputs(ids, await this.#run<replies.InputsReply>(scripts.inputs, ids.map(toField)));
   }
@@ -222,7 +229,7 @@ class RedisStore implements Store {
   }
 
   async cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
-    const args = [this.#origin, String(now), toField(reason), toField(JSON.stringify(reason)), ...filterArguments(filter)];
+    const args = [this.#origin, String(now), toField(reason), ...filterArguments(filter)];
     const [cancelled, requested, failed, events] = await this.#run<replies.CancelReply>(scripts.cancel, args);
     this.#watch.own(events);
     return { cancelled: replies.toIds(cancelled), requested: replies.toIds(requested), failed: replies.toIds(failed) };
@@ -317,8 +324,8 @@ class RedisStore implements Store {
     return replies.toLines(await this.#run<readonly string[]>(scripts.lines, [String(limit)]));
   }
 
-  async gates(): Promise<readonly StoredGate[]> {
-    return [];
+  async gates(names: readonly string[]): Promise<readonly StoredGate[]> {
+    return replies.toGates(await this.#run<readonly string[]>(scripts.gates, [...new Set(names)].map(gateName)));
   }
 
   async queues(): Promise<readonly QueueStats[]> {

@@ -3,44 +3,8 @@
 import type { FinalState, JobState } from "../../task/state.ts";
 import { tolerantPlaces } from "../arrival.ts";
 import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
-import type { PastAttempt } from "../machine.ts";
-
-/** Stands between fields: ASCII's unit separator. */
-export const separator = "\u001f";
-
-const escape = "\u001b";
-// Nothing is left empty by this but null.
-const emptyText = `${escape}0`;
-
-/** A text as a field: without separators, and not empty. Null is the empty field. */
-export function toField(text: string | null): string {
-  if (text === null) return "";
-  if (text === "") return emptyText;
-  if (!text.includes(separator) && !text.includes(escape)) return text;
-  return text.replaceAll(escape, `${escape}1`).replaceAll(separator, `${escape}2`);
-}
-
-/** The text of a field, or null. */
-export function fromField(field: string | undefined): string | null {
-  if (field === undefined || field === "") return null;
-  if (!field.includes(escape)) return field;
-  if (field === emptyText) return "";
-  return field.replaceAll(`${escape}2`, separator).replaceAll(`${escape}1`, escape);
-}
-
-/** The text of a field that is never null. */
-export function textOf(field: string | undefined): string {
-  return fromField(field) ?? "";
-}
-
-/** A number as a field; null is the empty one. */
-export function numberField(value: number | null): string {
-  return value === null ? "" : String(value);
-}
-
-function numberOf(field: string | undefined): number | null {
-  return field === undefined || field === "" ? null : Number(field);
-}
+import { fromField, numberField, numberOf, separator, textOf, toField } from "./field.ts";
+import { gatesOf, gatesPart, placesIn } from "./gate-text.ts";
 
 /** Ids of dependencies as a field of each: with a mark before it, which says whether it need not end as done. One that is gone is null. */
 export function dependenciesField(job: {
@@ -49,22 +13,6 @@ export function dependenciesField(job: {
 }): string {
   const tolerant = tolerantPlaces(job);
   return job.dependsOn.map((id, place) => (tolerant[place] === true ? "~" : "=") + toField(id)).join(separator);
-}
-
-const between = `${escape}3`;
-
-/** The text of a record. Of a past attempt the server keeps the fields, which no other text has between them. */
-export function recordText(field: string): string {
-  if (!field.includes(between)) return textOf(field);
-  const [kind, worker, startedAt, endedAt, error] = field.split(between);
-  const past = [
-    kind as PastAttempt[0],
-    textOf(worker),
-    Number(startedAt),
-    Number(endedAt),
-    fromField(error),
-  ] satisfies PastAttempt;
-  return JSON.stringify(past);
 }
 
 /** A queue and a task, as their kind is named. */
@@ -78,8 +26,9 @@ export function rankOf(priority: number): string {
 }
 
 /** True when only the ids of these jobs matter to whether and how they are added. */
-export function isPlain({ dueAt, expiresAt, unique, dependsOn, root, id }: NewJob): boolean {
-  return dueAt === null && expiresAt === null && unique === null && dependsOn.length === 0 && root === id;
+export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }: NewJob): boolean {
+  const waits = dueAt !== null || expiresAt !== null || dependsOn.length > 0 || gates.length > 0;
+  return !waits && unique === null && root === id;
 }
 
 /** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
@@ -95,6 +44,7 @@ export function submittedText(job: NewJob, now: number): string {
     id,
     unique,
     dependsOn,
+    gates,
     parent,
     trace,
     policy,
@@ -102,7 +52,8 @@ export function submittedText(job: NewJob, now: number): string {
   } = job;
   const times = `${numberField(dueAt)}${separator}${numberField(expiresAt)}${separator}${submittedAt}${separator}`;
   const own = root === id ? "" : toField(root);
-  const key = unique ? toField(unique.key) + separator + (unique.until === "started" ? "s" : "e") : separator;
+  const until = unique ? (unique.until === "started" ? "s" : "e") : "";
+  const key = toField(unique?.key ?? null) + separator + until + (gates.length === 0 ? "" : gatesPart(gates));
   return (
     `${keepMs}${separator}${rankOf(priority)}${separator}${now}${separator}${crashLimit}${separator}${times}${own}${separator}` +
     `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
@@ -232,7 +183,7 @@ function waitsOf(care: string | undefined = ""): string | null {
 function changing(record: string, submitted: readonly string[]): Changing {
   const field = record.split(separator);
   // What is left out of the record of a first run is as it was submitted.
-  const readyAt = field[4] === "" ? submitted[4] : field[8];
+  const readyAt = field[4] === "" && field[8] === "" ? submitted[4] : field[8];
   return {
     state: stateOf(field.at(-1) ?? ""),
     worker: fromField(field[0]),
@@ -255,13 +206,16 @@ function changing(record: string, submitted: readonly string[]): Changing {
   };
 }
 
-/** A job that is ready for the first time has no record. */
-function firstReady(field: readonly string[]): Changing {
+const unrecorded: Readonly<Record<string, JobState>> = { "*": "blocked", "~": "scheduled" };
+
+/** A job that is ready for the first time has no record, nor have those that are marked: before their only gate, or scheduled. */
+function withoutRecord(field: readonly string[]): Changing {
+  const state = unrecorded[field[0]?.charAt(0) ?? ""] ?? "ready";
   return {
-    state: "ready",
+    state,
     worker: null,
     fence: 0,
-    readyAt: Number(field[4]),
+    readyAt: state === "ready" ? Number(field[4]) : null,
     attempt: 0,
     crashes: 0,
     startedAt: null,
@@ -283,6 +237,8 @@ function firstReady(field: readonly string[]): Changing {
 export function toJob(id: string, text: string, record: string, kinds: Kinds): Job {
   const field = text.split(separator);
   const name = textOf(id);
+  const gates = gatesOf(field[11]);
+  const facts = record === "" ? withoutRecord(field) : changing(record, field);
   return {
     id: name,
     ...kinds.find(field[1]),
@@ -297,8 +253,8 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
     submittedAt: Number(field[8]),
     uniqueKey: fromField(field[10]),
     dependencies: Number(field[12]),
-    gates: [],
-    gate: null,
-    ...(record === "" ? firstReady(field) : changing(record, field)),
+    gates,
+    ...facts,
+    gate: facts.state === "blocked" && facts.pending === 0 ? (gates[placesIn(record)]?.name ?? null) : null,
   };
 }

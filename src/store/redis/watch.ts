@@ -4,7 +4,7 @@
 import type { Runtime } from "../../core/runtime.ts";
 import type { StoreEvent, StoreListener } from "../store.ts";
 import type { Ear } from "./ear.ts";
-import { separator } from "./text.ts";
+import { separator } from "./field.ts";
 
 function eventsOf(letters: string): StoreEvent[] {
   const events: StoreEvent[] = [];

@@ -6,21 +6,9 @@ import type { Dump } from "../store.ts";
 import { isHeld } from "../machine.ts";
 import type { Page } from "./replies.ts";
 import { toRecords } from "./replies.ts";
-import {
-  dependenciesField,
-  fromField,
-  isPlain,
-  Kinds,
-  kindName,
-  numberField,
-  rankOf,
-  separator,
-  stateLetters,
-  submittedText,
-  textOf,
-  toField,
-  toJob,
-} from "./text.ts";
+import { fromField, numberField, separator, textOf, toField } from "./field.ts";
+import { gatesMark } from "./gate-text.ts";
+import { dependenciesField, isPlain, kindName, Kinds, rankOf, stateLetters, submittedText, toJob } from "./text.ts";
 
 /** What `load` answers: how many were written and what happened; or why nothing was. */
 export type LoadReply = readonly [count: number, events: string] | readonly [why: string, ...names: string[]];
@@ -33,13 +21,13 @@ export function toDump([rows, names, more]: Page): Dump {
     const [id, text, record, below, records] = rows.slice(i, i + 5) as [string, string, string, string, string];
     const job = toJob(id, text, record, kinds);
     const edges = job.dependencies === 0 ? [] : below.split(separator);
-    const until = text.split(separator, 12)[11];
+    const until = text.split(separator, 12)[11] ?? "";
     jobs.push({
       ...job,
       dependsOn: edges.map((edge) => fromField(edge.slice(1))),
       tolerates: [...new Set(edges.filter((edge) => edge.startsWith("~") && edge !== "~").map((edge) => textOf(edge.slice(1))))],
       records: records === "" ? [] : toRecords(records.split(separator)),
-      uniqueUntil: job.uniqueKey === null ? null : until === "s" ? "started" : "ended",
+      uniqueUntil: job.uniqueKey === null ? null : until.startsWith("s") ? "started" : "ended",
     });
   }
   return { jobs, next: more === "" ? null : more };
@@ -60,7 +48,7 @@ function recordOf(job: StoredJob): string {
   const fields = [
     toField(job.worker),
     String(job.fence),
-    waits === null ? "" : `\u001e${toField(waits)}`,
+    gatesMark(job.gates) + (waits === null ? "" : `\u001e${toField(waits)}`),
     "",
     "",
     "",

@@ -4,35 +4,38 @@ import type { Arrival } from "../arrival.ts";
 import { arrivals, takenId } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added, Store } from "../store.ts";
-import { gatesText } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { openGates } from "./gates.ts";
 import { setRecord, storesOwn, tellWritten, textOf } from "./record.ts";
-import { rest } from "./rest.ts";
+import { gatesText, rest, standing } from "./rest.ts";
 import { longArguments } from "./schema.ts";
 import { isTakenId } from "./trouble.ts";
 
 // Jobs added together are mostly alike: what differs comes first, what they share is bound once for all rows of a statement.
 const ownColumns = "id, args, submitted_at, due_at, expires_at".split(", ");
+const gatedColumns = [...ownColumns, "gates", "gate", "ahead"];
 const sharedColumns = (
   "state, queue, task, rank, crash_limit, dependencies, pending, unique_held, keep_ms, ready_at, " +
-  "ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy, gates"
+  "ended_at, prune_at, root, parent, trace, unique_key, unique_until, cause, policy"
 ).split(", ");
 
-function insertRows(rows: number): string {
+function insertRows(rows: number, own: readonly string[]): string {
   const shared = sharedColumns.map((_, index) => `?${index + 1}`);
   const row = (at: number): string => {
-    const own = ownColumns.map((_, index) => `?${shared.length + at * ownColumns.length + index + 1}`);
-    return `(${[...shared, ...own].join(", ")})`;
+    const values = own.map((_, index) => `?${shared.length + at * own.length + index + 1}`);
+    return `(${[...shared, ...values].join(", ")})`;
   };
   const values = Array.from({ length: rows }, (_, at) => row(at)).join(", ");
-  return `INSERT INTO job (${[...sharedColumns, ...ownColumns].join(", ")}) VALUES ${values}`;
+  return `INSERT INTO job (${[...sharedColumns, ...own].join(", ")}) VALUES ${values}`;
 }
 
 // Found by measuring: 16 to 64 rows a statement are equally fast, one is half as fast.
 const rowsAtOnce = 32;
-const insertMany = insertRows(rowsAtOnce);
-const insertOne = insertRows(1);
+const insertMany = insertRows(rowsAtOnce, ownColumns);
+const insertOne = insertRows(1, ownColumns);
+const insertManyGated = insertRows(rowsAtOnce, gatedColumns);
+const insertOneGated = insertRows(1, gatedColumns);
 
 /** The live job that holds a unique key. */
 export function holderOf(db: Connection, key: string): string | undefined {
@@ -43,7 +46,7 @@ function sharedValues({ job, dependsOn, state, pending, cause }: Arrival, now: n
   const { unique } = job;
   const failed = state === "failed";
   return [
-    state,
+    state === "ready" && isGated(job) ? "blocked" : state,
     job.queue,
     job.task,
     -job.priority,
@@ -52,7 +55,7 @@ function sharedValues({ job, dependsOn, state, pending, cause }: Arrival, now: n
     pending,
     unique && !failed ? 1 : 0,
     job.keepMs,
-    state === "ready" ? now : null,
+    state === "ready" && !isGated(job) ? now : null,
     failed ? now : null,
     failed ? now + job.keepMs : null,
     job.root === job.id ? null : job.root,
@@ -62,7 +65,6 @@ function sharedValues({ job, dependsOn, state, pending, cause }: Arrival, now: n
     unique?.until ?? null,
     cause,
     job.policy,
-    gatesText(job),
   ];
 }
 
@@ -70,8 +72,15 @@ function isLong({ args }: NewJob): boolean {
   return args.length > longArguments;
 }
 
-function ownValues({ job }: Arrival): readonly SQLInputValue[] {
-  return [job.id, isLong(job) ? null : job.args, job.submittedAt, job.dueAt, job.expiresAt];
+function isGated({ gates }: NewJob): boolean {
+  return gates.length > 0;
+}
+
+function ownValues({ job, state }: Arrival): readonly SQLInputValue[] {
+  const values = [job.id, isLong(job) ? null : job.args, job.submittedAt, job.dueAt, job.expiresAt];
+  if (!isGated(job)) return values;
+  const { gate, ahead } = standing(job.gates, state);
+  return [...values, gatesText(job), gate, ahead];
 }
 
 /** True when `sharedValues` gives the same for both. */
@@ -93,8 +102,7 @@ function areAlike(a: Arrival, b: Arrival): boolean {
     one.unique === other.unique &&
     a.cause === b.cause &&
     one.policy === other.policy &&
-    one.gates.length === 0 &&
-    other.gates.length === 0
+    isGated(one) === isGated(other)
   );
 }
 
@@ -108,10 +116,33 @@ function insert(db: Connection, sql: string, rows: readonly Arrival[], now: numb
   }
 }
 
+function statementFor(arrived: readonly Arrival[]): string {
+  const { job } = arrived[0] as Arrival;
+  if (isGated(job)) return arrived.length === 1 ? insertOneGated : insertManyGated;
+  return arrived.length === 1 ? insertOne : insertMany;
+}
+
+const seqAfterAges = `
+  SELECT CAST(age AS INTEGER) + 1 AS seq FROM tally WHERE age >= 1 + (SELECT coalesce(max(seq), 0) FROM job)`;
+
+/** The seq that the next job must have to be later than all ages given to others; undefined when it will be: those of deleted jobs are used again. */
+export function laterSeq(db: Connection, effects: Effects): number | undefined {
+  if (effects.seqsAreLater) return undefined;
+  effects.seqsAreLater = true;
+  return db.get<{ seq: number }>(seqAfterAges)?.seq;
+}
+
+/** Gives the job added last this seq, if one is given; returns its seq. */
+export function moveTo(db: Connection, seq: number, later: number | undefined): number {
+  if (later === undefined) return seq;
+  db.run("UPDATE job SET seq = ? WHERE seq = ?", later, seq);
+  return later;
+}
+
 /** Writes the rows of these jobs; returns the seq of the first, the others follow. */
-function write(db: Connection, arrived: readonly Arrival[], now: number): number {
-  const last = insert(db, arrived.length === 1 ? insertOne : insertMany, arrived, now);
-  const first = last - arrived.length + 1;
+function write(db: Connection, arrived: readonly Arrival[], now: number, later: number | undefined): number {
+  const last = insert(db, statementFor(arrived), arrived, now);
+  const first = moveTo(db, last - arrived.length + 1, later);
   for (const [index, { job }] of arrived.entries()) {
     if (isLong(job)) db.run("INSERT INTO long_args (seq, text) VALUES (?, ?)", first + index, job.args);
   }
@@ -146,7 +177,7 @@ function finish(
     db.run(insertEdge, seq, position, seqs.get(id) ?? seqOf(db, id), tolerant[position] === true ? 1 : 0);
   }
   if (state === "failed") effects.ended.push(seq);
-  else rest(effects, state, job.dueAt, now);
+  else rest(effects, { seq, gates: job.gates, dueAt: job.dueAt }, state, now);
 }
 
 /** Adds jobs; see `Store.add`. */
@@ -162,11 +193,13 @@ export function add(db: Connection, effects: Effects, jobs: readonly NewJob[], n
   }
   const seqs = new Map<string, number>();
   for (let at = 0; at < added.length;) {
-    const piece = nextPiece(added, at);
-    const first = write(db, piece, now);
+    const later = laterSeq(db, effects);
+    const piece = later === undefined ? nextPiece(added, at) : added.slice(at, at + 1);
+    const first = write(db, piece, now, later);
     for (const [index, each] of piece.entries()) finish(db, effects, each, first + index, seqs, now);
     at += piece.length;
   }
+  openGates(db, effects, now);
   return arrived.map(({ job, existing }) => ({ id: job.id, existing }));
 }
 

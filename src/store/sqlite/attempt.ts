@@ -4,13 +4,14 @@ import type { FinalState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Claim, Ended } from "../job.ts";
 import type { AfterAttempt, AttemptEnd, RunningJob } from "../machine.ts";
-import { afterAttempt } from "../machine.ts";
+import { afterAttempt, cancelSignal, isToUndo, keepsPlaces, undoPrefix } from "../machine.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import type { Fallen } from "./ends.ts";
 import { failAbove } from "./ends.ts";
-import { recordAttempt } from "./record.ts";
-import { rest } from "./rest.ts";
+import { giveBackAll } from "./places.ts";
+import { countRecords, recordAttempt, setRecord } from "./record.ts";
+import { gatesIn, rest, standing } from "./rest.ts";
 
 /**
  * True for a job in the hands of this worker by this claim. An ended job has a worker too, hence the last condition. The seq may be that of
@@ -19,7 +20,7 @@ import { rest } from "./rest.ts";
 export const isHeldBy = "seq = ? AND id = ? AND worker = ? AND fence = ? AND prune_at IS NULL";
 
 /** A job that its worker holds. */
-export interface Held extends RunningJob {
+export interface Held extends Omit<RunningJob, "hasUndo"> {
   readonly seq: number;
   readonly id: string;
   readonly task: string;
@@ -30,11 +31,13 @@ export interface Held extends RunningJob {
   readonly cancelReason: string | null;
   readonly keepMs: number;
   readonly uniqueHeld: number;
+  readonly gates: string | null;
+  readonly ahead: number | null;
 }
 
 const heldColumns = `seq, id, task, worker, fence, attempt, crashes, crash_limit AS crashLimit, cancel_at AS cancelAt, error, due_at AS dueAt,
   expires_at AS expiresAt, ready_at AS readyAt, started_at AS startedAt, cancel_reason AS cancelReason, keep_ms AS keepMs,
-  unique_held AS uniqueHeld`;
+  unique_held AS uniqueHeld, gates, ahead`;
 const findHeld = `SELECT ${heldColumns} FROM job WHERE ${isHeldBy}`;
 const findAllHeld = `SELECT ${heldColumns} FROM job WHERE worker = ? AND prune_at IS NULL ORDER BY seq`;
 
@@ -45,22 +48,32 @@ export function held(db: Connection, seq: number, worker: string, { id, fence }:
 
 const writeBack = `
   UPDATE job SET state = ?, attempt = ?, crashes = ?, due_at = ?, expires_at = ?, waits = ?, result = ?, error = ?, worker = ?,
-    ready_at = ?, ended_at = ?, prune_at = ?, unique_held = ? WHERE seq = ?`;
+    ready_at = ?, ended_at = ?, prune_at = ?, unique_held = ?, gate = ?, ahead = ?,
+    cancel_at = ?, cancel_reason = ? WHERE seq = ?`;
 
 /** Ends the attempt of a job that has been read; returns what the job is now. */
 export function stop(db: Connection, effects: Effects, job: Held, end: AttemptEnd, now: number): AfterAttempt {
-  const after = afterAttempt(job, end, now);
+  const hasUndo = job.cancelAt !== null && countRecords(db, job.seq, undoPrefix) > 0;
+  const after = afterAttempt({ ...job, hasUndo }, end, now);
   const { state, attempt, crashes, dueAt, expiresAt, waits, result, error } = after;
   const changed = [attempt, crashes, dueAt, expiresAt, waits, result, error] as const;
+  const gates = gatesIn(job.gates);
+  // Who comes back has passed its gates already.
+  const back = !isFinal(state) && keepsPlaces(end.kind);
+  if (!back) giveBackAll(effects, gates, job.ahead);
   if (isFinal(state)) {
-    db.run(writeBack, state, ...changed, job.worker, job.readyAt, now, now + job.keepMs, 0, job.seq);
+    const wish = [job.cancelAt, job.cancelReason] as const;
+    db.run(writeBack, state, ...changed, job.worker, job.readyAt, now, now + job.keepMs, 0, null, null, ...wish, job.seq);
     effects.ended.push(job.seq);
     return after;
   }
   recordAttempt(db, job, end, now);
-  const readyAt = state === "ready" ? now : job.readyAt;
-  db.run(writeBack, state, ...changed, null, readyAt, null, null, job.uniqueHeld, job.seq);
-  rest(effects, state, dueAt, now);
+  // Else there was no wish.
+  if (isToUndo(job, after)) setRecord(db, job.seq, cancelSignal, JSON.stringify(job.cancelReason));
+  const { gate, ahead, ...at } = back ? { state, gate: null, ahead: job.ahead } : standing(gates, state);
+  const readyAt = at.state === "ready" ? now : job.readyAt;
+  db.run(writeBack, at.state, ...changed, null, readyAt, null, null, job.uniqueHeld, gate, ahead, null, null, job.seq);
+  rest(effects, { seq: job.seq, gates: back ? [] : gates, dueAt }, state, now);
   return after;
 }
 

@@ -12,8 +12,9 @@ import { holderOf } from "./add.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
+import { giveBackAll } from "./places.ts";
 import { countRecords, forgetRecords, setRecord, wakeUp } from "./record.ts";
-import { rest } from "./rest.ts";
+import { gatesIn, rest, standing } from "./rest.ts";
 import { whereAlso } from "./where.ts";
 
 interface LiveRow extends LiveJob, Pick<Job, "worker"> {
@@ -67,16 +68,17 @@ interface EndedRow {
   readonly dependencies: number;
   readonly attempt: number;
   readonly dueAt: number | null;
+  readonly gates: string | null;
 }
 
 const findEnded = `
-  SELECT seq, id, state, unique_key AS uniqueKey, dependencies, attempt, due_at AS dueAt FROM job WHERE id = ?`;
+  SELECT seq, id, state, unique_key AS uniqueKey, dependencies, attempt, due_at AS dueAt, gates FROM job WHERE id = ?`;
 const namesBelow = "SELECT job.id FROM edge CROSS JOIN job ON job.seq = edge.dep WHERE edge.job = ? ORDER BY edge.position";
 const revive = `
   UPDATE job SET state = ?, pending = ?, due_at = ?, expires_at = ? + expires_at - submitted_at, attempt = 0, crashes = 0,
     unique_held = unique_key IS NOT NULL, worker = NULL, ready_at = ?, started_at = NULL, ended_at = NULL, prune_at = NULL,
-    result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL
-  WHERE seq = ?`;
+    result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL,
+    gate = ?, ahead = ? WHERE seq = ?`;
 // What tolerated its end, and waits for others still, waits for it again.
 const waitAgain = `
   UPDATE job SET pending = pending + (SELECT count(*) FROM edge WHERE edge.dep = ?1 AND edge.job = job.seq)
@@ -104,15 +106,17 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     if (!row) continue;
     const dueAt = row.attempt > 0 ? null : row.dueAt;
     const state = restingState(pending, dueAt, now);
-    db.run(revive, state, pending, dueAt, now, state === "ready" ? now : null, row.seq);
-    rest(effects, state, dueAt, now);
+    const gates = gatesIn(row.gates);
+    const at = standing(gates, state);
+    db.run(revive, at.state, pending, dueAt, now, at.state === "ready" ? now : null, at.gate, at.ahead, row.seq);
+    rest(effects, { seq: row.seq, gates, dueAt }, state, now);
     db.run(waitAgain, row.seq);
   }
   return planned.map(({ id }) => id);
 }
 
 const changeable: readonly JobState[] = ["blocked", "scheduled", "ready"];
-const changeOne = "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ? WHERE seq = ?";
+const changeOne = "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ?, gate = ?, ahead = ? WHERE seq = ?";
 
 interface ChangeableRow {
   readonly seq: number;
@@ -122,19 +126,27 @@ interface ChangeableRow {
   readonly queue: string;
   readonly dueAt: number | null;
   readonly readyAt: number | null;
+  readonly gates: string | null;
+  readonly ahead: number | null;
 }
+
+const changeableColumns = `job.seq, job.id, job.pending, job.rank, job.queue, job.due_at AS dueAt, job.ready_at AS readyAt, job.gates,
+  job.ahead`;
 
 /** See `Store.change`. */
 export function change(db: Connection, effects: Effects, filter: JobFilter, changes: Changes, now: number): string[] {
   const { from, sql, params } = whereAlso(filter, changeable);
-  const columns = "job.seq, job.id, job.pending, job.rank, job.queue, job.due_at AS dueAt, job.ready_at AS readyAt";
-  const chosen = db.all<ChangeableRow>(`SELECT ${columns} FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
+  const chosen = db.all<ChangeableRow>(`SELECT ${changeableColumns} FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
   for (const row of chosen) {
     const rank = changes.priority === undefined ? row.rank : -changes.priority;
     const dueAt = changes.dueAt === undefined ? row.dueAt : changes.dueAt;
     const state = restingState(row.pending, dueAt, now);
-    db.run(changeOne, state, state === "ready" ? now : row.readyAt, rank, changes.queue ?? row.queue, dueAt, row.seq);
-    rest(effects, state, dueAt, now);
+    const gates = gatesIn(row.gates);
+    giveBackAll(effects, gates, row.ahead);
+    const at = standing(gates, state);
+    const readyAt = at.state === "ready" ? now : row.readyAt;
+    db.run(changeOne, at.state, readyAt, rank, changes.queue ?? row.queue, dueAt, at.gate, at.ahead, row.seq);
+    rest(effects, { seq: row.seq, gates, dueAt }, state, now);
   }
   return chosen.map(({ id }) => id);
 }
@@ -143,7 +155,8 @@ const edgesOf = "DELETE FROM edge WHERE job = ?";
 const edgesTo = "DELETE FROM edge WHERE dep = ?";
 
 /** Deletes a row that no live job needs. Its edges go with it, and its records have to, since its seq may be used again. */
-export function erase(db: Connection, seq: number, dependencies: number): void {
+export function erase(db: Connection, effects: Effects, seq: number, dependencies: number): void {
+  effects.seqsAreLater = false;
   if (dependencies > 0) db.run(edgesOf, seq);
   db.run(edgesTo, seq);
   db.run("DELETE FROM long_args WHERE seq = ?", seq);
@@ -151,14 +164,14 @@ export function erase(db: Connection, seq: number, dependencies: number): void {
 }
 
 /** Deletes ended jobs no live one needs; returns how many. */
-export function remove(db: Connection, filter: JobFilter): number {
+export function remove(db: Connection, effects: Effects, filter: JobFilter): number {
   const { from, sql, params } = whereAlso(filter, finalStates);
   const chosen = db.all<{ seq: number; dependencies: number }>(
     `SELECT job.seq, job.dependencies FROM ${from} WHERE ${sql}`,
     ...params,
   );
   const free = chosen.filter(({ seq }) => !isNeeded(db, seq));
-  for (const { seq, dependencies } of free) erase(db, seq, dependencies);
+  for (const { seq, dependencies } of free) erase(db, effects, seq, dependencies);
   forgetRecords(
     db,
     free.map(({ seq }) => seq),

@@ -6,39 +6,48 @@ import { isSuspect } from "../machine.ts";
 import type { ReadyLine, Want } from "../store.ts";
 import { fillWant } from "../want.ts";
 import type { ClaimRow } from "./columns.ts";
-import { claimColumns, toClaimed } from "./columns.ts";
+import { claimColumns, place, toClaimed } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { giveBackAtStart } from "./places.ts";
 import { rowLimit } from "./where.ts";
+
+/** What is known of a job without reading it. */
+export interface Given {
+  readonly seq: number;
+  readonly gates: string | null;
+}
+
+const nothing: Given = { seq: -1, gates: null };
 
 /** What this connection has given out: the seqs, so that outcomes find their jobs without looking up their ids. */
 export class GivenOut {
   /** Suspects are about: a claim asks first whether its worker has one. */
   metSuspects = false;
-  readonly #seqs = new Map<string, number>();
+  readonly #jobs = new Map<string, Given>();
   readonly #db: Connection;
 
   constructor(db: Connection) {
     this.#db = db;
   }
 
-  remember(id: string, seq: number): void {
-    this.#seqs.set(id, seq);
+  remember(id: string, given: Given): void {
+    this.#jobs.set(id, given);
     // Jobs that were lost with their lease are never settled here; the oldest are forgotten.
-    if (this.#seqs.size > 100_000) for (const oldest of this.#seqs.keys()) return void this.#seqs.delete(oldest);
+    if (this.#jobs.size > 100_000) for (const oldest of this.#jobs.keys()) return void this.#jobs.delete(oldest);
   }
 
   /** Where to look for a job; whoever uses it must compare the id, since the seqs of deleted rows are used again. */
-  find(id: string): number {
-    return this.#seqs.get(id) ?? this.#db.get<{ seq: number }>("SELECT seq FROM job WHERE id = ?", id)?.seq ?? -1;
+  find(id: string): Given {
+    return this.#jobs.get(id) ?? this.#db.get<Given>("SELECT seq, gates FROM job WHERE id = ?", id) ?? nothing;
   }
 
   forget(id: string): void {
-    this.#seqs.delete(id);
+    this.#jobs.delete(id);
   }
 
   forgetAll(): void {
-    this.#seqs.clear();
+    this.#jobs.clear();
   }
 }
 
@@ -84,12 +93,19 @@ interface Claim {
   readonly suspects: Suspects;
 }
 
-const nextPage = `
-  SELECT ${claimColumns} FROM job
-  WHERE state = 'ready' AND queue = ? AND task = ? AND (rank, seq) > (?, ?) AND (expires_at IS NULL OR expires_at > ? OR attempt > 0)
-    AND NOT (? AND ${suspect})
-  ORDER BY rank, seq LIMIT ?`;
-const firstPage = nextPage.replace("AND (rank, seq) > (?, ?) ", "");
+function page(from: string): string {
+  return `
+    SELECT ${claimColumns} FROM job
+    WHERE state = 'ready' AND queue = ? AND task = ? ${from} AND (expires_at IS NULL OR expires_at > ? OR attempt > 0)
+      AND NOT (? AND ${suspect})
+    ORDER BY rank, ${place} LIMIT ?`;
+}
+
+// What comes after a row is read in pieces, since only so is each a range of the index.
+const firstPage = page("");
+const samePlace = page(`AND rank = ? AND ${place} = ? AND seq > ?`);
+const sameRank = page(`AND rank = ? AND ${place} > ?`);
+const lowerRanks = page("AND rank > ?");
 
 /** The ready jobs of one task, in the order in which they are to be given out. */
 class Backlog {
@@ -110,7 +126,7 @@ class Backlog {
     this.#now = now;
     this.#suspects = suspects;
     this.#pageRows = pageRows;
-    this.#show(db.lists<ClaimRow>(firstPage, queue, task, now, suspects.areOut, pageRows));
+    this.#show(this.#read(firstPage, pageRows));
   }
 
   get head(): ClaimRow | undefined {
@@ -122,8 +138,16 @@ class Backlog {
     this.#at += 1;
     if (!passed || this.#at < this.#page.length || this.#isOver) return;
     this.#pageRows *= 2;
-    const after = [this.#queue, this.#task, passed[1], passed[0]] as const;
-    this.#show(this.#db.lists<ClaimRow>(nextPage, ...after, this.#now, this.#suspects.areOut, this.#pageRows));
+    const [seq, rank, at] = [passed[0], passed[1], passed[18]];
+    const page = passed[19] === null ? [] : this.#read(samePlace, this.#pageRows, rank, at, seq);
+    for (const row of this.#read(sameRank, this.#pageRows - page.length, rank, at)) page.push(row);
+    for (const row of this.#read(lowerRanks, this.#pageRows - page.length, rank)) page.push(row);
+    this.#show(page);
+  }
+
+  #read(sql: string, rows: number, ...after: readonly number[]): ClaimRow[] {
+    if (rows <= 0) return [];
+    return this.#db.lists<ClaimRow>(sql, this.#queue, this.#task, ...after, this.#now, this.#suspects.areOut, rows);
   }
 
   #show(page: ClaimRow[]): void {
@@ -134,7 +158,7 @@ class Backlog {
 }
 
 function isBefore(a: ClaimRow, b: ClaimRow | undefined): boolean {
-  return b === undefined || a[1] < b[1] || (a[1] === b[1] && a[0] < b[0]);
+  return b === undefined || (a[1] - b[1] || a[18] - b[18] || a[0] - b[0]) < 0;
 }
 
 /** Ready jobs of one queue, best first. */
@@ -153,7 +177,8 @@ function choose(claim: Claim, queue: string, tasks: readonly string[], limit: nu
 }
 
 const start = `
-  UPDATE job SET state = 'running', worker = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?
+  UPDATE job SET state = 'running', worker = ?, attempt = attempt + 1, fence = fence + 1, started_at = ?,
+    ahead = iif(ahead IS NULL, NULL, -1)
   WHERE seq IN (SELECT value FROM json_each(?))`;
 const letGo = "UPDATE job SET unique_held = 0 WHERE seq = ?";
 
@@ -161,8 +186,16 @@ function isLeased(db: Connection, worker: string, now: number): boolean {
   return db.get("SELECT 1 FROM worker WHERE id = ? AND lease_until > ?", worker, now) !== undefined;
 }
 
+/** What a claim does its work with. */
+export interface ClaimTools {
+  readonly db: Connection;
+  readonly effects: Effects;
+  readonly given: GivenOut;
+}
+
 /** Takes ready jobs for a worker; see `Store.settle`. */
-export function claim(db: Connection, given: GivenOut, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
+export function claim(tools: ClaimTools, worker: string, wants: readonly Want[], now: number): ClaimedJob[] {
+  const { db, given } = tools;
   if (!isLeased(db, worker, now)) return [];
   const suspects = new Suspects(db, worker, given.metSuspects);
   const claimed = wants.flatMap((want) => {
@@ -171,17 +204,19 @@ export function claim(db: Connection, given: GivenOut, worker: string, wants: re
       if (isPaused(db, queue)) return [];
       const rows = choose({ db, now, suspects }, queue, tasks, limit);
       if (rows.length > 0) db.run(start, worker, now, JSON.stringify(rows.map(([seq]) => seq)));
-      return rows.map((row) => handOver(db, given, row));
+      return rows.map((row) => handOver(tools, row));
     });
   });
   given.metSuspects = suspects.met;
   return claimed;
 }
 
-function handOver(db: Connection, given: GivenOut, row: ClaimRow): ClaimedJob {
+function handOver({ db, effects, given }: ClaimTools, row: ClaimRow): ClaimedJob {
   const [seq, , uniqueHeld, uniqueUntil, id] = row;
+  const [gates, ahead] = [row[19], row[20]];
   if (uniqueHeld === 1 && uniqueUntil === "started") db.run(letGo, seq);
-  given.remember(id, seq);
+  if (gates !== null && ahead === 0) giveBackAtStart(effects, gates);
+  given.remember(id, { seq, gates });
   return toClaimed(row);
 }
 
@@ -196,7 +231,7 @@ export function pause(db: Connection, effects: Effects, queue: string, paused: b
   else if (db.run("DELETE FROM paused WHERE queue = ?", queue) > 0) effects.ready = true;
 }
 
-const firstReady = "SELECT id FROM job WHERE state = 'ready' AND queue = ? AND task = ? ORDER BY rank, seq LIMIT 1";
+const firstReady = `SELECT id FROM job WHERE state = 'ready' AND queue = ? AND task = ? ORDER BY rank, ${place} LIMIT 1`;
 
 /** See `Store.next`. */
 export function next(db: Connection, queues: readonly string[], tasks: readonly string[]): string | null {

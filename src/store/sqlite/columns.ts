@@ -1,7 +1,8 @@
 // How a row of the file becomes what crosses the contract. The columns are named in the SQL as the fields are named here;
 // node:sqlite gives objects without a prototype, which are copied into plain ones.
 import type { FinalState } from "../../task/state.ts";
-import type { ClaimedJob, Ended, Gate, Job } from "../job.ts";
+import type { ClaimedJob, Ended, Job } from "../job.ts";
+import { gatesIn } from "./rest.ts";
 
 const argsColumn = "coalesce(job.args, (SELECT text FROM long_args WHERE long_args.seq = job.seq)) AS args";
 
@@ -20,17 +21,16 @@ export interface JobRow extends Omit<Job, "gates"> {
 
 /** The job in a row read with {@link jobColumns}. */
 export function toJob<Row extends JobRow>(row: Row): Omit<Row, "gates"> & Pick<Job, "gates"> {
-  return { ...row, gates: row.gates === null ? [] : (JSON.parse(row.gates) as Gate[]) };
+  return { ...row, gates: gatesIn(row.gates) };
 }
 
-/** What is stored of a job's gates. */
-export function gatesText({ gates }: Pick<Job, "gates">): string | null {
-  return gates.length === 0 ? null : JSON.stringify(gates);
-}
+/** Where a ready job stands in its line: see the index job_ready. */
+export const place = "coalesce(age, seq)";
 
 /** Columns of a job that is given out; its attempt and fence as they were before. */
 export const claimColumns: string = `job.seq, job.rank, job.unique_held, job.unique_until, job.id, job.task, job.queue, ${argsColumn},
-  job.policy, job.attempt, job.crashes, job.fence, coalesce(job.root, job.id), job.parent, job.trace, job.dependencies, job.submitted_at, job.crash_limit`;
+  job.policy, job.attempt, job.crashes, job.fence, coalesce(job.root, job.id), job.parent, job.trace, job.dependencies, job.submitted_at, job.crash_limit,
+  ${place}, job.gates, job.ahead`;
 
 /** A row read with {@link claimColumns}, as a list: making objects of rows takes longer than reading them. */
 export type ClaimRow = readonly [
@@ -52,6 +52,9 @@ export type ClaimRow = readonly [
   dependencies: number,
   submittedAt: number,
   crashLimit: number,
+  place: number,
+  gates: string | null,
+  ahead: number | null,
 ];
 
 /** The job as its worker gets it, with the attempt that now starts. */

@@ -10,6 +10,7 @@ import { ClosedError, StoreError } from "../../core/errors.ts";
 import type { Runtime, Timer } from "../../core/runtime.ts";
 import type { Connection } from "./connection.ts";
 import { lockWaitMs, patiently } from "./connection.ts";
+import type { Walker } from "./places.ts";
 import { checkVersion } from "./migrate.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
 
@@ -21,6 +22,12 @@ export interface Effects {
   scheduled: boolean;
   /** A record was written of which listeners are to be told. */
   written: boolean;
+  /** Jobs that have come to stand before a gate, for the rounds at the end of the verb. */
+  readonly walkers: Walker[];
+  /** Gates that are to be opened in those rounds, with how many places were given back. */
+  readonly returned: Map<string, number>;
+  /** It is known that the next job's seq is later than all ages. */
+  seqsAreLater: boolean;
   /** The jobs that ended and are not recorded yet, by seq. */
   readonly ended: number[];
   /** Some were recorded. */
@@ -55,7 +62,17 @@ type Answer = { readonly result: unknown } | { readonly error: Error };
 
 /** Those of a transaction that has done nothing yet. */
 export function noEffects(waitedMs: number = 0): Effects {
-  return { ready: false, scheduled: false, written: false, ended: [], anyEnded: false, waitedMs };
+  return {
+    ready: false,
+    scheduled: false,
+    written: false,
+    walkers: [],
+    returned: new Map(),
+    seqsAreLater: false,
+    ended: [],
+    anyEnded: false,
+    waitedMs,
+  };
 }
 
 /** The result without a transaction. What cannot be found out by reading is found out in one, where a failure is its own. */

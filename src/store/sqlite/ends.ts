@@ -7,12 +7,13 @@ import type { Ended } from "../job.ts";
 import { endedWaiting } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { giveBackAll } from "./places.ts";
 import type { RestingState } from "./rest.ts";
-import { rest } from "./rest.ts";
+import { gatesIn, rest, walkUp } from "./rest.ts";
 
 const endWaiting = `
-  UPDATE job SET state = ?, cause = ?, cancel_reason = ?, ended_at = ?, prune_at = ? + keep_ms, unique_held = 0, waits = NULL
-  WHERE seq = ?`;
+  UPDATE job SET state = ?, cause = ?, cancel_reason = ?, ended_at = ?, prune_at = ? + keep_ms, unique_held = 0, waits = NULL,
+    gate = NULL WHERE seq = ? RETURNING gates, ahead`;
 
 /** Why a job that nobody holds ends. */
 export interface WaitingEnd {
@@ -23,21 +24,42 @@ export interface WaitingEnd {
 
 /** Ends a live job that nobody holds. */
 export function end(db: Connection, effects: Effects, seq: number, { state, cause, reason }: WaitingEnd, now: number): void {
-  db.run(endWaiting, state, cause ?? null, reason ?? null, now, now, seq);
+  const row = db.get<{ gates: string | null; ahead: number | null }>(
+    endWaiting,
+    state,
+    cause ?? null,
+    reason ?? null,
+    now,
+    now,
+    seq,
+  );
   effects.ended.push(seq);
+  if (!row || row.gates === null) return;
+  giveBackAll(effects, gatesIn(row.gates), row.ahead);
+  const walks = effects.walkers.findIndex((walker) => walker.seq === seq);
+  if (walks >= 0) effects.walkers.splice(walks, 1);
 }
 
 const dependantsOfAll = `
   SELECT edge.job AS seq, count(*) AS count FROM json_each(?) AS done CROSS JOIN edge ON edge.dep = done.value GROUP BY edge.job`;
 const unblock = `
   UPDATE job SET pending = pending - ?1,
-    state = CASE WHEN pending > ?1 THEN 'blocked' WHEN due_at > ?2 THEN 'scheduled' ELSE 'ready' END,
-    ready_at = CASE WHEN pending > ?1 OR due_at > ?2 THEN ready_at ELSE ?2 END
-  WHERE seq = ?3 AND state = 'blocked' AND pending > 0 RETURNING state, due_at AS dueAt`;
+    state = CASE WHEN pending > ?1 THEN 'blocked' WHEN due_at > ?2 THEN 'scheduled' WHEN gates IS NOT NULL THEN 'blocked' ELSE 'ready' END,
+    ready_at = CASE WHEN pending > ?1 OR due_at > ?2 OR gates IS NOT NULL THEN ready_at ELSE ?2 END
+  WHERE seq = ?3 AND state = 'blocked' AND pending > 0 RETURNING state, pending, due_at AS dueAt, gates`;
+
+interface Released {
+  readonly state: RestingState;
+  readonly pending: number;
+  readonly dueAt: number | null;
+  readonly gates: string | null;
+}
 
 function takeOff(db: Connection, effects: Effects, seq: number, count: number, now: number): void {
-  const rested = db.get<{ state: RestingState; dueAt: number | null }>(unblock, count, now, seq);
-  if (rested) rest(effects, rested.state, rested.dueAt, now);
+  const row = db.get<Released>(unblock, count, now, seq);
+  if (!row) return;
+  if (row.state === "blocked" && row.pending === 0) walkUp(db, effects, seq, gatesIn(row.gates), now);
+  else rest(effects, { seq, gates: [], dueAt: row.dueAt }, row.state, now);
 }
 
 /** Takes done jobs off what their dependants wait for. */

@@ -5,7 +5,7 @@ import { isFinal, jobStates } from "../../task/state.ts";
 import type { Ended, Input, Job } from "../job.ts";
 import type { JobFilter, Page, QueueStats } from "../store.ts";
 import type { JobRow } from "./columns.ts";
-import { endedColumns, jobColumns, toEnded, toJob } from "./columns.ts";
+import { endedColumns, jobColumns, place, toEnded, toJob } from "./columns.ts";
 import type { Connection } from "./connection.ts";
 import { rowLimit, where } from "./where.ts";
 
@@ -57,6 +57,15 @@ function inputsOf(db: Connection, id: string): Input[] {
   });
 }
 
+const awaitedSql = `
+  SELECT job.id FROM edge CROSS JOIN job ON job.seq = edge.dep
+  WHERE edge.job = (SELECT seq FROM job WHERE id = ?) AND job.prune_at IS NULL GROUP BY job.seq ORDER BY min(edge.position) LIMIT ?`;
+
+/** See `Store.awaited`. */
+export function awaited(db: Connection, id: string, limit: number): string[] {
+  return db.all<{ id: string }>(awaitedSql, id, limit).map((job) => job.id);
+}
+
 /** See `Store.inputs`. */
 export function inputs(db: Connection, ids: readonly string[]): Input[][] {
   return ids.map((id) => inputsOf(db, id));
@@ -69,7 +78,9 @@ function noJobs(): Record<JobState, number> {
 // Of each line the job that is next: the index of ready jobs is walked, and few rows are read.
 const nextSql = `
   SELECT queue, min(ready_at) AS at FROM job WHERE seq IN (
-    SELECT min(seq) FROM job INDEXED BY job_ready WHERE state = 'ready' GROUP BY queue, task, rank
+    SELECT seq FROM (
+      SELECT seq, min(${place}) FROM job INDEXED BY job_ready WHERE state = 'ready' GROUP BY queue, task, rank
+    )
   ) GROUP BY queue`;
 
 /** See `Store.queues`. */

@@ -5,7 +5,7 @@ import type { AttemptEnd, PastAttempt } from "../machine.ts";
 import { attemptRecord, attemptsKept, isRecorded, signalPrefix } from "../machine.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
-import { rest } from "./rest.ts";
+import { gatesIn, walkUp } from "./rest.ts";
 import { rowLimit } from "./where.ts";
 
 /** The `job` of the store's own records: no row of a job has this seq. */
@@ -43,19 +43,21 @@ export function countRecords(db: Connection, job: number, prefix: string): numbe
 
 /** Deletes the records of these jobs. */
 export function forgetRecords(db: Connection, seqs: readonly number[]): void {
-  if (seqs.length > 0) db.run("DELETE FROM record WHERE job IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
+  // Mostly there are none at all.
+  if (seqs.length === 0 || db.get("SELECT 1 FROM record WHERE job > ? LIMIT 1", storesOwn) === undefined) return;
+  db.run("DELETE FROM record WHERE job IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
 }
 
 /** Listeners are to be told that a record was written. */
 export function tellWritten(db: Connection, effects: Effects): void {
   if (effects.written) return;
   effects.written = true;
-  db.run("UPDATE told SET records = records + 1");
+  db.run("UPDATE tally SET told = told + 1");
 }
 
 /** How often listeners were to be told. */
 export function timesTold(db: Connection): number {
-  return db.get<{ records: number }>("SELECT records FROM told")?.records ?? 0;
+  return db.get<{ told: number }>("SELECT told FROM tally")?.told ?? 0;
 }
 
 /** Keeps what is to be known of an attempt that has not ended its job. */
@@ -71,12 +73,15 @@ export function recordAttempt(
   if (fence > attemptsKept) setRecord(db, seq, attemptRecord(fence - attemptsKept), null);
 }
 
-const wake = "UPDATE job SET state = 'ready', ready_at = ?, waits = NULL WHERE seq = ?";
+const wake = `
+  UPDATE job SET state = iif(gates IS NULL, 'ready', 'blocked'), ready_at = iif(gates IS NULL, ?, ready_at), waits = NULL
+  WHERE seq = ? RETURNING gates`;
 
-/** Makes a suspended job ready. */
+/** Makes a scheduled or suspended job ready. */
 export function wakeUp(db: Connection, effects: Effects, seq: number, now: number): void {
-  db.run(wake, now, seq);
-  rest(effects, "ready", null, now);
+  const row = db.get<{ gates: string | null }>(wake, now, seq);
+  if (row?.gates) walkUp(db, effects, seq, gatesIn(row.gates), now);
+  else effects.ready = true;
 }
 
 interface Writable {

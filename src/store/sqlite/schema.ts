@@ -96,6 +96,8 @@ const recordsAndWaits = `
   ALTER TABLE job ADD COLUMN waits TEXT;
   ALTER TABLE job ADD COLUMN gates TEXT;                               -- JSON; null when it has none
   ALTER TABLE job ADD COLUMN gate TEXT;                                -- the one it stands before
+  ALTER TABLE job ADD COLUMN ahead INTEGER;                            -- how many of its gates it has still to pass; -1: none, and it started since
+  ALTER TABLE job ADD COLUMN age REAL;                                 -- since it passed the last one: where it stands among seqs
   ALTER TABLE edge ADD COLUMN tolerated INTEGER NOT NULL DEFAULT 0;    -- 1: however dep ends, it is done to job
   CREATE TABLE record (                                                -- named texts; those of the store itself have job 0
     job INTEGER NOT NULL,
@@ -103,14 +105,30 @@ const recordsAndWaits = `
     text TEXT NOT NULL,
     PRIMARY KEY (job, name)
   ) STRICT;
-  CREATE TABLE told (                                                  -- one row: how often listeners were to be told of a record
-    records INTEGER NOT NULL
+  CREATE TABLE gate (
+    name TEXT PRIMARY KEY,
+    room INTEGER NOT NULL,
+    every_ms REAL,
+    held INTEGER NOT NULL,                                             -- places taken
+    tokens REAL NOT NULL,                                              -- as of at
+    at REAL NOT NULL,
+    look_at REAL,                                                      -- when who stands before it may pass by its tokens
+    forget_at REAL                                                     -- when it is as good as a new one, if nobody needs it
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX gate_look ON gate (look_at, name) WHERE look_at IS NOT NULL;
+  CREATE INDEX gate_forget ON gate (forget_at) WHERE forget_at IS NOT NULL;
+  CREATE TABLE tally (                                                 -- one row
+    told INTEGER NOT NULL,                                             -- how often listeners were to be told of a record
+    age REAL NOT NULL                                                  -- the last one given to a job
   ) STRICT;
-  INSERT INTO told (records) VALUES (0);
+  INSERT INTO tally (told, age) VALUES (0, 0);
+  DROP INDEX job_ready;
   DROP INDEX job_running;
   DROP INDEX job_scheduled;
+  CREATE INDEX job_ready ON job (queue, task, rank, coalesce(age, seq)) WHERE state = 'ready';
   CREATE INDEX job_held ON job (worker) WHERE worker IS NOT NULL AND prune_at IS NULL;
   CREATE INDEX job_due ON job (worker, due_at) WHERE state IN ('scheduled', 'waiting');
+  CREATE INDEX job_line ON job (gate, rank) WHERE gate IS NOT NULL;
 `;
 
 /** The steps that lead to the current layout; the first makes an empty file a store of version 1. */

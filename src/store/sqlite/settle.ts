@@ -6,13 +6,16 @@ import type { AttemptEnd } from "../machine.ts";
 import { asReported, signalPrefix } from "../machine.ts";
 import type { Settled, Want } from "../store.ts";
 import { held, isHeldBy, stop, toEnded } from "./attempt.ts";
-import type { GivenOut } from "./claim.ts";
+import type { ClaimTools, Given } from "./claim.ts";
 import { claim } from "./claim.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import type { Fallen } from "./ends.ts";
 import { failAbove, releaseAbove } from "./ends.ts";
+import { openGates } from "./gates.ts";
+import { giveBackAtStop } from "./places.ts";
 import { countRecords } from "./record.ts";
+import { gatesIn } from "./rest.ts";
 
 const finish = `
   UPDATE job SET state = 'done', result = ?, ended_at = ?, prune_at = ? + keep_ms, unique_held = 0, waits = NULL WHERE ${isHeldBy}`;
@@ -37,12 +40,13 @@ function record(
   batch: Batch,
   worker: string,
   outcome: Outcome,
-  seq: number,
+  { seq, gates }: Given,
   now: number,
 ): boolean {
   const { id, fence } = outcome;
   if (outcome.kind === "done") {
     if (db.run(finish, outcome.result, now, now, seq, id, worker, fence) === 0) return false;
+    if (gates !== null) giveBackAtStop(effects, gatesIn(gates));
     effects.ended.push(seq);
     batch.done.push(seq);
     return true;
@@ -58,12 +62,13 @@ function record(
 
 /** Records outcomes; see `Store.settle`. */
 export function settle(
-  { db, effects, given }: { readonly db: Connection; readonly effects: Effects; readonly given: GivenOut },
+  tools: ClaimTools,
   worker: string,
   outcomes: readonly Outcome[],
   wants: readonly Want[],
   now: number,
 ): Settled {
+  const { db, effects, given } = tools;
   const batch: Batch = { refused: [], ended: [], done: [], fallen: [] };
   for (const [index, outcome] of outcomes.entries()) {
     if (!record(db, effects, batch, worker, outcome, given.find(outcome.id), now)) batch.refused.push(index);
@@ -71,6 +76,8 @@ export function settle(
   }
   releaseAbove(db, effects, batch.done, now);
   for (const each of failAbove(db, effects, batch.fallen, now)) batch.ended.push(each);
-  const claimed: readonly ClaimedJob[] = claim(db, given, worker, wants, now);
+  openGates(db, effects, now);
+  const claimed: readonly ClaimedJob[] = claim(tools, worker, wants, now);
+  openGates(db, effects, now);
   return { refused: batch.refused, ended: batch.ended, claimed };
 }

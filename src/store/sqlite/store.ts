@@ -34,12 +34,14 @@ import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { Endings, recordEndings } from "./endings.ts";
+import { gates } from "./gate-upkeep.ts";
+import { openGates } from "./gates.ts";
 import { info } from "./info.ts";
 import { leaseUrlOf } from "./lease.ts";
 import { Log } from "./log.ts";
 import type { Durability, OpenFileOptions } from "./open.ts";
 import { openFile, presenceCheck } from "./open.ts";
-import { count, get, inputs, list, queues } from "./read.ts";
+import { awaited, count, get, inputs, list, queues } from "./read.ts";
 import { steps } from "./schema.ts";
 import { records, write } from "./record.ts";
 import { settle } from "./settle.ts";
@@ -114,6 +116,15 @@ class SqliteStore implements Store {
     return this.#commits.write({ weight, run });
   }
 
+  /** A verb that may move jobs up to gates, or away from them. */
+  #move<T>(now: number, run: (effects: Effects) => T): Promise<T> {
+    return this.#write(1, (effects) => {
+      const result = run(effects);
+      openGates(this.#db, effects, now);
+      return result;
+    });
+  }
+
   now(): number {
     return this.#runtime.now();
   }
@@ -158,6 +169,10 @@ class SqliteStore implements Store {
     });
   }
 
+  awaited(id: string, limit: number): Promise<readonly string[]> {
+    return this.#commits.read(() => awaited(this.#db, id, limit));
+  }
+
   inputs(ids: readonly string[]): Promise<readonly (readonly Input[])[]> {
     return this.#commits.read(() => inputs(this.#db, ids));
   }
@@ -166,7 +181,11 @@ class SqliteStore implements Store {
     return this.#commits.write({
       weight: records.length,
       flush: "acknowledged",
-      run: (effects) => write(this.#db, effects, records, now),
+      run: (effects) => {
+        const written = write(this.#db, effects, records, now);
+        openGates(this.#db, effects, now);
+        return written;
+      },
     });
   }
 
@@ -199,19 +218,19 @@ class SqliteStore implements Store {
   }
 
   cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled> {
-    return this.#write(1, (effects) => cancel(this.#db, effects, filter, reason, now));
+    return this.#move(now, (effects) => cancel(this.#db, effects, filter, reason, now));
   }
 
   retry(filter: JobFilter, now: number): Promise<readonly string[]> {
-    return this.#write(1, (effects) => retry(this.#db, effects, filter, now));
+    return this.#move(now, (effects) => retry(this.#db, effects, filter, now));
   }
 
   change(filter: JobFilter, changes: Changes, now: number): Promise<readonly string[]> {
-    return this.#write(1, (effects) => change(this.#db, effects, filter, changes, now));
+    return this.#move(now, (effects) => change(this.#db, effects, filter, changes, now));
   }
 
   remove(filter: JobFilter): Promise<number> {
-    return this.#write(1, () => remove(this.#db, filter));
+    return this.#write(1, (effects) => remove(this.#db, effects, filter));
   }
 
   tend(now: number, limit: number): Promise<Tended> {
@@ -239,11 +258,11 @@ class SqliteStore implements Store {
   }
 
   leave(worker: string, now: number): Promise<void> {
-    return this.#write(1, (effects) => leave(this.#db, effects, worker, now));
+    return this.#move(now, (effects) => leave(this.#db, effects, worker, now));
   }
 
   releaseOthers(worker: string, held: readonly Claim[], now: number): Promise<number> {
-    return this.#write(1, (effects) => takeBack(this.#db, effects, worker, "released", now, held).count);
+    return this.#move(now, (effects) => takeBack(this.#db, effects, worker, "released", now, held).count);
   }
 
   note(worker: string, progress: readonly (readonly [id: string, fence: number, text: string])[]): Promise<void> {
@@ -262,8 +281,8 @@ class SqliteStore implements Store {
     return this.#commits.read(() => lines(this.#db, limit));
   }
 
-  async gates(): Promise<readonly StoredGate[]> {
-    return [];
+  gates(names: readonly string[]): Promise<readonly StoredGate[]> {
+    return this.#commits.read(() => gates(this.#db, names));
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

@@ -9,6 +9,8 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
 import { takeBack } from "./attempt.ts";
+import { dueGates, lookAtDue, nextLookAt, oldGates } from "./gate-upkeep.ts";
+import { openGates } from "./gates.ts";
 import { forgetRecords, wakeUp } from "./record.ts";
 import { rowLimit } from "./where.ts";
 
@@ -24,9 +26,11 @@ const overkept = `
   SELECT seq, dependencies, keep_ms AS keepMs FROM job WHERE prune_at IS NOT NULL AND prune_at <= ? ORDER BY prune_at, seq LIMIT ?`;
 const nextDue = `SELECT due_at AS dueAt FROM job WHERE ${timed} AND due_at IS NOT NULL ORDER BY due_at LIMIT 1`;
 
-/** When the next scheduled or suspended job is due. */
+/** When the next scheduled or suspended job is due, or a gate wants to be looked at. */
 export function nextDueAt(db: Connection): number | null {
-  return db.get<{ dueAt: number }>(nextDue)?.dueAt ?? null;
+  const dueAt = db.get<{ dueAt: number }>(nextDue)?.dueAt ?? null;
+  const lookAt = nextLookAt(db);
+  return dueAt === null || lookAt === null ? (dueAt ?? lookAt) : Math.min(dueAt, lookAt);
 }
 
 function recover(db: Connection, effects: Effects, now: number, ended: Ended[]): Pick<Tended, "recovered" | "lost"> {
@@ -62,7 +66,7 @@ function promote(db: Connection, effects: Effects, now: number, limit: number): 
   return rows.length;
 }
 
-function prune(db: Connection, now: number, limit: number): number {
+function prune(db: Connection, effects: Effects, now: number, limit: number): number {
   const pruned: number[] = [];
   for (const { seq, dependencies, keepMs } of db.all<{ seq: number; dependencies: number; keepMs: number }>(
     overkept,
@@ -74,7 +78,7 @@ function prune(db: Connection, now: number, limit: number): number {
       db.run("UPDATE job SET prune_at = ? WHERE seq = ?", now + reprieveMs(keepMs), seq);
       continue;
     }
-    erase(db, seq, dependencies);
+    erase(db, effects, seq, dependencies);
     pruned.push(seq);
   }
   forgetRecords(db, pruned);
@@ -88,12 +92,15 @@ export function tend(db: Connection, effects: Effects, now: number, most: number
   const { recovered, lost } = recover(db, effects, now, ended);
   expire(db, effects, now, limit, ended);
   const promoted = promote(db, effects, now, limit);
-  const pruned = prune(db, now, limit);
+  lookAtDue(db, effects, now, limit);
+  openGates(db, effects, now);
+  const pruned = prune(db, effects, now, limit);
   return { promoted, recovered, pruned, ended, lost, nextDueAt: nextDueAt(db) };
 }
 
 /** The result of a tend with nothing to do; undefined when there is something. */
 export function idleTend(db: Connection, now: number): Tended | undefined {
-  if ([lostWorkers, lateJobs, dueJobs, overkept].some((sql) => db.get(sql, now, 1) !== undefined)) return undefined;
+  if ([lostWorkers, lateJobs, dueJobs, overkept, dueGates, oldGates].some((sql) => db.get(sql, now, 1) !== undefined))
+    return undefined;
   return { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt: nextDueAt(db) };
 }

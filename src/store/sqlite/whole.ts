@@ -8,14 +8,15 @@ import type { Landing } from "../landing.ts";
 import { landings } from "../landing.ts";
 import { fitting } from "../part.ts";
 import type { Dump } from "../store.ts";
-import { holderOf, insertEdge } from "./add.ts";
+import { holderOf, insertEdge, laterSeq, moveTo } from "./add.ts";
 import type { JobRow } from "./columns.ts";
-import { gatesText, jobColumns, toJob } from "./columns.ts";
+import { jobColumns, toJob } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
+import { openGates } from "./gates.ts";
 import { setRecord } from "./record.ts";
 import type { RestingState } from "./rest.ts";
-import { rest } from "./rest.ts";
+import { gatesText, rest, standing } from "./rest.ts";
 import { longArguments } from "./schema.ts";
 import { rowLimit } from "./where.ts";
 
@@ -79,9 +80,10 @@ export function dump(db: Connection, after: string | null, limit: number): Dump 
 
 /** What is written of a job, by column. */
 function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInputValue>> {
+  const { state, gate, ahead } = standing(job.gates, job.state);
   return {
     id: job.id,
-    state: job.state,
+    state,
     queue: job.queue,
     task: job.task,
     rank: -job.priority,
@@ -114,16 +116,19 @@ function columnsOf({ job, holdsKey }: Landing): Readonly<Record<string, SQLInput
     error: job.error,
     args: job.args.length > longArguments ? null : job.args,
     result: job.result,
-    waits: isFinal(job.state) ? null : job.waits,
+    waits: job.waits,
     gates: gatesText(job),
+    gate,
+    ahead,
   };
 }
 
-function write(db: Connection, landing: Landing): number {
+function write(db: Connection, effects: Effects, landing: Landing): number {
   const columns = columnsOf(landing);
   const names = Object.keys(columns);
   const sql = `INSERT INTO job (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`;
-  const seq = db.insert(sql, ...Object.values(columns));
+  const later = laterSeq(db, effects);
+  const seq = moveTo(db, db.insert(sql, ...Object.values(columns)), later);
   if (columns["args"] === null) db.run("INSERT INTO long_args (seq, text) VALUES (?, ?)", seq, landing.job.args);
   return seq;
 }
@@ -136,7 +141,7 @@ export function load(db: Connection, effects: Effects, jobs: readonly StoredJob[
   const landed = landings(jobs, now, { find, holder: (key) => holderOf(db, key) });
   for (const landing of landed) {
     const { job } = landing;
-    const seq = write(db, landing);
+    const seq = write(db, effects, landing);
     seqs.set(job.id, seq);
     const tolerant = tolerantPlaces(job);
     for (const [position, id] of job.dependsOn.entries()) {
@@ -145,7 +150,8 @@ export function load(db: Connection, effects: Effects, jobs: readonly StoredJob[
     }
     for (const { name, text } of job.records) setRecord(db, seq, name, text);
     if (isFinal(job.state)) effects.ended.push(seq);
-    else rest(effects, job.state as RestingState, job.dueAt, now);
+    else rest(effects, { seq, gates: job.gates, dueAt: job.dueAt }, job.state as RestingState, now);
   }
+  openGates(db, effects, now);
   return landed.length;
 }

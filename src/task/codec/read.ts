@@ -6,13 +6,16 @@
 import { CodecError } from "../../core/errors.ts";
 import { show } from "../../core/show.ts";
 import type { How } from "../gather.ts";
-import { Gather, gathered, hows } from "../gather.ts";
+import { Gather, hows } from "../gather.ts";
 import { exceedsDepth, maxDepth } from "./depth.ts";
 import { makeError } from "./error-classes.ts";
 import { regexpBudget, regexpCost } from "./regexp.ts";
 import { format } from "./write.ts";
 
 type Bag = Record<string, unknown>;
+
+/** What takes the place of a group of results. */
+export type Gathering = (gather: Gather, results: readonly unknown[]) => unknown;
 
 const viewClasses: ReadonlyMap<string, new (buffer: ArrayBuffer) => unknown> = new Map(
   [
@@ -136,11 +139,13 @@ class Reader {
   readonly #nodes: readonly unknown[];
   readonly #made: unknown[] = [];
   readonly #results: readonly unknown[];
+  readonly #gathering: Gathering;
   #regexps = 0;
 
-  constructor(nodes: readonly unknown[], results: readonly unknown[]) {
+  constructor(nodes: readonly unknown[], results: readonly unknown[], gathering: Gathering) {
     this.#nodes = nodes;
     this.#results = results;
+    this.#gathering = gathering;
   }
 
   read(slot: unknown): unknown {
@@ -282,11 +287,11 @@ class Reader {
     }
   }
 
-  #gather(how: unknown, indexes: readonly unknown[], path: string): unknown[] {
+  #gather(how: unknown, indexes: readonly unknown[], path: string): unknown {
     if (!hows.includes(how as How)) throw wrong(path, `gathers results in an unknown way ${show(how)}`);
     for (const index of indexes)
       if (!isIndex(index, this.#results.length)) throw wrong(path, `waits for result ${show(index)}, which was not given`);
-    return gathered(new Gather(how as How, indexes as readonly number[]), this.#results);
+    return this.#gathering(new Gather(how as How, indexes as readonly number[]), this.#results);
   }
 }
 
@@ -295,7 +300,7 @@ function define(target: object, key: string, value: unknown, enumerable: boolean
 }
 
 /** The value of a parsed table. Throws {@link CodecError} for anything this version would not have written. */
-export function readTable(table: object, results: readonly unknown[]): unknown {
+export function readTable(table: object, results: readonly unknown[], gathering: Gathering): unknown {
   const { $manyhands: version, value, nodes = [] } = table as Bag;
   if (version !== format) {
     throw new CodecError(
@@ -308,7 +313,7 @@ export function readTable(table: object, results: readonly unknown[]): unknown {
   const limit = Error.stackTraceLimit;
   Reflect.set(Error, "stackTraceLimit", 0);
   try {
-    return new Reader(nodes, results).read(value);
+    return new Reader(nodes, results, gathering).read(value);
   } finally {
     Reflect.set(Error, "stackTraceLimit", limit);
   }

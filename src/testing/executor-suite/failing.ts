@@ -4,7 +4,7 @@ import { ExpiredError, ManyhandsError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import type { Case } from "./bench.ts";
 import { failureOf } from "./bench.ts";
-import { double, flaky, never, note, rejecting, throwing, waitFor } from "./tasks.ts";
+import { double, flaky, never, note, putOff, rejecting, throwing, waitFor } from "./tasks.ts";
 
 export const failing: readonly Case[] = [
   [
@@ -41,6 +41,21 @@ export const failing: readonly Case[] = [
       const cyclic = (await thrown("cyclic")) as Error & { self: unknown };
       assert.equal(cyclic.self, cyclic);
       for (const what of ["function", "symbol"]) assert.ok((await thrown(what)) instanceof Error, what);
+    },
+  ],
+  [
+    "a task that snoozes is run again as the same attempt, and no retry is spent",
+    async (bench) => {
+      const executor = await bench.executor();
+      const file = bench.file();
+      assert.equal(await executor.submit(putOff, file, 3), 1);
+      assert.deepEqual(bench.lines(file), ["1", "1", "1", "1"]);
+      const unasked = putOff.with({
+        retryIf: () => {
+          throw new Error("asked");
+        },
+      });
+      assert.deepEqual(await executor.starmap(unasked, [[bench.file(), 1]]), [1]);
     },
   ],
   [

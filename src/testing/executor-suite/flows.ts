@@ -7,7 +7,22 @@ import { call } from "../../task/call.ts";
 import { chain, chord, chunks, collect, group, skip } from "../../task/flow.ts";
 import type { Case } from "./bench.ts";
 import { failureOf } from "./bench.ts";
-import { add, checked, double, echo, first, flaky, never, note, rejecting, sum, throwing, waitFor, whoRan } from "./tasks.ts";
+import {
+  add,
+  checked,
+  double,
+  echo,
+  first,
+  flaky,
+  gathering,
+  never,
+  note,
+  rejecting,
+  sum,
+  throwing,
+  waitFor,
+  whoRan,
+} from "./tasks.ts";
 
 const bad = (): Call<number> => call(throwing, "error");
 const oneBad = (): Call<number>[] => [call(double, 1), bad(), call(double, 3)];
@@ -77,6 +92,23 @@ const shapes: readonly Case[] = [
       assert.match(input.message, /input of task "suite\.checked each" does not fit its schema: 1\.n: no number/);
       const error = (await failureOf(() => executor.submit(chunks(checked, [1, 20], 2)))) as Error;
       assert.match(String(error.cause), /result of task "suite\.checked" does not fit its schema/);
+    },
+  ],
+];
+
+const children: readonly Case[] = [
+  [
+    "a running task submits groups, chunks and deadlines as any program does",
+    async (bench) => {
+      const executor = await bench.executor();
+      const { late, ...gathered } = await executor.submit(gathering, bench.file());
+      assert.deepEqual(gathered, {
+        sum: 8,
+        statuses: ["fulfilled", "rejected", "fulfilled"],
+        chunks: 12,
+        nested: [[2], []],
+      });
+      assert.match(String(late), /deadline/);
     },
   ],
 ];
@@ -210,11 +242,13 @@ const whole: readonly Case[] = [
     "a deadline stops what runs, and says so",
     async (bench) => {
       const executor = await bench.executor();
-      const future = executor.submit(never.with({ deadline: 80, retries: 5, backoff: { initial: 1 } }), bench.file());
+      // No worker need be started first.
+      await executor.submit(double, 1);
+      const future = executor.submit(never.with({ deadline: 500, retries: 5, backoff: { initial: 1 } }), bench.file());
       const error = await failureOf(() => future);
       assert.ok(error instanceof TimeoutError);
-      assert.match(error.message, /was not done within its deadline of 80 ms/);
-      assert.equal(error.afterMs, 80);
+      assert.match(error.message, /was not done within its deadline of 500 ms/);
+      assert.equal(error.afterMs, 500);
       assert.equal(future.state, "failed");
     },
   ],
@@ -253,4 +287,4 @@ const whole: readonly Case[] = [
   ],
 ];
 
-export const flows: readonly Case[] = [...shapes, ...failures, ...whole];
+export const flows: readonly Case[] = [...shapes, ...children, ...failures, ...whole];

@@ -5,7 +5,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { ManyhandsError } from "../../core/errors.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import type { StandardSchema } from "../../task/schema.ts";
+import { context as executorContext } from "../../pool/context.ts";
+import { batchTask } from "../../task/batch.ts";
+import { call } from "../../task/call.ts";
 import { context } from "../../task/context.ts";
+import { chunks, group, skip } from "../../task/flow.ts";
+import { snooze } from "../../task/snooze.ts";
 import { task } from "../../task/task.ts";
 import { transfer } from "../../task/transfer.ts";
 
@@ -51,6 +56,21 @@ export const about = task("suite.about", async () => {
 
 /** Its input, and the job it was in. */
 export const whoRan = task("suite.whoRan", (n: number) => ({ n, id: context().id }));
+
+/** Submits graphs of its own. */
+export const gathering = task("suite.gathering", async (file: string) => {
+  const { submit } = executorContext();
+  const members = [call(double, 1), call(throwing, "error"), call(double, 3)];
+  const outcomes = await submit(group(members, { failed: "collect" }));
+  const late = await submit(call(never.with({ retries: 3 }), file), { deadline: 50 }).catch((error: Error) => error.message);
+  return {
+    sum: await submit(call(sum, skip(members))),
+    statuses: outcomes.map(({ status }) => status),
+    chunks: await submit(sum, chunks(double, [1, 2, 3], 2)),
+    nested: await submit(group([group([call(double, 1)]), group([])])),
+    late,
+  };
+});
 
 export const reportProgress = task("suite.reportProgress", async (release: string) => {
   context().progress(0.25, "a quarter");
@@ -203,4 +223,90 @@ export const checked = task("suite.checked", (n: number) => n * 10, {
     (value): value is number => isNumber(value) && value < 100,
     (value) => value + 0.5,
   ),
+});
+
+/** Puts itself off until a file has so many lines; each time it writes its attempt. */
+export const putOff = task(
+  "suite.putOff",
+  (file: string, times: number) => {
+    const { attempt } = context();
+    mark(file, String(attempt));
+    if (linesOf(file).length <= times) throw snooze(1);
+    return attempt;
+  },
+  { expires: "1m" },
+);
+
+/** Writes how many it was given; a text fails as it says, and snoozes until the file has so many lines. */
+export const together = batchTask(
+  "suite.together",
+  async (inputs: readonly { readonly file: string; readonly text: string }[]) => {
+    const file = inputs[0]?.file ?? "";
+    mark(file, String(inputs.length));
+    const lines = linesOf(file).length;
+    await delay(1);
+    return inputs.map(({ text }) => {
+      if (text === "bad") return new RangeError("bad");
+      if (text === "flaky" && lines < 2) return new TypeError("not yet");
+      if (text === "late" && lines < 3) return snooze(1);
+      return text === "function" ? (): void => undefined : text.toUpperCase();
+    });
+  },
+  { batch: { size: 10, wait: "200ms" } },
+);
+
+/** Waits, or ends its thread or process, with all there is in the batch. */
+export const waitTogether = batchTask(
+  "suite.waitTogether",
+  async (inputs: readonly { readonly file: string; readonly release: string; readonly text: string }[]) => {
+    mark(inputs[0]?.file ?? "", inputs.map(({ text }) => text).join(","));
+    if (inputs.some(({ text }) => text === "die")) process.exit(3);
+    if (inputs.some(({ text }) => text === "never")) await new Promise(() => undefined);
+    await untilLines(inputs[0]?.release ?? "", 1);
+    return inputs.map(({ text }) => text);
+  },
+  { batch: { size: 3, wait: "10s" } },
+);
+
+/** Yields what it was given, then returns how many there were. */
+export const rows = task("suite.rows", async function* (values: readonly unknown[]) {
+  for (const value of values) yield value;
+  return values.length;
+});
+
+/** Yields its context's id, then again once `release` has a line, and writes to `file` when it is left. */
+export const ticks = task("suite.ticks", async function* (file: string, release: string) {
+  try {
+    for (;;) {
+      yield context().id;
+      await untilLines(release, 1);
+      yield context().attempt;
+    }
+  } finally {
+    mark(file, "left");
+  }
+});
+
+/** Yields its attempt twice; fails in between, unless it is attempt `from`, once `file` has a line. */
+export const restarts = task(
+  "suite.restarts",
+  async function* (from: number, file: string) {
+    const { attempt } = context();
+    yield attempt;
+    if (attempt < from) await untilLines(file, 1);
+    if (attempt < from) throw new RangeError(`attempt ${attempt} fails`);
+    yield attempt;
+    return "done";
+  },
+  { backoff: { initial: 1 } },
+);
+
+/** Yields so many texts of 1000 characters. */
+export const flood = task("suite.flood", async function* (count: number) {
+  for (let i = 0; i < count; i++) yield String(i).padEnd(1000);
+});
+
+/** Yields what cannot be sent. */
+export const unsendable = task("suite.unsendable", async function* () {
+  yield { deep: [() => 1] };
 });

@@ -184,4 +184,17 @@ export const graphs: readonly Case[] = [
       assert.equal((await bench.settle(failed(await bench.claimOne()))).ended.length, 100_000);
     },
   ],
+  [
+    "a job tells which jobs it waits for",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "b" }, { id: "c", dueAt: start + 9 }, { id: "top", dependsOn: ["c", "a", "c", "b"] });
+      assert.deepEqual(await bench.store.awaited("top", 10), ["c", "a", "b"]);
+      assert.deepEqual(await bench.store.awaited("top", 1), ["c"]);
+      const [a] = await bench.claim("w", 1);
+      assert.ok(a);
+      await bench.settle(done(a));
+      assert.deepEqual(await bench.store.awaited("top", 10), ["c", "b"]);
+      assert.deepEqual([await bench.store.awaited("a", 10), await bench.store.awaited("nobody", 10)], [[], []]);
+    },
+  ],
 ];

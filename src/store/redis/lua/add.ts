@@ -97,11 +97,42 @@ local function plan(jobs, now)
   end
 end
 
+-- A job of which no record is written, as its mark says: scheduled, or before its gate.
+local function insertMarked(draft, hex, kind, mark)
+  local s = draft.s
+  s.seq, s.kind = hex, kind
+  local row = newRow(draft.id, s)
+  row.fresh = mark .. hex .. S .. kind .. S .. draft.text
+  row[STATUS], row[READYAT] = stateByMark(mark), ''
+  rows[draft.id], statics[draft.id] = row, s
+  tally(row[STATUS], kind, 1)
+  return row
+end
+
+local function insertScheduled(draft, hex, kind, now)
+  local row = insertMarked(draft, hex, kind, '~')
+  await(row, now)
+  if row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
+  if draft.s.root ~= '' then call('SADD', ROOT .. draft.s.root, refOf(row)) end
+  return refOf(row), row.fresh
+end
+
+-- A job that has one gate and nothing else that needs care.
+local function insertBeforeGate(draft, hex, kind)
+  local row = insertMarked(draft, hex, kind, '*')
+  gates.walkers[#gates.walkers + 1] = { seq = hex, id = draft.id, rank = tonumber(row[RANK]), rankText = row[RANK],
+    suffix = gates.suffixOf(row), gate = gates.of(row)[1] }
+  return refOf(row), row.fresh
+end
+
 local function insert(draft, seq, now)
   local s = draft.s
   local kind = kindOf(draft.name)
   local hex = format('%011x', seq)
-  local isPlain = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == ''
+  local isSimple = draft.state == 'r' and s.key == '' and s.due == '' and s.expires == '' and s.root == '' and #draft.deps == 0
+  local isPlain = isSimple and s.till == ''
+  if isSimple and not isPlain and gateKind(s.till) ~= 'G' then return insertBeforeGate(draft, hex, kind) end
+  if draft.state == 's' and s.key == '' then return insertScheduled(draft, hex, kind, now) end
   s.seq, s.kind = hex, kind
   local row = newRow(draft.id, s)
   rows[draft.id], statics[draft.id] = row, s
@@ -120,7 +151,10 @@ local function insert(draft, seq, now)
       move(row, draft.state)
     end
     if s.expires ~= '' then call('ZADD', EXPIRING, s.expires, ref) end
-    if draft.state == 'r' then makeReady(row, now)
+    if draft.state == 'r' and isGated(row) then
+      row[READYAT] = ''
+      gates.walkUp(row)
+    elseif draft.state == 'r' then makeReady(row, now)
     elseif draft.state == 's' then await(row, now) end
   end
   if s.root ~= '' then call('SADD', ROOT .. s.root, ref) end
@@ -174,6 +208,7 @@ while at <= #ARGV do
   if refusal then refusals[#refusals + 1] = callNo .. ' ' .. refusal
   else
     write(jobs, now)
+    openGates(now)
     if firstJob > 5 then
       setRecord('', ARGV[5], ARGV[7])
       isWritten = true

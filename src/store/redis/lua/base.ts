@@ -16,6 +16,8 @@ local DUE, EXPIRING, LOST, GRAPH = P .. 'due', P .. 'expiring', P .. 'unsuccessf
 local WORKER, LEASE, DRAIN, RUN, LEFT, WISH, SUSPECT = P .. 'worker', P .. 'lease', P .. 'drain', P .. 'run:', P .. 'left:', P .. 'wish:', P .. 'suspect:'
 local VOID = P .. 'void'
 local RECORD, NAMES, RECORDED = P .. 'record:', P .. 'names:', P .. 'recorded'
+local GATES, BEFORE, LOOK, FULL = P .. 'gates', P .. 'before:', P .. 'look', P .. 'full'
+local PASSED = P .. 'passed:'
 local most, blockSize = 6000, 512
 local isReady, isEnded, isScheduled, isWritten = false, false, false, false
 

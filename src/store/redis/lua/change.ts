@@ -1,12 +1,10 @@
 // Lua: what people do to jobs, but for removing them: cancel, retry, change. `cancel` says once more what `cancellation.ts` says, `retry` what `revival.ts` says.
-import { cancelSignal } from "../../machine.ts";
-
 /** Cancels. */
 export const cancel: string = String.raw`
--- Arguments: origin, now, reason or '', the same as JSON, the filter.
+-- Arguments: origin, now, reason or '', the filter.
 despiteFullMemory()
 local now, reason = ARGV[2], ARGV[3]
-readFilter(5)
+readFilter(4)
 local cancelled, requested, isRequested = {}, {}, {}
 
 local function request(row)
@@ -15,7 +13,7 @@ local function request(row)
     requested[#requested + 1] = row.id
   end
   if not isHeld(row) then
-    setRecord(row.id, '${cancelSignal}', ARGV[4])
+    askToUndo(row, reason)
     return promote(row, now)
   end
   if row[CANCELAT] ~= '' then return end
@@ -71,7 +69,7 @@ local level = halt(chosen)
 local failed = {}
 for _, row in ipairs(failAbove(level, now)) do failed[#failed + 1] = row.id end
 while #level > 0 do level = halt(below(level)) end
-flush()
+flush(now)
 return { cancelled, requested, failed, tell(ARGV[1]) }
 `;
 
@@ -147,7 +145,7 @@ local function wantedOf(chosen)
   return wanted
 end
 
-local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, CAUSE, CANCELAT, REASON, PROGRESS, CARE, CLAIM }
+local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, CAUSE, CANCELAT, REASON, PROGRESS, CLAIM }
 
 local function revive(row, pending)
   local ref = refOf(row)
@@ -196,7 +194,7 @@ for i, each in ipairs(planned) do
   revive(each[1], each[2])
   revived[i] = each[1].id
 end
-flush()
+flush(now)
 return { revived, tell(ARGV[1]) }
 `;
 
@@ -226,13 +224,14 @@ local changed = {}
 for _, row in ipairs(selected()) do
   if match(row[STATUS], '[bsr]') then
     forgetTimes(row)
+    gates.leave(row)
     if rank ~= '' or queue ~= '' then reline(row) end
     if due ~= '' then row[DUEAT] = sub(due, 2) end
     place(row, restingState(tonumber(row[PENDING]), row[DUEAT], now), now)
     changed[#changed + 1] = row.id
   end
 end
-flush()
+flush(now)
 forgetKinds()
 return { changed, tell(ARGV[1]) }
 `;

@@ -1,6 +1,7 @@
 // Lua: giving out ready jobs; the semantics of `want.ts`, the order of `Store.settle`. Lines are merged by rank and age. Jobs
 // are taken off their line in bulk and looked at together; what is not started (too late, a second suspect) and what was taken
 // too much is put back to where it stood.
+import { claimPassed } from "./claim-passed.ts";
 
 /** Claims. */
 export const claim: string = String.raw`
@@ -53,13 +54,17 @@ end
 
 local function start(row, ref, text, worker, now, suspect)
   if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, ref) end
+  if isGated(row) then
+    local _, places = gates.placesOf(row)
+    gates.setPlaces(row, nil, gates.start(places))
+  end
   row[STATUS], row[WORKEROF], row[STARTED] = 'u', worker, now
   row[ATTEMPT] = number(tonumber(row[ATTEMPT]) + 1)
   row[FENCE] = number(tonumber(row[FENCE]) + 1)
   row[CLAIM] = claimNo
-  if row[HOLDS] ~= '' and static(row).till == 's' then release(row) end
+  if row[HOLDS] ~= '' and sub(static(row).till, 1, 1) == 's' then release(row) end
   if suspect then call('SADD', SUSPECT .. worker, ref) end
-  row[CARE] = ((suspect or row[HOLDS] ~= '') and 'c' or '') .. (row[CARE] ~= '' and match(row[CARE], '\30.*$') or '')
+  if suspect or row[HOLDS] ~= '' then careFor(row) end
   give(row.id, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
 end
 
@@ -72,26 +77,30 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
+${claimPassed}
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
+  if source.isPassed then return considerPassed(source, at) end
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
-  if not text or startedIds[id] or search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
+  if not text or startedIds[id] then return nil end
   if state == nil then
+    if search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
     give(id, text, '', plainRecordOf(text))
     return true
   end
   statics[id] = parseStatic(text)
   local row = state and parseRow(id, state) or newRow(id, statics[id])
   if row[STATUS] ~= 'r' or row[KINDNO] .. ':' .. row[RANK] ~= source.line then return nil end
+  if sub(ref, 1, 11) ~= (isGated(row) and gates.ageOf(row) or row[SEQ]) then return nil end
   local may, suspect = mayStart(row, worker, now)
-  if may then start(row, ref, text, worker, now, suspect) end
+  if may then start(row, refOf(row), text, worker, now, suspect) end
   return may
 end
 
 -- Takes more off a source; false when it is empty.
 local function refill(source)
   local refs
-  if source.isList then refs = call('LPOP', source.key, source.chunk) or {}
+  if source.isList or source.isPassed then refs = call('LPOP', source.key, source.chunk) or {}
   else
     local pairs = call('ZPOPMIN', source.key, source.chunk)
     refs = {}
@@ -99,6 +108,10 @@ local function refill(source)
   end
   source.refs, source.at, source.count = refs, 1, #refs
   if #refs == 0 then return false end
+  if source.isPassed then
+    readPassed(source)
+    return true
+  end
   local ids = {}
   for i = 1, #refs do ids[i] = sub(refs[i], 12) end
   local texts, asked, places, states = hmget(JOB, ids), {}, {}, {}
@@ -115,7 +128,7 @@ local function refill(source)
 end
 
 local function giveBack(source)
-  if source.isList then
+  if source.isList or source.isPassed then
     for i = source.count, source.at, -1 do call('LPUSH', source.key, source.refs[i]) end
   else
     for i = source.at, source.count do call('ZADD', source.key, number(seqOf(source.refs[i])), source.refs[i]) end
@@ -143,6 +156,7 @@ local function sourcesOf(lines, room)
   for _, line in ipairs(lines) do
     sources[#sources + 1] = { key = LIST .. line, isList = true, line = line, refs = {}, at = 1, count = 0, given = 0 }
     sources[#sources + 1] = { key = BACK .. line, line = line, refs = {}, at = 1, count = 0, given = 0 }
+    sources[#sources + 1] = { key = PASSED .. line, isPassed = true, line = line, refs = {}, at = 1, count = 0, given = 0 }
   end
   for i = #sources, 1, -1 do
     if call('EXISTS', sources[i].key) == 0 then table.remove(sources, i) end
@@ -183,7 +197,7 @@ end
 local function closeLines(queue, lines)
   local left = 0
   for _, line in ipairs(lines) do
-    if call('EXISTS', LIST .. line, BACK .. line) == 0 then
+    if call('EXISTS', LIST .. line, BACK .. line, PASSED .. line) == 0 then
       call('ZREM', READY .. queue, line)
       lined[line] = nil
     else left = left + 1 end

@@ -74,14 +74,12 @@ end
 
 local function stateAfter(row, kind, due, now, seen)
   if kind == 'd' or kind == 'f' or kind == 'c' then return kind end
-  if row[CANCELAT] ~= '' then return 'c' end
+  local isUnwanted = row[CANCELAT] ~= ''
+  if (kind == 'x' or kind == 'l') and tonumber(row[CRASHES]) + 1 > static(row).limit then return isUnwanted and 'c' or 'f' end
+  if isUnwanted then return mustUndo(row.id) and 'r' or 'c' end
   if kind == 't' then return tonumber(due) > tonumber(now) and 's' or 'r' end
-  if kind == 'r' then return 'r' end
-  if kind == 'w' then
-    if signalsOf(row.id) > seen or (due ~= '' and tonumber(due) <= tonumber(now)) then return 'r' end
-    return 'w'
-  end
-  return tonumber(row[CRASHES]) + 1 > static(row).limit and 'f' or 'r'
+  if kind ~= 'w' then return 'r' end
+  return (signalsOf(row.id) > seen or (due ~= '' and tonumber(due) <= tonumber(now))) and 'r' or 'w'
 end
 
 -- Keeps what is to be known of an attempt that did not end its job; the client makes a text of it (text.ts).
@@ -102,7 +100,7 @@ local function stop(row, kind, text, due, now, seen)
   if row[CANCELAT] ~= '' then call('ZREM', WISH .. worker, row.id) end
   if row[CARE] ~= '' then
     call('SREM', SUSPECT .. worker, ref)
-    row[CARE] = ''
+    row[CARE] = match(row[CARE], '^c?([^\30]*)')
   end
   local state = stateAfter(row, kind, due, now, seen)
   if pastKinds[kind] and not final[state] then keepAttempt(row, kind, text, now) end
@@ -116,7 +114,12 @@ local function stop(row, kind, text, due, now, seen)
   else
     row[WORKEROF] = ''
     setWaits(row, state == 'w' and text or '')
-    place(row, state, now)
+    if row[CANCELAT] ~= '' then askToUndo(row, row[REASON]) end
+    if kind == 'r' or kind == 'x' or kind == 'l' then comeBack(row, now)
+    else
+      gates.leave(row)
+      place(row, state, now)
+    end
   end
   return state
 end

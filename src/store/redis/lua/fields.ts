@@ -2,10 +2,15 @@
 //
 // What was submitted: a mark and the seq as 11 hexadecimal digits, kind, keep, rank, time of arrival, crash limit, due,
 // expires, submitted, root (empty: its own), unique key, until (s or e), number of dependencies, parent, trace, policy, arguments. The
-// mark is "-" when a claim may start the job without more ado: as long as it stands in a list there is no record of it.
+// mark is "-" when a claim may start the job without more ado: as long as it stands in a list there is no record of it. It is "*" when the job
+// has one gate and needs no other care: as long as it has no record it stands before it; see `rounds.ts`. It is "~" when the job was added to wait
+// for a time: as long as it has no record it does, so that a million of them leave the table of records small.
 //
-// What changes: see the names below. CARE is empty when the end of the job is only to be appended; "c" when it is not, and behind the
-// character 30 what a job waits for. The last field is the state; an end only appends to the text of a running job: ended, prune, result
+// The field "until" goes on with the gates, if there are any: each behind the character 29, its name, room, time for a token and until (s or e),
+// with the character 30 between.
+//
+// What changes: see the names below. CARE is empty when the end of the job is only to be appended. Else it has "c" when a key, a wish or a
+// suspicion must be seen to, what is said in `gates.ts`, and behind the character 30 what the job waits for. The last field is the state; an end only appends to the text of a running job: ended, prune, result
 // and the new state come after the old one. Of a job marked "-" whose first run is its last, seq, rank and the time it became ready are left
 // empty: they stand in what was submitted. So its record is the same for all jobs of a kind that are claimed together.
 

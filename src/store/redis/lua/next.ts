@@ -12,7 +12,9 @@ for i = 2, queueCount + 1 do
   end
   if next(wanted) and call('SISMEMBER', PAUSED, ARGV[i]) == 0 then
     for _, line in ipairs(call('ZRANGE', READY .. ARGV[i], 0, 999)) do
-      local head = wanted[match(line, '^%d+')] and call('LINDEX', LIST .. line, 0)
+      local isWanted = wanted[match(line, '^%d+')]
+      local head = isWanted and call('LINDEX', LIST .. line, 0)
+      local passed = isWanted and call('LINDEX', PASSED .. line, 0)
       local id = head and sub(head, 12)
       local state = id and call('HGET', STATE, id)
       -- A job that was changed stands in another line, too.
@@ -20,6 +22,10 @@ for i = 2, queueCount + 1 do
         local kind, rank = match(state, linePattern)
         if kind .. ':' .. rank == line then return id end
       elseif id and not state and call('HEXISTS', JOB, id) == 1 then return id end
+      local seq
+      if passed then seq, id = match(passed, '^[^\31]*\31[^\31]*\31(...........)([^\31]*)') else id = nil end
+      state = id and call('HGET', STATE, id)
+      if state and sub(state, -1) == 'r' and sub(call('HGET', JOB, id), 1, 12) == '*' .. seq then return id end
     end
   end
 end

@@ -62,6 +62,20 @@ end
 return { out, usedNames() }
 `;
 
+/** The jobs that a job waits for. */
+export const awaited: string = String.raw`
+-- Arguments: id, limit.
+local text, out, seen = call('HGET', DEPS, ARGV[1]), {}, {}
+for _, row in ipairs(rowsOf(unmarked(text and refsIn(text) or {}))) do
+  if #out >= tonumber(ARGV[2]) then break end
+  if not final[row[STATUS]] and not seen[row.id] then
+    seen[row.id] = true
+    out[#out + 1] = row.id
+  end
+end
+return out
+`;
+
 /** A page of a listing. */
 export const list: string = String.raw`
 -- Arguments: limit, block to begin with or '', 'seq' and id or 'id' and id or '' and '', the filter.
@@ -139,7 +153,7 @@ return counted()
 export const queues: string = String.raw`
 -- Names of queues with the time at which the job became ready that is next in the line where that was earliest. Jobs that left a line
 -- otherwise than by a claim still stand in it: some are passed over, and so are lines beyond a number, lest the server stand still.
-local recordPattern = '^' .. rep('[^\31]*\31', 4) .. '(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
+local recordPattern = '^[^\31]*\31[^\31]*\31([^\31]*)\31[^\31]*\31(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local freshPattern = '^.(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local page, mostPassed, mostLines = 64, 1024, 1000
 
@@ -151,18 +165,41 @@ local function firstReady(command, key, line)
     for i = 1, #refs do ids[i] = sub(refs[i], 12) end
     local states, texts = hmget(STATE, ids), hmget(JOB, ids)
     for i = 1, #refs do
-      local seq, kind, rank, at
-      if not states[i] then seq, kind, rank, at = match(texts[i] or '', freshPattern)
-      elseif sub(states[i], -1) == 'r' then seq, kind, rank, at = match(states[i], recordPattern) end
-      if seq and seq == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return seq, at end
+      local place, kind, rank, at
+      if not states[i] then place, kind, rank, at = match(texts[i] or '', freshPattern)
+      elseif sub(states[i], -1) == 'r' then
+        local care, seq
+        care, seq, kind, rank, at = match(states[i], recordPattern)
+        place = match(care, '^c?[ghG](%x+)') or seq
+      end
+      if place and place == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return place, at end
+    end
+  end
+end
+
+-- The same of those that passed their only gate: an entry says when, and is right as long as the job has its mark.
+local function firstPassed(key)
+  for from = 0, mostPassed - page, page do
+    local entries, ids = call('LRANGE', key, from, from + page - 1), {}
+    if #entries == 0 then return nil end
+    local seqs = {}
+    for i = 1, #entries do seqs[i], ids[i] = match(entries[i], '^[^\31]*\31[^\31]*\31(...........)([^\31]*)') end
+    local states, texts = hmget(STATE, ids), hmget(JOB, ids)
+    for i = 1, #entries do
+      local isReady = states[i] and sub(states[i], -1) == 'r' and byte(texts[i]) == 42
+      if isReady and sub(texts[i], 2, 12) == seqs[i] then
+        return sub(entries[i], 1, 11), match(entries[i], '^[^\31]*\31([^\31]*)')
+      end
     end
   end
 end
 
 local function nextOf(line)
-  local seq, at = firstReady('LRANGE', LIST .. line, line)
-  local backSeq, backAt = firstReady('ZRANGE', BACK .. line, line)
-  if backSeq and (not seq or backSeq < seq) then return backAt end
+  local place, at = firstReady('LRANGE', LIST .. line, line)
+  local backPlace, backAt = firstReady('ZRANGE', BACK .. line, line)
+  if backPlace and (not place or backPlace < place) then place, at = backPlace, backAt end
+  local passedPlace, passedAt = firstPassed(PASSED .. line)
+  if passedPlace and (not place or passedPlace < place) then return passedAt end
   return at
 end
 

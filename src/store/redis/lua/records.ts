@@ -1,6 +1,6 @@
 // Lua: records. Those of a job are a hash of their texts and a sorted set of their names, which has them in the order of their bytes; a
 // set names the jobs that have any, so that deleting jobs costs nothing where there are none. Those of the store itself belong to "".
-import { signalPrefix, undoPrefix } from "../../machine.ts";
+import { cancelSignal, signalPrefix, undoPrefix } from "../../machine.ts";
 
 /** Reading and writing records. */
 export const records: string = String.raw`
@@ -21,6 +21,12 @@ local function countNames(job, prefix) return call('ZLEXCOUNT', NAMES .. job, '[
 local function signalsOf(id) return countNames(id, '${signalPrefix}') end
 
 local function mustUndo(id) return countNames(id, '${undoPrefix}') > 0 end
+
+-- Tells a job by a signal that it is to undo what it did; the client makes the text.
+local function askToUndo(row, reason)
+  setRecord(row.id, '${cancelSignal}', '\0274' .. reason)
+  row[CANCELAT], row[REASON] = '', ''
+end
 
 -- Wakes a suspended job by a record of this name.
 local function wakeBy(row, name, now)
@@ -68,7 +74,7 @@ for at = 6, #ARGV, 5 do
   end
   written[#written + 1] = may and 1 or 0
 end
-flush()
+flush(now)
 return answer(written, {})
 `;
 

@@ -48,7 +48,7 @@ local function forgetKinds()
       local ready = READY .. queueOf(kind)
       for _, line in ipairs(call('ZRANGE', ready, 0, -1)) do
         if match(line, '^%d+') == kind then
-          call('DEL', LIST .. line, BACK .. line)
+          call('DEL', LIST .. line, BACK .. line, PASSED .. line)
           call('ZREM', ready, line)
         end
       end

@@ -1,10 +1,8 @@
 // Lua: the jobs a script works on. A job is two texts: what was submitted, of which only the mark ever changes (`job`), and what changes
 // (`state`), which a job that is ready for the first time does not have yet. Rows are read once, changed here, and written at
-// the end of the script; lines and sets are changed at once. The fields of both texts are listed in `fields.ts`.
+// the end of the script. The fields of both texts are listed in `fields.ts`.
 
-import { dueSoonMs } from "../../machine.ts";
-
-/** Rows and their lines. */
+/** Rows. */
 export const rows: string = String.raw`
 local rows, written, writtenCount = {}, {}, 0
 local statics = {}
@@ -15,8 +13,15 @@ local function parseStatic(text)
     submitted = tonumber(submitted), root = root, key = key, till = till, deps = tonumber(deps) }
 end
 
+-- What gates a job has, as its record says it: several, one until the start, one until the end, none. A 29 stands before each.
+local function gateKind(till)
+  if #till < 2 then return '' end
+  if search(till, '\29', 3, true) then return 'G' end
+  return byte(till, -1) == 115 and 'h' or 'g'
+end
+
 local function newRow(id, s)
-  return { id = id, '', '0', '', '', s.seq, s.kind, s.keep, s.rank, s.arrived, '0', '0', '', '0', s.key ~= '' and 'h' or '', s.due,
+  return { id = id, '', '0', gateKind(s.till), '', s.seq, s.kind, s.keep, s.rank, s.arrived, '0', '0', '', '0', s.key ~= '' and 'h' or '', s.due,
     s.expires, '', '', '', '', '', 'r', '', '', '', 'r' }
 end
 
@@ -36,15 +41,30 @@ local function textOf(row)
   return concat(row, S, 1, LAST)
 end
 
+-- The state of a job that has no record: by the mark of what was submitted.
+local function stateByMark(text)
+  local mark = byte(text)
+  return mark == 42 and 'b' or mark == 126 and 's' or 'r'
+end
+
 local function adopt(id, state, text)
   local row = state and parseRow(id, state) or false
   if text and (not row or row[SEQ] == '') then
     local s = parseStatic(text)
     statics[id] = s
-    if row then row[SEQ], row[RANK], row[READYAT] = s.seq, s.rank, s.arrived
+    if row then
+      row[SEQ], row[RANK] = s.seq, s.rank
+      if row[READYAT] == '' then row[READYAT] = s.arrived end
+      if byte(text) == 42 and row[STATUS] == 'r' then
+        -- It passed its only gate, of which it has a place.
+        row.fresh = text
+        row[CARE] = row[CARE] .. (row[CARE] == 'h' and '\28' or '\29') .. match(s.till, '\29([^\30]*)')
+      end
     else
       row = newRow(id, s)
       row.fresh = text
+      row[STATUS] = stateByMark(text)
+      if row[STATUS] ~= 'r' then row[READYAT] = '' end
     end
   end
   rows[id] = row
@@ -108,6 +128,9 @@ local function setWaits(row, waits)
   row[CARE] = match(row[CARE], '^[^\30]*') .. (waits ~= '' and '\30' .. waits or '')
 end
 
+-- Has gates to pass.
+local function isGated(row) return row[CARE] ~= '' and search(row[CARE], '^c?[ghG]') ~= nil end
+
 -- The job of a reference, unless it is gone: its id may name another job now.
 local function deref(ref)
   local row = rows[sub(ref, 12)]
@@ -150,144 +173,10 @@ local function touch(row)
   end
 end
 
-local leaving = {}
--- What a worker runs is noted claim by claim: the ids as one text, and how many of them still run, so that an end only counts.
-local function leaveClaim(worker, claim, count)
-  local claims = leaving[worker] or {}
-  leaving[worker] = claims
-  claims[claim] = (claims[claim] or 0) + count
-end
-
-local function writeLeaving()
-  for worker, claims in pairs(leaving) do
-    for claim, count in pairs(claims) do
-      if call('HINCRBY', LEFT .. worker, claim, number(-count)) <= 0 then
-        call('HDEL', LEFT .. worker, claim)
-        call('HDEL', RUN .. worker, claim)
-      end
-    end
-  end
-  leaving = {}
-end
-
--- Writes what was changed. After that nothing is known any more. A job that had no record is marked as one a claim must look at.
-local function flush()
-  local args, n, marked = {}, 0, {}
-  for i = 1, writtenCount do
-    local row = written[i]
-    if not row.removed then
-      args[n + 1], args[n + 2] = row.id, textOf(row)
-      n = n + 2
-      if row.fresh then marked[#marked + 1], marked[#marked + 2] = row.id, '+' .. sub(row.fresh, 2) end
-      if n >= most - 1 then
-        many('HSET', STATE, args)
-        args, n = {}, 0
-      end
-    end
-  end
-  many('HSET', STATE, args)
-  many('HSET', JOB, marked)
-  rows, statics, written, writtenCount = {}, {}, {}, 0
-  writeLeaving()
-  writePrunes()
-  writeTally()
-end
-
 local function move(row, state)
   tally(row[STATUS], row[KINDNO], -1)
   tally(state, row[KINDNO], 1)
   row[STATUS] = state
   touch(row)
-end
-
-local tails = {}
--- A line of ready jobs is a list as long as they come in the order they were added, which is nearly always; a sorted set beside
--- it holds those that come back, of which a claim reads the record. Who leaves the line otherwise than by a claim is left in it, and passed over.
-local function makeReady(row, now)
-  row[READYAT] = now
-  local line = openLine(row[KINDNO], row[RANK])
-  local seq = tonumber(row[SEQ], 16)
-  local tail = tails[line]
-  if not tail then
-    local last = call('LINDEX', LIST .. line, -1)
-    tail = last and seqOf(last) or -1
-  end
-  if seq > tail and row[FENCE] == '0' then
-    call('RPUSH', LIST .. line, refOf(row))
-    tail = seq
-  else call('ZADD', BACK .. line, number(seq), refOf(row)) end
-  tails[line] = tail
-  isReady = true
-end
-
-local function await(row, now)
-  if row[DUEAT] == '' then return end
-  call('ZADD', DUE, row[DUEAT], refOf(row))
-  isScheduled = isScheduled or tonumber(row[DUEAT]) <= tonumber(now) + ${dueSoonMs}
-end
-
-local function place(row, state, now)
-  move(row, state)
-  if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
-  if state == 'r' then makeReady(row, now) elseif state == 's' or state == 'w' then await(row, now) end
-end
-
-local function restingState(pending, due, now)
-  if pending > 0 then return 'b' end
-  if due ~= '' and tonumber(due) > tonumber(now) then return 's' end
-  return 'r'
-end
-
-local function hold(row)
-  local s = static(row)
-  if s.key == '' then return end
-  row[HOLDS] = 'h'
-  call('HSET', UNIQUE, s.key, row.id)
-end
-
-local function release(row)
-  if row[HOLDS] == '' then return end
-  row[HOLDS] = ''
-  call('HDEL', UNIQUE, static(row).key)
-end
-
-local function keepUntil(row, time)
-  row[PRUNEAT] = number(time)
-  local later = laterFor(row[KEEP], row[PRUNEAT])
-  later[#later + 1] = row.id
-  touch(row)
-end
-
--- Takes a waiting job out of the sets of those that wait for a time.
-local function forgetTimes(row)
-  if (row[STATUS] == 's' or row[STATUS] == 'w') and row[DUEAT] ~= '' then call('ZREM', DUE, refOf(row)) end
-  if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, refOf(row)) end
-end
-
--- Ends a job; what that does to others is not done here.
-local function finish(row, state, now)
-  if not isHeld(row) then forgetTimes(row) end
-  setWaits(row, '')
-  move(row, state)
-  row[ENDEDAT] = now
-  release(row)
-  keepUntil(row, tonumber(now) + tonumber(row[KEEP]))
-  if state ~= 'd' then call('ZADD', LOST, number(tonumber(row[SEQ], 16)), refOf(row)) end
-  isEnded = true
-end
-
--- Makes a scheduled or suspended job ready.
-local function promote(row, now)
-  if row[DUEAT] ~= '' then call('ZREM', DUE, refOf(row)) end
-  setWaits(row, '')
-  place(row, 'r', now)
-end
-
--- Takes so many dependencies off a blocked job.
-local function unblock(row, count, now)
-  local pending = tonumber(row[PENDING]) - count
-  row[PENDING] = number(pending)
-  touch(row)
-  if pending == 0 then place(row, restingState(0, row[DUEAT], now), now) end
 end
 `;

@@ -61,7 +61,7 @@ local function sift(refs)
     local text, state = texts[i], states[i]
     local seq, kind = match(text or '', headPattern)
     if seq == sub(refs[i], 1, 11) then
-      local status = state and sub(state, -1) or 'r'
+      local status = state and sub(state, -1) or stateByMark(text)
       if passes(status, kind) then
         found[#found + 1] = { id = ids[i], ref = refs[i], seq = seq, kind = kind, status = status, state = state, text = text }
       end

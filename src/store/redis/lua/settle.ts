@@ -22,6 +22,27 @@ local function endOf(record, prefix)
   return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, later = laterFor(keep, time), count = 0 }
 end
 
+-- The same of one that has gates; gives back its places, and leaves out what it had of them.
+local gatedPattern = '^([ghG])%x*[\28\29]?([^\30\31]*)()'
+local function gatedEndOf(record, base, ends)
+  if not record or byte(record, -1) ~= 117 or search(record, base, 1, true) ~= 1 then return false end
+  local flag, places, at = match(record, gatedPattern, #base + 1)
+  if not flag or byte(record, at) ~= 31 then return false end
+  if flag == 'G' then gates.giveAll('\29' .. places) elseif places ~= '' then gates.giveBack(places) end
+  local last = ends.last
+  if last and #record == at + #last.rest - 1 and search(record, last.rest, at, true) == at then return last end
+  local rest = sub(record, at)
+  local common = ends[rest]
+  if not common then
+    common = endOf(base .. rest, base .. S)
+    common.text = base .. flag .. sub(common.text, #base + 1)
+    common.rest = rest
+    ends[rest] = common
+  end
+  ends.last = common
+  return common
+end
+
 local function settleOne(index, id, kind, fence, text)
   local row = find(id)
   if not row or not isHeld(row) or row[WORKEROF] ~= worker or row[FENCE] ~= fence then
@@ -41,16 +62,18 @@ end
 -- Outcomes of one kind with one fence.
 local function settleRun(from, upto, how, states, needed)
   local kind, fence = sub(how, 1, 1), sub(how, 2)
-  local prefix, ends = worker .. S .. fence .. S .. S, {}
+  local base, ends = worker .. S .. fence .. S, {}
+  local prefix = base .. S
   for i = from, upto do
     local at = first + i * 2
     local id, state, text = ARGV[at - 2], states[i], ARGV[at - 1]
     local goesOn = false
-    if kind == 'd' and state and not needed[i] and not rows[id] then
+    if kind == 'd' and state and not needed[i] and not rows[id] and not isDone[id] then
       goesOn = ends[state]
       if goesOn == nil then
         goesOn = endOf(state, prefix)
-        ends[state] = goesOn
+        if goesOn then ends[state] = goesOn
+        else goesOn = gatedEndOf(state, base, ends) end
       end
     end
     if isDone[id] then refused[#refused + 1] = i - 1
@@ -62,6 +85,7 @@ local function settleRun(from, upto, how, states, needed)
       goesOn.count = goesOn.count + 1
     else settleOne(i - 1, id, kind, fence, text) end
   end
+  ends.last = nil
   for _, goesOn in pairs(ends) do
     if goesOn then
       leaveClaim(worker, goesOn.claim, goesOn.count)
@@ -94,7 +118,8 @@ end
 
 if count > 0 then settleAll() end
 local reported = report(ended)
-flush()
+flush(now)
 if not isVoid(worker, origin, settleNo) then claimAll(worker, now, first + count * 2) end
+if #gates.names > 0 then flush(now) end
 return { refused, reported, claimed, usedNames(), tell(origin) }
 `;

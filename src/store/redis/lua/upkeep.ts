@@ -33,7 +33,8 @@ for _, row in ipairs(due) do
 end
 
 local reported = report(ended)
-flush()
+lookAtDue(nowMs, dueIn(LOOK))
+flush(now)
 local over = takePruned(nowMs, limit)
 local isInGraph = graphOf(over)
 local gone, needed = splitNeeded(over, isInGraph)
@@ -45,8 +46,10 @@ deleteJobs(gone, isInGraph)
 flush()
 local names = usedNames()
 forgetKinds()
-local nextDue = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or ''
-return { #due, recovered, #gone, reported, lost, nextDue, names, tell(ARGV[1]), call('TIME') }
+local nextDue = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
+local nextLook = call('ZRANGE', LOOK, 0, 0, 'WITHSCORES')[2]
+if not nextDue or (nextLook and tonumber(nextLook) < tonumber(nextDue)) then nextDue = nextLook end
+return { #due, recovered, #gone, reported, lost, nextDue or '', names, tell(ARGV[1]), call('TIME') }
 `;
 
 /** What is known of workers. */
@@ -105,7 +108,7 @@ export const leave: string = String.raw`
 -- Arguments: origin, worker, now.
 despiteFullMemory()
 takeBack(runningWith(ARGV[2]), 'r', ARGV[3])
-flush()
+flush(ARGV[3])
 forgetWorker(ARGV[2])
 return tell(ARGV[1])
 `;
@@ -121,7 +124,7 @@ for _, row in ipairs(runningWith(ARGV[2])) do
   if not kept[row[FENCE] .. ' ' .. row.id] then others[#others + 1] = row end
 end
 takeBack(others, 'r', ARGV[3])
-flush()
+flush(ARGV[3])
 return { #others, tell(ARGV[1]) }
 `;
 

@@ -128,10 +128,12 @@ local function arrive(draft)
   end
   row[PENDING] = number(pending)
   if draft.cause then row[CAUSE], row[STATUS], row[HOLDS] = draft.cause, 'f', ''
-  elseif pending > 0 then row[STATUS] = 'b'
+  elseif pending > 0 then
+    row[STATUS] = 'b'
+    setWaits(row, '')
   elseif row[STATUS] == 'b' then
     row[STATUS] = restingState(0, row[DUEAT], now)
-    if row[STATUS] == 'r' then row[READYAT] = now end
+    if row[STATUS] == 'r' and not isGated(row) then row[READYAT] = now end
   end
 end
 
@@ -208,6 +210,6 @@ many('HSET', DEPS, edges)
 enlist(refs, first)
 for dep, its in pairs(above) do many('RPUSH', UP .. dep, its) end
 many('SADD', GRAPH, graph)
-flush()
+flush(now)
 return { #drafts, tell(ARGV[1]) }
 `;

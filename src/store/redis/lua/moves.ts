@@ -1,0 +1,109 @@
+// Lua: moving jobs between their states, and the lines and sets they stand in, which are changed at once.
+
+import { dueSoonMs } from "../../machine.ts";
+
+/** Moves of single jobs. */
+export const moves: string = String.raw`
+local tails, openGates = {}, nil
+-- A line of ready jobs is a list as long as they come in the order they were added, which is nearly always; a sorted set beside
+-- it holds those that come back, of which a claim reads the record. Who leaves the line otherwise than by a claim is left in it, and passed over.
+-- A job with gates stands there by when it passed the last of them.
+local function makeReady(row, now)
+  row[READYAT] = now
+  local line = openLine(row[KINDNO], row[RANK])
+  local place = isGated(row) and gates.ageOf(row) or row[SEQ]
+  local seq = tonumber(place, 16)
+  local tail = tails[line]
+  if not tail then
+    local last = call('LINDEX', LIST .. line, -1)
+    tail = last and seqOf(last) or -1
+  end
+  if seq > tail and (row[FENCE] == '0' or place ~= row[SEQ]) then
+    call('RPUSH', LIST .. line, place .. row.id)
+    tail = seq
+  else call('ZADD', BACK .. line, number(seq), place .. row.id) end
+  tails[line] = tail
+  isReady = true
+end
+
+local function await(row, now)
+  if row[DUEAT] == '' then return end
+  call('ZADD', DUE, row[DUEAT], refOf(row))
+  isScheduled = isScheduled or tonumber(row[DUEAT]) <= tonumber(now) + ${dueSoonMs}
+end
+
+-- Ready without passing gates.
+local function comeBack(row, now)
+  move(row, 'r')
+  if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
+  makeReady(row, now)
+end
+
+local function place(row, state, now)
+  move(row, state)
+  if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
+  if state == 'r' and isGated(row) then gates.walkUp(row)
+  elseif state == 'r' then makeReady(row, now)
+  elseif state == 's' or state == 'w' then await(row, now) end
+end
+
+local function restingState(pending, due, now)
+  if pending > 0 then return 'b' end
+  if due ~= '' and tonumber(due) > tonumber(now) then return 's' end
+  return 'r'
+end
+
+local function hold(row)
+  local s = static(row)
+  if s.key == '' then return end
+  row[HOLDS] = 'h'
+  call('HSET', UNIQUE, s.key, row.id)
+end
+
+local function release(row)
+  if row[HOLDS] == '' then return end
+  row[HOLDS] = ''
+  call('HDEL', UNIQUE, static(row).key)
+end
+
+local function keepUntil(row, time)
+  row[PRUNEAT] = number(time)
+  local later = laterFor(row[KEEP], row[PRUNEAT])
+  later[#later + 1] = row.id
+  touch(row)
+end
+
+-- Takes a waiting job out of the sets of those that wait for a time.
+local function forgetTimes(row)
+  if (row[STATUS] == 's' or row[STATUS] == 'w') and row[DUEAT] ~= '' then call('ZREM', DUE, refOf(row)) end
+  if row[EXPIRES] ~= '' and row[ATTEMPT] == '0' then call('ZREM', EXPIRING, refOf(row)) end
+end
+
+-- Ends a job; what that does to others is not done here.
+local function finish(row, state, now)
+  if not isHeld(row) then forgetTimes(row) end
+  gates.leave(row)
+  setWaits(row, '')
+  move(row, state)
+  row[ENDEDAT] = now
+  release(row)
+  keepUntil(row, tonumber(now) + tonumber(row[KEEP]))
+  if state ~= 'd' then call('ZADD', LOST, number(tonumber(row[SEQ], 16)), refOf(row)) end
+  isEnded = true
+end
+
+-- Makes a scheduled or suspended job ready.
+local function promote(row, now)
+  if row[DUEAT] ~= '' then call('ZREM', DUE, refOf(row)) end
+  setWaits(row, '')
+  place(row, 'r', now)
+end
+
+-- Takes so many dependencies off a blocked job.
+local function unblock(row, count, now)
+  local pending = tonumber(row[PENDING]) - count
+  row[PENDING] = number(pending)
+  touch(row)
+  if pending == 0 then place(row, restingState(0, row[DUEAT], now), now) end
+end
+`;

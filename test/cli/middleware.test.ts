@@ -1,0 +1,39 @@
+// Commands on a store with encrypted jobs: with the keys, and without.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { json, Place } from "./command.ts";
+
+const library = new URL("../../src/index.ts", import.meta.url).href;
+const use = `
+import { encryption } from ${JSON.stringify(library)};
+export const use = [encryption({ keys: { a: "${"0".repeat(64)}" }, current: "a" })];
+`;
+
+test("jobs are encrypted and shown with --use, and shown as sealed without", async (t) => {
+  const place = new Place(t);
+  place.write("use.ts", use);
+  const submitted = await place.run("submit", "tasks.ts#echo", "secret", "--use", "use.ts");
+  assert.equal(submitted.code, 0, submitted.err);
+  const id = submitted.out.trim();
+  const worker = place.start("worker", "tasks.ts", "--use", "use.ts", "--verbose");
+  await worker.says(`done echo ${id}`);
+  const opened = await place.run("show", id, "--use", "use.ts");
+  assert.match(opened.out, /^args +\[ 'secret' \]$/m);
+  assert.match(opened.out, /^result +'secret'$/m);
+  const sealed = await place.run("show", id);
+  assert.equal(sealed.code, 0, sealed.err);
+  assert.match(sealed.out, /^args +<sealed>$/m);
+  assert.match(sealed.out, /^result +<sealed>$/m);
+  assert.match(sealed.out, /^sealed +.*by the middleware "encryption"/m);
+  assert.ok(!sealed.out.includes("secret"));
+  const [job] = json((await place.run("jobs", "--json")).out);
+  assert.match(String(job?.["sealed"]), /sealed by the middleware "encryption"/);
+  assert.equal(job?.["result"], undefined);
+});
+
+test("a module without middleware is told", async (t) => {
+  const place = new Place(t);
+  const { code, err } = await place.run("submit", "tasks.ts#echo", "1", "--use", "tasks.ts");
+  assert.equal(code, 2);
+  assert.match(err, /"tasks.ts" exports no middleware\. Export the list: export const use =/);
+});

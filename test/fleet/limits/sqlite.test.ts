@@ -1,0 +1,83 @@
+// Limits on a SQLite file that two programs share, each with a worker, in real time.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { test } from "node:test";
+import type { TestContext } from "node:test";
+import { batchTask, connect, snooze, task } from "../../../src/index.ts";
+import type { Hands } from "../../../src/index.ts";
+import type { AnyTask } from "../../../src/task/task.ts";
+import { folder } from "../../fixtures/support.ts";
+
+async function two(t: TestContext, tasks: readonly AnyTask[]): Promise<Hands> {
+  const url = `sqlite:${join(folder(t), "hands.db")}`;
+  const [one, other] = [await connect(url), await connect(url)];
+  t.after(() => Promise.all([one.close(), other.close()]));
+  one.work({ tasks });
+  other.work({ tasks });
+  return one;
+}
+
+const inputs = Array.from({ length: 24 }, (_, n) => n);
+
+test("on SQLite two workers together keep a concurrency, in all and for each key", async (t) => {
+  const running = new Set<number>();
+  let most = 0;
+  const limited = task(
+    "sqlite.places",
+    async (n: number) => {
+      assert.ok(![...running].some((other) => other % 6 === n % 6), "two of a key");
+      running.add(n);
+      most = Math.max(most, running.size);
+      await delay(5);
+      running.delete(n);
+      return n;
+    },
+    { concurrency: [3, { limit: 1, key: (n) => `key ${n % 6}` }] },
+  );
+  const hands = await two(t, [limited]);
+  assert.deepEqual(await hands.map(limited, inputs), inputs);
+  assert.equal(most, 3);
+});
+
+test("on SQLite two workers together keep a rate", async (t) => {
+  const starts: number[] = [];
+  const paced = task("sqlite.rate", () => void starts.push(performance.now()), { rate: { limit: 20, per: "1s", burst: 4 } });
+  const hands = await two(t, [paced]);
+  await Promise.all(inputs.slice(0, 12).map(() => hands.submit(paced)));
+  // What starts a little late may come close to what starts in time: a worker's own delay is no fault of the bucket.
+  for (const [i, at] of starts.entries()) {
+    const until = starts.filter((other) => other <= at).length;
+    assert.ok(until <= 4 + (at - (starts[0] ?? 0) + 100) / 50, `start ${i}`);
+  }
+  assert.ok((starts.at(-1) ?? 0) - (starts[0] ?? 0) >= 300);
+});
+
+test("on SQLite: fair shares, throttling, snoozing and batches", async (t) => {
+  const fair = task("sqlite.fair", (n: number) => n, { fair: { key: (n) => String(n % 2) } });
+  const refresh = task("sqlite.refresh", () => Math.random(), { throttle: { per: "1m" } });
+  let asked = 0;
+  const late = task("sqlite.late", () => {
+    if (++asked < 3) throw snooze(5);
+    return asked;
+  });
+  const sizes: number[] = [];
+  const many = batchTask(
+    "sqlite.many",
+    (all: readonly number[]) => {
+      sizes.push(all.length);
+      return all.map((n) => -n);
+    },
+    { batch: { size: 24, wait: "200ms" } },
+  );
+  const hands = await two(t, [fair, refresh, late, many]);
+  assert.deepEqual(await hands.map(fair, inputs), inputs);
+  const [one, other] = await Promise.all([hands.submit(refresh), hands.submit(refresh)]);
+  assert.equal(one, other);
+  assert.equal(await hands.submit(late), 3);
+  assert.deepEqual(
+    await hands.map(many, inputs),
+    inputs.map((n) => -n),
+  );
+  assert.ok(Math.max(...sizes) > 1);
+});
