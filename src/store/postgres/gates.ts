@@ -1,18 +1,26 @@
 // Gates: as people see them, and what was left to do at them.
 import type { StoredGate } from "../store.ts";
 import type { Session } from "./connection.ts";
+import { ConnectionLost } from "./connection.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, textArray } from "./text.ts";
 
 const mostTries = 10;
 
 /** Does what could not be done at gates that others had; what cannot be done still, whoever tends does. */
-export async function followUp({ schema, world, bell }: Ground, session: Session, now: number): Promise<void> {
-  for (let tries = 1, isLeft = true; isLeft && tries <= mostTries; tries++) {
-    const [row] = await session.query(`SELECT happened, left_over FROM ${schema}.follow_up($1, $2)`, [now, world]);
-    bell.rang(row?.[0] as number, 0);
-    isLeft = row?.[1] === true;
+export async function followUp(ground: Ground, session: Session, now: number): Promise<void> {
+  try {
+    for (let tries = 1, isLeft = true; isLeft && tries <= mostTries; tries++) isLeft = await followUpOnce(ground, session, now);
+  } catch (error) {
+    // What comes before is committed, and its answer must not be lost with the connection.
+    if (!(error instanceof ConnectionLost)) throw error;
   }
+}
+
+async function followUpOnce({ schema, world, bell }: Ground, session: Session, now: number): Promise<boolean> {
+  const [row] = await session.query(`SELECT happened, left_over FROM ${schema}.follow_up($1, $2)`, [now, world]);
+  bell.rang(row?.[0] as number, 0);
+  return row?.[1] === true;
 }
 
 type GateRow = [string, number, number | null, number, string, number | null, string[]];

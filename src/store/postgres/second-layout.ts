@@ -1,7 +1,8 @@
 // The second layout: records of jobs and of the store, attempts that are suspended, dependencies that may end badly, and gates.
 //
 // A suspended job is parked as one that is scheduled, with what it waits for; one that waits in its worker's memory is running, with the
-// same. A job before a gate stands in a table of its own; the places it has are not written down: it has one at each gate it has passed. What a new column says is NULL in every job that has none of this, which costs such a job nothing.
+// same. A job before a gate stands in a table of its own; the places it has are not written down: it has one at each gate it has passed.
+// What a new column says is NULL in every job that has none of this, which costs such a job nothing.
 import type { SchemaSql } from "./schema.ts";
 import { carried } from "./schema.ts";
 
