@@ -18,7 +18,7 @@ export const staleSeq = "MH001";
  * the next, and statistics know nothing of it.
  */
 export const probing: string = `SET plan_cache_mode = force_generic_plan SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off
-  SET enable_hashjoin = off SET enable_mergejoin = off`;
+  SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off`;
 
 /** Sets the locks on workers apart from all others. */
 export const workerLockSeed = "7308044";

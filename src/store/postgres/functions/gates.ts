@@ -121,45 +121,47 @@ export const openGates: SchemaSql = (s) => `
       ) AS wide
     ), roomy AS MATERIALIZED (
       SELECT *, greatest(0, least(room - held, CASE WHEN every_ms IS NULL THEN room ELSE floor(tokens) END))::bigint AS space FROM filled
-    ), line AS MATERIALIZED (
-      -- One more than can pass tells whether others are left, which matters where time lets them pass.
-      SELECT roomy.name, next.turn <= roomy.space AS passes, next.spot, next.number, ${carried("next")},
-        job.gate_names, job.gate_untils, job.queue, job.task, job.rank, next.crashes > 0 AND next.crashes >= job.crash_limit AS suspect,
-        next.turn <= roomy.space AND next.number >= cardinality(job.gate_names) AS is_ready
+    ), passing AS MATERIALIZED (
+      SELECT roomy.name, next.spot, next.number, ${carried("next")}, job.gate_names, job.gate_untils, job.queue, job.task, job.rank,
+        next.crashes > 0 AND next.crashes >= job.crash_limit AS suspect, next.number >= cardinality(job.gate_names) AS is_last
       FROM roomy CROSS JOIN LATERAL (
-        SELECT standing.ctid AS spot, row_number() OVER () AS turn, standing.* FROM (
-          SELECT ctid, * FROM ${s}.standing WHERE standing.gate = roomy.name
-          ORDER BY standing.gate, standing.rank, standing.seq LIMIT CASE WHEN roomy.every_ms IS NULL THEN roomy.space ELSE roomy.space + 1 END
-        ) AS standing
+        SELECT standing.ctid AS spot, standing.* FROM ${s}.standing WHERE standing.gate = roomy.name
+        ORDER BY standing.gate, standing.rank, standing.seq LIMIT roomy.space
       ) AS next
       CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils, queue, task, rank, crash_limit", "job.seq = next.seq")}
     ), gone AS (
-      DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT spot FROM line WHERE is_ready))
+      DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT spot FROM passing WHERE is_last))
     ), on_the_way AS (
-      UPDATE ${s}.standing SET gate = line.gate_names[line.number + 1], number = line.number + 1
-      FROM line WHERE standing.ctid = line.spot AND line.passes AND NOT line.is_ready
+      UPDATE ${s}.standing SET gate = passing.gate_names[passing.number + 1], number = passing.number + 1
+      FROM passing WHERE standing.ctid = passing.spot AND NOT passing.is_last
     ), to_ready AS (
       -- As if they had been added now.
       INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, starts, attempt, crashes, fence, due_at, expires_at, ready_at,
         started_at, error, progress)
       SELECT queue, task, rank, (SELECT nextval('${s.replaceAll("'", "''")}.batch') * 1048576) + row_number() OVER (ORDER BY seq), seq,
         suspect, ${gatesUntil("started")}, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
-      FROM line WHERE is_ready
+      FROM passing WHERE is_last
     ), after AS (
-      SELECT (array_agg(spot) FILTER (WHERE spot IS NOT NULL))[1] AS spot, max(room) AS room, max(every_ms) AS every_ms,
+      SELECT name, max(space) AS space, (array_agg(spot) FILTER (WHERE spot IS NOT NULL))[1] AS spot, max(room) AS room, max(every_ms) AS every_ms,
         max(CASE WHEN every_ms IS NULL THEN old_at ELSE open_gates.at END) AS at, max(held) + sum(taken) AS held,
-        max(tokens) - CASE WHEN max(every_ms) IS NULL THEN 0 ELSE sum(taken) END AS tokens, bool_or(more) AS more
+        max(tokens) - CASE WHEN max(every_ms) IS NULL THEN 0 ELSE sum(taken) END AS tokens
       FROM (
-        SELECT name, spot, room, every_ms, old_at, held, tokens, 0 AS taken, false AS more FROM roomy
-        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, passes::integer, NOT passes FROM line
+        SELECT name, space, spot, room, every_ms, old_at, held, tokens, 0 AS taken FROM roomy
+        UNION ALL SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 1 FROM passing
       ) AS concerned GROUP BY name
+    ), left_before AS (
+      -- Whether others are left matters where time lets them pass.
+      SELECT *, every_ms IS NOT NULL AND (
+        SELECT standing.seq FROM ${s}.standing WHERE standing.gate = after.name
+        ORDER BY standing.gate, standing.rank, standing.seq OFFSET after.space LIMIT 1
+      ) IS NOT NULL AS more FROM after
     ), timed AS MATERIALIZED (
       SELECT *,
         CASE WHEN more AND every_ms IS NOT NULL AND held < room
           THEN open_gates.at + greatest(${gateMs}, ceil((1 - tokens) * every_ms)) END AS next_at,
         CASE WHEN more OR held > 0 THEN NULL WHEN every_ms IS NULL THEN at
           ELSE at + ceil((room - tokens) * every_ms) END AS forget_at
-      FROM after
+      FROM left_before
     ), kept AS (
       UPDATE ${s}.gate SET room = timed.room, every_ms = timed.every_ms, held = timed.held, tokens = timed.tokens, at = timed.at,
         next_at = timed.next_at, forget_at = timed.forget_at
@@ -167,8 +169,8 @@ export const openGates: SchemaSql = (s) => `
         AND (gate.room, gate.every_ms, gate.held, gate.tokens, gate.at, gate.next_at, gate.forget_at)
           IS DISTINCT FROM (timed.room, timed.every_ms, timed.held, timed.tokens, timed.at, timed.next_at, timed.forget_at)
     )
-    SELECT (SELECT array_agg(seq) FROM line WHERE passes AND NOT is_ready),
-      CASE WHEN EXISTS (SELECT 1 FROM line WHERE is_ready) THEN ${readyBit} ELSE 0 END
+    SELECT (SELECT array_agg(seq) FROM passing WHERE NOT is_last),
+      CASE WHEN EXISTS (SELECT 1 FROM passing WHERE is_last) THEN ${readyBit} ELSE 0 END
         | CASE WHEN EXISTS (SELECT 1 FROM timed WHERE next_at <= open_gates.at + ${dueSoonMs}) THEN ${scheduledBit} ELSE 0 END
     INTO walked, happened;
   END $body$;
