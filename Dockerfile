@@ -1,4 +1,4 @@
-# An image that runs workers: manyhands, the clients of both networked stores, and the tasks of examples/fleet.
+# An image that runs workers: manyhands, the clients of both networked stores and of S3, and the tasks of examples/fleet.
 # A program of your own takes the last stage as its model; docs/guide/deployment.md has it in full.
 #
 #   docker build --tag manyhands .
@@ -17,7 +17,7 @@ COPY scripts/build.ts scripts/
 COPY src src
 RUN node scripts/build.ts
 
-# What a user of the package has installed, in the versions of the lock file. The clients of the stores are optional peers, which
+# What a user of the package has installed, in the versions of the lock file. The clients of the servers are optional peers, which
 # npm leaves out; an image that shall serve every store wants them, so here they are peers like any other.
 FROM node:24-slim AS modules
 WORKDIR /modules

@@ -89,6 +89,6 @@ test("what the image starts is in it", () => {
 test("the lock file has a version of every client the image installs", () => {
   const { peerDependencies } = JSON.parse(read("package.json")) as { peerDependencies: Record<string, string> };
   const { packages } = JSON.parse(read("package-lock.json")) as { packages: Record<string, unknown> };
-  assert.deepEqual(Object.keys(peerDependencies), ["ioredis", "pg"]);
+  assert.deepEqual(Object.keys(peerDependencies), ["@aws-sdk/client-s3", "ioredis", "pg"]);
   for (const name of Object.keys(peerDependencies)) assert.ok(packages[`node_modules/${name}`], `no version of ${name}`);
 });
