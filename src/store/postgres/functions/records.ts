@@ -90,6 +90,9 @@ export const writeRecords: SchemaSql = (s) => `
     ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words;
     happened := 0;
     left_over := false;
+    signalled := ARRAY (
+      SELECT DISTINCT given.seq FROM unnest(seqs, names, written) AS given(seq, name, counts)
+      WHERE given.counts AND given.seq <> 0 AND ${beginsWith("given.name", `'${signalPrefix}'`)});
     IF cardinality(signalled) > 0 THEN
       SELECT * INTO woken FROM ${s}.wake(signalled, at);
       IF woken.readied THEN happened := ${readyBit}; END IF;
