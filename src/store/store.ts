@@ -257,8 +257,8 @@ export interface Store {
   count(filter: JobFilter): Promise<number>;
   /**
    * Cancels jobs and what lies below them: a dependency is cancelled too when every job that needs it is cancelled or has ended.
-   * A job above, which needs a cancelled one, fails. A suspended job that has something to undo (a record under `undoPrefix`) is made
-   * ready with the signal `cancelSignal`, and counts as requested. Ended jobs are left alone, and so are dependencies that were submitted by
+   * A job above, which needs a cancelled one, fails. A job that ran, that nobody holds and that has something to undo (a record under
+   * `undoPrefix`) is not ended: it gets the signal `cancelSignal`, unless it has it, and is made ready if it is suspended or scheduled; it counts as requested. Ended jobs are left alone, and so are dependencies that were submitted by
    * themselves (their own `root`): someone else waits for them.
    */
   cancel(filter: JobFilter, reason: string | null, now: number): Promise<Cancelled>;
@@ -267,7 +267,7 @@ export interface Store {
    * that have ended other than `done`. Returns the ids made live, dependencies first. A job is left alone when its unique key
    * is meanwhile taken, a dependency is no longer stored, or a dependency is left alone. Tolerated dependencies are made live as others;
    * a job that tolerates one made live, and is blocked by others still, waits for that one again. An expiry counts anew from now; the
-   * wait for a retry is dropped, a due time given at submit is kept.
+   * wait for a retry is dropped, a due time given at submit is kept, and the signal `cancelSignal` is deleted.
    */
   retry(filter: JobFilter, now: number): Promise<readonly string[]>;
   /**

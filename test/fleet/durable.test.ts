@@ -223,6 +223,25 @@ test("a running job that is cancelled undoes its steps", async () => {
   });
 });
 
+test("a job that waits for its retry undoes its steps when it is cancelled, and begins anew when it is retried by hand", async () => {
+  const done: string[] = [];
+  let fails = true;
+  const trip = saga(done, () => fails, "durable.retried-trip");
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip.with({ retries: 3, backoff: { initial: "1h" } }));
+    await until("it waits for its retry", async () => (await hands.count({ states: ["scheduled"] })) === 1);
+    await future.cancel("rain");
+    await future.cancel("more rain");
+    await assert.rejects(future, CancelledError);
+    assert.deepEqual(done, ["flight", "hotel", "mail", "undo hotel H1", "undo flight F1"]);
+    fails = false;
+    await hands.retry(future.id);
+    await until("it sleeps", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    assert.deepEqual(done.slice(5), ["flight", "hotel"]);
+  });
+});
+
 test("a step that cannot be undone is told of", async () => {
   const bad = task("durable.bad", async () => {
     const { step } = context();

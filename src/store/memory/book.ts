@@ -126,6 +126,7 @@ export class Book {
     if (job.attempt > 0) job.dueAt = null;
     Object.assign(job, { pending, attempt: 0, crashes: 0, worker: null, readyAt: null, startedAt: null, endedAt: null });
     Object.assign(job, { result: null, error: null, cause: null, cancelAt: null, cancelReason: null, progress: null });
+    this.records.set(job.id, cancelSignal, null);
     for (const [above, { count }] of row.dependants) if (isPending(above)) above.job.pending += count;
     this.#hold(row);
     this.#place(row, restingState(pending, job.dueAt, now), now);
@@ -206,10 +207,10 @@ export class Book {
     return this.records.list(id, undoPrefix).length > 0;
   }
 
-  /** Wakes a suspended job to undo what it did. */
+  /** Has a job that nobody holds undo what it did. */
   wakeToUndo(row: Row, reason: string | null, now: number): void {
-    this.#askToUndo(row, reason);
-    this.promote(row, now);
+    if (this.records.get(row.job.id, cancelSignal) === null) this.#askToUndo(row, reason);
+    if (isTimed(row.job.state)) this.promote(row, now);
   }
 
   #askToUndo({ job }: Row, reason: string | null): void {

@@ -28,7 +28,7 @@ export function cancel(book: Book, filter: JobFilter, reason: string | null, now
       row.job.cancelReason = reason;
       book.end(row, "cancelled", now);
     },
-    isAsked: ({ row }) => isHeld(row.job) || (row.job.state === "waiting" && book.hasUndo(row.job.id)),
+    isAsked: ({ row }) => isHeld(row.job) || (row.job.fence > 0 && book.hasUndo(row.job.id)),
     request: ({ row }) => {
       if (!isHeld(row.job)) book.wakeToUndo(row, reason, now);
       else if (row.job.cancelAt === null) Object.assign(row.job, { cancelAt: now, cancelReason: reason });

@@ -46,10 +46,10 @@ async function wake(
   const values = [numberArray(seqs), cancelSignal, toStored(JSON.stringify(reason))];
   await session.query(
     `INSERT INTO ${schema}.record (seq, name, words) SELECT seq, $2, $3 FROM unnest($1::bigint[]) AS given(seq)
-     ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words`,
+     ON CONFLICT (seq, name) DO NOTHING`,
     values,
   );
-  const [row] = await session.query(`SELECT walked FROM ${schema}.wake($1, $2)`, [values[0], now]);
+  const [row] = await session.query(`SELECT walked FROM ${schema}.wake($1, $2, true)`, [values[0], now]);
   effects.atGates(row?.[0]);
 }
 

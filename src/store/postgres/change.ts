@@ -2,7 +2,7 @@
 // part of the graph concerned.
 import type { JobState } from "../../task/state.ts";
 import { finalStates } from "../../task/state.ts";
-import { restingState, retryableStates } from "../machine.ts";
+import { cancelSignal, restingState, retryableStates } from "../machine.ts";
 import { revivals } from "../revival.ts";
 import type { Changes, JobFilter } from "../store.ts";
 import type { Session } from "./connection.ts";
@@ -38,6 +38,8 @@ const reviveSql = (schema: string): string => `
   ), to_parked AS (
     INSERT INTO ${schema}.parked (seq, scheduled, pending, fence, due_at, expires_at)
     SELECT seq, state = 'scheduled', pending, fence, due_at, expiry FROM facts WHERE state <> 'ready'
+  ), unsignalled AS (
+    DELETE FROM ${schema}.record USING given WHERE record.seq = given.seq AND record.name = '${cancelSignal}'
   ), to_holder AS (
     INSERT INTO ${schema}.holder (key, seq) SELECT unique_key, seq FROM facts WHERE unique_key IS NOT NULL
   )

@@ -140,7 +140,7 @@ export async function loadNeighbours({ schema }: Ground, session: Session, chose
   );
   const seqs = new Set([...chosen, ...edges.flatMap(([job, dep]) => [job as string, dep as string])]);
   const rows = await session.query(
-    `SELECT seq, id, state, root = id, worker IS NOT NULL, state = 'waiting' AND EXISTS (
+    `SELECT seq, id, state, root = id, worker IS NOT NULL, fence > 0 AND EXISTS (
        SELECT 1 FROM ${schema}.record WHERE record.seq = jobs.seq AND ${beginsWith("record.name", `'${undoPrefix}'`)}
      ), pending FROM ${schema}.jobs WHERE seq = ANY ($1) AND state IN (${liveStates.map((state) => `'${state}'`).join(", ")})`,
     [numberArray([...seqs])],

@@ -17,14 +17,14 @@ import { countRecords, forgetRecords, setRecord, wakeUp } from "./record.ts";
 import { gatesIn, rest, standing } from "./rest.ts";
 import { whereAlso } from "./where.ts";
 
-interface LiveRow extends LiveJob, Pick<Job, "worker"> {
+interface LiveRow extends LiveJob, Pick<Job, "worker" | "fence"> {
   readonly seq: number;
 }
 
-const liveColumns = "job.seq, job.id, job.state, job.worker";
+const liveColumns = "job.seq, job.id, job.state, job.worker, job.fence";
 const request = "UPDATE job SET cancel_at = ?, cancel_reason = ? WHERE seq = ? AND cancel_at IS NULL";
 const liveBelow = `
-  SELECT DISTINCT job.seq, job.id, job.state, job.worker FROM edge CROSS JOIN job ON job.seq = edge.dep
+  SELECT DISTINCT job.seq, job.id, job.state, job.worker, job.fence FROM edge CROSS JOIN job ON job.seq = edge.dep
   WHERE edge.job = ? AND job.prune_at IS NULL AND job.root IS NOT NULL ORDER BY edge.position`;
 const liveAbove = "SELECT 1 FROM edge CROSS JOIN job ON job.seq = edge.job WHERE edge.dep = ? AND job.prune_at IS NULL LIMIT 1";
 
@@ -45,11 +45,11 @@ export function cancel(db: Connection, effects: Effects, filter: JobFilter, reas
   const chosen = db.all<LiveRow>(`SELECT ${liveColumns} FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
   return cancelJobs(chosen, {
     end: ({ seq }) => end(db, effects, seq, { state: "cancelled", reason }, now),
-    isAsked: (row) => isHeld(row) || (row.state === "waiting" && countRecords(db, row.seq, undoPrefix) > 0),
+    isAsked: (row) => isHeld(row) || (row.fence > 0 && countRecords(db, row.seq, undoPrefix) > 0),
     request: (row) => {
       if (isHeld(row)) return void db.run(request, now, reason, row.seq);
-      setRecord(db, row.seq, cancelSignal, JSON.stringify(reason));
-      wakeUp(db, effects, row.seq, now);
+      if (countRecords(db, row.seq, cancelSignal) === 0) setRecord(db, row.seq, cancelSignal, JSON.stringify(reason));
+      if (row.state === "waiting" || row.state === "scheduled") wakeUp(db, effects, row.seq, now);
     },
     failAbove: (ended) => {
       const fallen = ended.map(({ seq, id }) => ({ seq, id, cause: null }));
@@ -108,6 +108,7 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     const state = restingState(pending, dueAt, now);
     const gates = gatesIn(row.gates);
     const at = standing(gates, state);
+    setRecord(db, row.seq, cancelSignal, null);
     db.run(revive, at.state, pending, dueAt, now, at.state === "ready" ? now : null, at.gate, at.ahead, row.seq);
     rest(effects, { seq: row.seq, gates, dueAt }, state, now);
     db.run(waitAgain, row.seq);

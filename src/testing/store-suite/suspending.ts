@@ -135,6 +135,36 @@ export const suspending: readonly Case[] = [
     },
   ],
   [
+    "a job that waits for its retry, or stands ready to undo, is not ended by a cancellation before it has undone",
+    async (bench) => {
+      await bench.add({ id: "a" }, { id: "fresh" });
+      const jobs = await bench.claim();
+      const claim = { worker: "w", fence: 1 };
+      await bench.store.write([{ job: "a", name: "undo/1", text: "1", claim, tell: false }], bench.now);
+      await bench.store.write([{ job: "fresh", name: "other", text: "1", claim, tell: false }], bench.now);
+      await bench.settle(
+        ...jobs.map(({ id, fence }): Outcome => ({ id, fence, kind: "retry", error: "1", dueAt: start + 1000 })),
+      );
+      assert.deepEqual(await bench.states("a", "fresh"), ["scheduled", "scheduled"]);
+      const asked = { cancelled: ["fresh"], requested: ["a"], failed: [] };
+      assert.deepEqual(await bench.store.cancel({}, "why", bench.now), asked);
+      assert.deepEqual(await bench.states("a", "fresh"), ["ready", "cancelled"]);
+      assert.deepEqual((await bench.store.cancel({}, "again", bench.now)).requested, ["a"]);
+      assert.deepEqual(await bench.states("a"), ["ready"]);
+      assert.deepEqual(await bench.store.records("a", cancelSignal, 10), [{ name: cancelSignal, text: '"why"' }]);
+      const [job] = await bench.claim();
+      assert.ok(job);
+      const { ended } = await bench.settle({ id: job.id, fence: job.fence, kind: "cancelled" });
+      assert.deepEqual([ended, await bench.states("a")], [[], ["cancelled"]]);
+      await bench.store.retry({ ids: ["a"] }, bench.now);
+      assert.deepEqual(
+        await bench.store.records("a", cancelSignal, 10),
+        [],
+        "who makes it live again does not want it cancelled",
+      );
+    },
+  ],
+  [
     "an attempt that waits in its worker's memory is shown as waiting and stays the worker's",
     async (bench) => {
       await bench.add({ id: "a" }, { id: "b" });

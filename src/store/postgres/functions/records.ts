@@ -22,16 +22,16 @@ export const jsonText: SchemaSql = (s) => `
 `;
 
 /**
- * Makes suspended jobs ready; those that are not, or not any more, are passed over. Says whether one became ready, and which walked up to
+ * Makes suspended jobs ready, and scheduled ones where that is asked; those that are not, or not any more, are passed over. Says whether one became ready, and which walked up to
  * a gate.
  */
 export const wake: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.wake(seqs bigint[], at double precision, OUT readied boolean, OUT walked bigint[]) LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.wake(seqs bigint[], at double precision, with_scheduled boolean, OUT readied boolean, OUT walked bigint[]) LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     WITH found AS MATERIALIZED (
       SELECT parked.spot, job.queue, job.task, job.rank, job.crash_limit, job.gate_names, ${carried("parked")}
       FROM unnest(seqs) AS given(seq)
-      CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq AND parked.waits IS NOT NULL")}
+      CROSS JOIN LATERAL ${one("parked", s, "ctid AS spot, *", "parked.seq = given.seq AND (parked.waits IS NOT NULL OR (with_scheduled AND parked.scheduled))")}
       CROSS JOIN LATERAL ${one("job", s, "queue, task, rank, crash_limit, gate_names", "job.seq = given.seq")}
     ), gone AS (
       DELETE FROM ${s}.parked WHERE ctid = ANY (ARRAY (SELECT spot FROM found))
@@ -94,7 +94,7 @@ export const writeRecords: SchemaSql = (s) => `
       SELECT DISTINCT given.seq FROM unnest(seqs, names, written) AS given(seq, name, counts)
       WHERE given.counts AND given.seq <> 0 AND ${beginsWith("given.name", `'${signalPrefix}'`)});
     IF cardinality(signalled) > 0 THEN
-      SELECT * INTO woken FROM ${s}.wake(signalled, at);
+      SELECT * INTO woken FROM ${s}.wake(signalled, at, false);
       IF woken.readied THEN happened := ${readyBit}; END IF;
       IF woken.walked IS NOT NULL THEN
         SELECT * INTO passed FROM ${s}.pass_gates(woken.walked, NULL, NULL, at, NULL);

@@ -1,4 +1,6 @@
 // Lua: what people do to jobs, but for removing them: cancel, retry, change. `cancel` says once more what `cancellation.ts` says, `retry` what `revival.ts` says.
+import { cancelSignal } from "../../machine.ts";
+
 /** Cancels. */
 export const cancel: string = String.raw`
 -- Arguments: origin, now, reason or '', the filter.
@@ -13,8 +15,9 @@ local function request(row)
     requested[#requested + 1] = row.id
   end
   if not isHeld(row) then
-    askToUndo(row, reason)
-    return promote(row, now)
+    if not isAskedToUndo(row.id) then askToUndo(row, reason) end
+    if row[STATUS] == 'w' or row[STATUS] == 's' then promote(row, now) end
+    return
   end
   if row[CANCELAT] ~= '' then return end
   row[CANCELAT], row[REASON] = now, reason
@@ -26,7 +29,7 @@ end
 local function halt(level)
   local ended = {}
   for _, row in ipairs(level) do
-    if isHeld(row) or (row[STATUS] == 'w' and mustUndo(row.id)) then request(row) else ended[#ended + 1] = row end
+    if isHeld(row) or (row[FENCE] ~= '0' and mustUndo(row.id)) then request(row) else ended[#ended + 1] = row end
   end
   for _, row in ipairs(ended) do
     row[REASON] = reason
@@ -148,6 +151,7 @@ end
 local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, CAUSE, CANCELAT, REASON, PROGRESS, CLAIM }
 
 local function revive(row, pending)
+  setRecord(row.id, '${cancelSignal}', '')
   local ref = refOf(row)
   call('ZREM', LOST, ref)
   if row[EXPIRES] ~= '' then row[EXPIRES] = number(tonumber(now) + (tonumber(row[EXPIRES]) - static(row).submitted)) end

@@ -22,6 +22,8 @@ local function signalsOf(id) return countNames(id, '${signalPrefix}') end
 
 local function mustUndo(id) return countNames(id, '${undoPrefix}') > 0 end
 
+local function isAskedToUndo(id) return countNames(id, '${cancelSignal}') > 0 end
+
 -- Tells a job by a signal that it is to undo what it did; the client makes the text.
 local function askToUndo(row, reason)
   setRecord(row.id, '${cancelSignal}', '\0274' .. reason)
