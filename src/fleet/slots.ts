@@ -54,7 +54,9 @@ export class Slots {
   constructor(place: Place, tasks: readonly Definition[], capacity: number, elapsed: number) {
     this.place = place;
     this.tasks = tasks.map(({ name }) => name);
-    this.#mayBeAhead = new Set(tasks.filter(({ policy }) => policy.limits.length === 0).map(({ name }) => name));
+    // What is claimed ahead starts within the horizon, so a place or a token is held no longer for it; but it blurs shares.
+    const isShared = ({ policy }: Definition): boolean => policy.limits.some(({ kind }) => kind === "fair");
+    this.#mayBeAhead = new Set(tasks.filter((task) => !isShared(task)).map(({ name }) => name));
     this.capacity = capacity;
     this.#measuredAt = elapsed;
   }
