@@ -181,6 +181,9 @@ export class LoopAttempt implements Attempt, TaskContext {
     this.#isAbandoned = true;
     this.#durable?.forget();
     this.abort(reason);
+    // Undoing, which had stopped the timer, may wait for a store that refused it.
+    this.#timer?.cancel();
+    if (!this.#ended) this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#fail(reason, "abandoned"));
   }
 
   /** It goes on after it has awaited children. */
@@ -237,7 +240,7 @@ export class LoopAttempt implements Attempt, TaskContext {
   #fail(thrown: unknown, overdue?: Overdue): void {
     const error = this.#aborted ?? thrown;
     if (!this.#durable || this.#isAbandoned) return this.#settle({ kind: "failed", error, overdue });
-    this.#durable.fail(error).then(
+    this.#durable.fail(error, overdue === undefined).then(
       (failed) => this.#settle({ kind: "failed", ...failed, overdue }),
       // The store could not be told what is undone: another attempt will see to it.
       () => this.#settle({ kind: "retracted" }),

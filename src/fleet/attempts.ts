@@ -387,7 +387,7 @@ export class Attempts {
   /** A task awaits a child: meanwhile its slot is another's. */
   async #awaited<T>(running: Running, promise: Promise<T>): Promise<T> {
     running.awaited += 1;
-    if (running.awaited === 1 && running.hasSlot) {
+    if (running.awaited === 1 && running.hasSlot && !running.isOver) {
       running.hasSlot = false;
       running.slots.leave();
       this.#tellWaits(running, '"children"');

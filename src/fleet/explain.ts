@@ -141,6 +141,7 @@ class Explaining {
     const { waits, worker } = this.#job;
     if (worker !== null) return this.#children();
     const about = (waits === null ? [] : decode(waits)) as readonly (readonly ["sleep" | "signal", string, number | null])[];
+    if (about.length === 0) return this.#due();
     return about.map(([kind, name, until]) => ({ kind, name, until, text: waitText(kind, name, until, this.#now) }));
   }
 

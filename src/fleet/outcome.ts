@@ -64,7 +64,7 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
   if (facts.deadline && facts.now >= facts.deadline.at) return failed(overdue(job, facts.deadline, end.error));
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   if (end.error instanceof SnoozeError && end.isLast !== true) {
-    return suspended(job, { dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "snooze" }, facts);
+    return suspended(job, { dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "[]" }, facts);
   }
   if (isLastAttempt(job, end.error, facts)) return failed(end.error);
   if (facts.deadline && isOverdue(job, facts)) return failed(overdue(job, facts.deadline, end.error));

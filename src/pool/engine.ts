@@ -409,6 +409,7 @@ export class Engine implements LaneHost {
   }
 
   outcome(entry: Entry, kind: PayloadKind, data: unknown): void {
+    if (entry.isUndoing) entry.extra.isUndoing = false;
     const { wish } = entry;
     if (wish && !isSoft(wish)) return this.#fulfil(entry, wish, "stopped");
     entry.wish = undefined;
@@ -439,6 +440,7 @@ export class Engine implements LaneHost {
   }
 
   crashed(entry: Entry, death: Death): void {
+    if (entry.isUndoing) entry.extra.isUndoing = false;
     const { crew } = this;
     entry.wish = undefined;
     const id = this.idOf(entry);
@@ -481,7 +483,10 @@ export class Engine implements LaneHost {
   asked(entry: Entry, [, , , no, what, text]: AskMessage, tell: (message: AnswerMessage) => void): void {
     const questions = (entry.extra.questions ??= questionsOf(entry, this.#answerer));
     // What is being undone is not cut off half-way.
-    if (what === "undoing") entry.wish?.grace?.cancel();
+    if (what === "undoing") {
+      entry.extra.isUndoing = true;
+      entry.wish?.grace?.cancel();
+    }
     const waits = what === "await" || what === "next";
     if (waits) {
       // Meanwhile it does not take up the room.

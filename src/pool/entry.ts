@@ -55,6 +55,8 @@ class Extra {
   crashes = 0;
   /** It goes alone: it may have killed a worker, or its arguments are moved and cannot be taken back. */
   alone = false;
+  /** It undoes its steps, and is not stopped half-way. */
+  isUndoing = false;
   wish: Wish | undefined = undefined;
   /** The wait for a due time or the next attempt. */
   wait: Timer | undefined = undefined;
@@ -107,6 +109,10 @@ export abstract class Entry {
 
   get crashes(): number {
     return this.#extra?.crashes ?? 0;
+  }
+
+  get isUndoing(): boolean {
+    return this.#extra?.isUndoing ?? false;
   }
 
   get alone(): boolean {

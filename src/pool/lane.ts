@@ -275,7 +275,7 @@ export class Lane implements Keeper, LinkEvents {
 
   #abort(entry: Entry, batch: Batch): void {
     const { wish } = entry;
-    if (!wish) return;
+    if (!wish || entry.isUndoing) return;
     this.#link.abort([abort, batch.slot, entry.index, encodeThrown(wish.error)]);
     wish.grace ??= afterArrivals(this.#host.runtime, this.#host.graceMs, () => {
       if (entry.batch === batch) this.kill(entry);
@@ -298,7 +298,7 @@ export class Lane implements Keeper, LinkEvents {
   #judge(batch: Batch, { next, runningMs, isImporting }: Place): void {
     const entry = batch.entries[next - 1];
     const { timeoutMs } = entry ?? {};
-    if (entry === undefined || timeoutMs === undefined || entry.wish) return this.#deadline.again();
+    if (entry === undefined || timeoutMs === undefined || entry.wish || entry.isUndoing) return this.#deadline.again();
     const limit = isImporting ? Math.max(timeoutMs, leastImportMs) : timeoutMs;
     if (runningMs < limit) return this.#deadline.again(limit - runningMs);
     this.#host.overran(entry, limit, isImporting);

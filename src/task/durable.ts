@@ -80,12 +80,16 @@ export interface WaitOptions {
 const undoingRecord = "step/!undoing";
 /** Shorter waits are spent in memory: to suspend and to start again costs more. */
 const shortMs = 1000;
+/** More signals than any job has. */
+const unheard = 2 ** 31 - 1;
 const longestName = 200;
 
 const never: Promise<never> = new Promise(() => undefined);
 
 interface Wait {
   readonly dueAt: number | null;
+  /** How many signals it has seen; a sleep hears none. */
+  readonly seen: number;
   readonly about: readonly [kind: "sleep" | "signal", name: string, until: number | null];
   go(): void;
   timer: Timer | undefined;
@@ -116,9 +120,11 @@ export class Durable {
   readonly #times = new Map<string, number>();
   readonly #undos: { readonly name: string; readonly run: () => unknown }[] = [];
   readonly #waits = new Set<Wait>();
-  #seen = 0;
-  /** Steps under way: the attempt cannot be suspended. */
+  /** Calls under way that do not wait: the attempt cannot be suspended. */
   #busy = 0;
+  /** Steps that run. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  #looking: Timer | undefined;
   #ended: { readonly error: unknown } | undefined;
   /** An attempt before this one had begun to undo. */
   #mustUndo = false;
@@ -129,7 +135,11 @@ export class Durable {
   }
 
   /** Runs `run` once, whatever happens to the attempt after it, and gives a copy of what it gave. */
-  async step<T>(name: string, run: () => T | PromiseLike<T>, options: StepOptions<T> = {}): Promise<T> {
+  step<T>(name: string, run: () => T | PromiseLike<T>, options: StepOptions<T> = {}): Promise<T> {
+    return this.#during(() => this.#step(name, run, options));
+  }
+
+  async #step<T>(name: string, run: () => T | PromiseLike<T>, options: StepOptions<T>): Promise<T> {
     const own = this.#nameOf(checkName(name, "context().step()"));
     const recorded = await this.#recall(own);
     const value = recorded === undefined ? await this.#first(own, run, options) : (decode(recorded) as T);
@@ -139,17 +149,25 @@ export class Durable {
   }
 
   /** Resolves after `duration`, or at a time; the job takes up nobody meanwhile. */
-  async sleep(duration: Duration | Date, options: SleepOptions = {}): Promise<void> {
+  sleep(duration: Duration | Date, options: SleepOptions = {}): Promise<void> {
+    return this.#during(() => this.#sleep(duration, options));
+  }
+
+  async #sleep(duration: Duration | Date, options: SleepOptions): Promise<void> {
     const told = duration instanceof Date ? duration.toISOString() : String(duration);
     const name = this.#nameOf(`sleep ${checkName(options.name ?? told, "context().sleep()")}`);
     const recorded = await this.#recall(name);
     const dueAt = recorded === undefined ? this.#dueAt(duration) : Number(decode(recorded));
     if (recorded === undefined) await this.#record(name, encode(dueAt, "dueAt"));
-    if (dueAt > this.#host.now()) await this.#wait(dueAt, ["sleep", name, dueAt]);
+    if (dueAt > this.#host.now()) await this.#wait(dueAt, unheard, ["sleep", name, dueAt]);
   }
 
   /** Resolves with what was sent with a signal of this name; each call takes the next. */
-  async waitFor(signal: string, options: WaitOptions = {}): Promise<unknown> {
+  waitFor(signal: string, options: WaitOptions = {}): Promise<unknown> {
+    return this.#during(() => this.#waitFor(signal, options));
+  }
+
+  async #waitFor(signal: string, options: WaitOptions): Promise<unknown> {
     checkName(signal, "context().waitFor()");
     const name = this.#nameOf(`wait ${signal}`);
     const place = this.#times.get(`wait ${signal}`) ?? 1;
@@ -157,10 +175,10 @@ export class Durable {
       const recorded = await this.#recall(name);
       if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
       const deadline = await this.#deadline(name, options);
-      const sent = await this.#sent(signal, place);
+      const [sent, seen] = await this.#sent(signal, place);
       if (sent !== undefined) await this.#record(name, `["sent",${sent}]`);
       else if (deadline !== null && deadline <= this.#host.now()) await this.#record(name, '["late"]');
-      else await this.#wait(deadline, ["signal", signal, deadline]);
+      else await this.#wait(deadline, seen, ["signal", signal, deadline]);
     }
   }
 
@@ -180,7 +198,9 @@ export class Durable {
    * The attempt has come to its end with an error: undoes its steps when it is the last. Gives the error to report, an
    * UndoError when a step could not be undone, and whether no attempt may follow.
    */
-  async fail(error: unknown): Promise<{ readonly error: unknown; readonly isLast: boolean }> {
+  async fail(error: unknown, waits = true): Promise<{ readonly error: unknown; readonly isLast: boolean }> {
+    // oxlint-disable-next-line promise/no-promise-in-callback -- the parameter is what failed, not a callback's
+    if (waits) await Promise.allSettled(this.#underWay);
     if (this.#isOver) return never;
     this.#isOver = true;
     for (const { timer } of this.#waits) timer?.cancel();
@@ -224,11 +244,17 @@ export class Durable {
 
   #first<T>(name: string, run: () => T | PromiseLike<T>, { undo }: StepOptions<T>): Promise<T> {
     this.#refuseAfterEnd();
-    return this.#during(async () => {
+    // Others may have the job by now.
+    if (this.#isOver) return never;
+    const running = (async () => {
       const text = encode(await run(), `the result of step "${name}"`);
       await this.#record(name, text, undo ? [[recordOf("undo", name), "null"]] : []);
       return decode(text) as T;
-    });
+    })();
+    this.#underWay.add(running);
+    const over = (): void => void this.#underWay.delete(running);
+    running.then(over, over);
+    return running;
   }
 
   /** What is recorded of a step, if anything is. */
@@ -271,11 +297,10 @@ export class Durable {
   }
 
   /** The `place`-th signal of this name. */
-  async #sent(signal: string, place: number): Promise<string | undefined> {
+  async #sent(signal: string, place: number): Promise<readonly [text: string | undefined, seen: number]> {
     const sent = await this.#host.read("signal/");
-    this.#seen = sent.length;
     const prefix = `signal/${encodeURIComponent(signal)}/`;
-    return sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text;
+    return [sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text, sent.length];
   }
 
   #signalled(signal: string, [how, payload]: readonly unknown[], { timeout }: WaitOptions): unknown {
@@ -301,15 +326,18 @@ export class Durable {
     throw new UsageError("context().sleep() takes a duration or a valid Date, found an invalid one.");
   }
 
-  async #wait(dueAt: number | null, about: Wait["about"]): Promise<void> {
+  async #wait(dueAt: number | null, seen: number, about: Wait["about"]): Promise<void> {
     this.#refuseAfterEnd();
+    if (this.#isOver) return never;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const wait: Wait = { dueAt, about, go: resolve, timer: undefined };
+    const wait: Wait = { dueAt, seen, about, go: resolve, timer: undefined };
     this.#waits.add(wait);
     const { runtime } = this.#host;
     if (dueAt !== null) wait.timer = runtime.after(dueAt - this.#host.now(), () => this.#over(wait));
+    this.#busy -= 1;
     this.reconsider();
     await promise;
+    this.#busy += 1;
     this.#refuseAfterEnd();
   }
 
@@ -333,14 +361,28 @@ export class Durable {
   #consider(): void {
     const { suspend } = this.#host;
     if (!suspend || this.#isOver || this.#ended || this.#waits.size === 0) return;
-    if (this.#busy > 0 || this.#host.isHeld()) return;
     const waits = [...this.#waits];
+    if (this.#busy > 0 || this.#host.isHeld()) return this.#lookLater(waits);
     const dueAt = Math.min(...waits.map((wait) => wait.dueAt ?? Infinity));
     if (dueAt - this.#host.now() <= shortMs) return;
     this.#isOver = true;
     for (const { timer } of waits) timer?.cancel();
     const about = waits.map((wait) => wait.about);
-    suspend({ dueAt: dueAt === Infinity ? null : dueAt, seen: this.#seen, waits: encode(about, "waits") });
+    suspend({
+      dueAt: dueAt === Infinity ? null : dueAt,
+      seen: Math.min(...waits.map(({ seen }) => seen)),
+      waits: encode(about, "waits"),
+    });
+  }
+
+  /** Nobody tells an attempt in memory of a signal. */
+  #lookLater(waits: readonly Wait[]): void {
+    const signals = waits.filter(({ seen }) => seen !== unheard);
+    if (signals.length === 0) return;
+    this.#looking ??= this.#host.runtime.after(shortMs, () => {
+      this.#looking = undefined;
+      if (!this.#isOver) for (const wait of signals) if (this.#waits.has(wait)) this.#over(wait);
+    });
   }
 
   #refuseAfterEnd(): void {

@@ -1,10 +1,11 @@
 // Durable steps, sleeps, signals and undoing: what a task remembers over crashes, retries and days.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { CancelledError, CodecError, connect, context, task, TimeoutError, UndoError, UsageError } from "../../src/index.ts";
 import type { Hands, WorkerEvent } from "../../src/index.ts";
 import { simulate } from "../../src/testing/index.ts";
-import { until } from "../fixtures/support.ts";
+import { folder, until } from "../fixtures/support.ts";
 
 const hour = 36e5;
 
@@ -159,6 +160,80 @@ test("a sleep beside a step that runs waits in memory until that has ended", asy
     await hands.signal(future.id, "go", 1);
     assert.deepEqual(await future, ["stepped", 1]);
     assert.ok(runs >= 2);
+  });
+});
+
+test("the first of a signal and a sleep wakes a job, on a store that takes its time", async (t) => {
+  const raced = task("durable.raced", async () => {
+    const { sleep, waitFor } = context();
+    return Promise.race([waitFor("x"), sleep("1500ms").then(() => "slept")]);
+  });
+  await using hands = await connect(`sqlite:${join(folder(t), "hands.db")}`);
+  hands.work({ tasks: [raced] });
+  assert.equal(await hands.submit(raced), "slept");
+});
+
+test("a signal that nobody waits for wakes no sleeper, over and over", async () => {
+  let runs = 0;
+  const deaf = task("durable.deaf", async () => {
+    runs += 1;
+    const { sleep, waitFor } = context();
+    await waitFor("go");
+    await sleep("1500ms");
+    return sleep("1600ms");
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [deaf] });
+    const future = hands.submit(deaf);
+    for (let n = 0; n < 3; n++) await hands.signal(future.id, "go");
+    await future;
+    assert.ok(runs <= 8, `it ran ${runs} times`);
+  });
+});
+
+test("a suspended attempt takes no further step", async () => {
+  let effects = 0;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const split = task("durable.split", async () => {
+    const { step, waitFor } = context();
+    const late = promise.then(() => step("effect", () => (effects += 1)));
+    const [signal] = await Promise.all([waitFor("go"), late]);
+    return signal;
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [split] });
+    const future = hands.submit(split);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    resolve();
+    await until("a turn has passed", async () => (await hands.count()) === 1);
+    assert.equal(effects, 0);
+    await hands.signal(future.id, "go", 1);
+    assert.equal(await future, 1);
+    assert.equal(effects, 1);
+  });
+});
+
+test("an attempt that fails ends only when its steps have, so that none runs twice at a time", async () => {
+  let most = 0;
+  let now = 0;
+  const slow = async (): Promise<number> => {
+    now += 1;
+    most = Math.max(most, now);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return (now -= 1);
+  };
+  const both = task("durable.both-steps", async () => {
+    const { step, attempt } = context();
+    const bad = (): number => {
+      if (attempt === 1) throw new Error("the first time");
+      return 1;
+    };
+    return Promise.all([step("slow", slow), step("bad", bad)]);
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [both] });
+    assert.deepEqual(await hands.submit(both.with({ retries: 1, backoff: { initial: 0 } })), [0, 1]);
+    assert.equal(most, 1);
   });
 });
 

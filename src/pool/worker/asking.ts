@@ -11,6 +11,7 @@ import { call, isCall } from "../../task/call.ts";
 import type { DurableHost, JournalRecord, Suspension } from "../../task/durable.ts";
 import { Durable } from "../../task/durable.ts";
 import type { JobState } from "../../task/state.ts";
+import { decodeThrown, encodeThrown } from "../../task/thrown.ts";
 import { checkGraphOptions } from "../../task/inherit.ts";
 import type { Journaled, Next } from "../asked.ts";
 import { sendable } from "../asked.ts";
@@ -80,7 +81,7 @@ class AskingHost implements DurableHost {
   }
 
   async isLast(error: unknown): Promise<boolean> {
-    return (await this.#element.ask("last", error)) as boolean;
+    return (await this.#element.ask("last", decodeThrown(encodeThrown(error)))) as boolean;
   }
 
   undoing(): void {

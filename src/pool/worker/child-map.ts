@@ -29,12 +29,13 @@ export class ChildMap implements Production {
   }
 
   stop(): void {
-    void this.cancel("the map had failed");
+    this.cancel("the map had failed").catch((error: unknown) => this.#sink.failed(error));
   }
 
   async cancel(reason: string | undefined): Promise<CancelReceipt> {
     this.#isClosed = true;
     this.#room?.();
+    this.#checkEnd();
     const receipts = await Promise.all([...this.#live].map((future) => future.cancel(reason)));
     const sum = (key: keyof CancelReceipt): number => receipts.reduce((total, receipt) => total + receipt[key], 0);
     return { waiting: sum("waiting"), stopped: sum("stopped"), killed: sum("killed"), requested: sum("requested") };
