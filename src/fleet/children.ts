@@ -33,7 +33,7 @@ export class ChildSubmitter {
     this.#submitter = new Submitter(store, runtime);
   }
 
-  /** Submits a plan made by `childPlan`. `hasPast`: an earlier attempt may have submitted it. */
+  /** Submits a plan made by {@link ChildNames}. `hasPast`: an earlier attempt may have submitted it. */
   submit(plan: Plan, hasPast: boolean): Submission {
     if (hasPast) return { added: this.#find(plan), sent: true };
     const submission = this.#submitter.submit(plan);

@@ -78,6 +78,7 @@ export interface WaitOptions {
 }
 
 const undoingRecord = "step/!undoing";
+const cancelRecord = "signal/cancel";
 /** Shorter waits are spent in memory: to suspend and to start again costs more. */
 const shortMs = 1000;
 /** More signals than any job has. */
@@ -189,7 +190,7 @@ export class Durable {
 
   /** The attempt has come to its end with a result. */
   finish(): void {
-    this.#isOver = true;
+    this.#close();
     const gone = this.#past.filter((name) => !this.#met.has(name) && !name.startsWith("!"));
     if (gone.length > 0) this.#host.changed(gone, this.#fresh);
   }
@@ -202,8 +203,7 @@ export class Durable {
     // oxlint-disable-next-line promise/no-promise-in-callback -- the parameter is what failed, not a callback's
     if (waits) await Promise.allSettled(this.#underWay);
     if (this.#isOver) return never;
-    this.#isOver = true;
-    for (const { timer } of this.#waits) timer?.cancel();
+    this.#close();
     const why = this.#ended ? this.#ended.error : error;
     const isLast = this.#undos.length > 0 && (this.#mustUndo || (await this.#host.isLast(why)));
     if (!isLast) return { error: why, isLast: this.#mustUndo };
@@ -217,7 +217,13 @@ export class Durable {
 
   /** Somebody else has the job by now, or nobody: what the attempt still waits for never comes. */
   forget(): void {
+    this.#close();
+  }
+
+  /** Nothing is waited for any more: a timer that is left would keep the program alive. */
+  #close(): void {
     this.#isOver = true;
+    this.#looking?.cancel();
     for (const { timer } of this.#waits) timer?.cancel();
   }
 
@@ -269,8 +275,8 @@ export class Durable {
   }
 
   async #read(): Promise<Map<string, string>> {
-    const [steps, cancels] = await Promise.all([this.#host.read("step/"), this.#host.read("signal/cancel")]);
-    const cancel = cancels.find(({ name }) => name === "signal/cancel");
+    const [steps, cancels] = await Promise.all([this.#host.read("step/"), this.#host.read(cancelRecord)]);
+    const cancel = cancels.find(({ name }) => name === cancelRecord);
     const journal = new Map(steps.map(({ name, text }) => [decodeURIComponent(name.slice("step/".length)), text] as const));
     this.#past = [...journal.keys()];
     const undoing = journal.get("!undoing");
@@ -365,8 +371,7 @@ export class Durable {
     if (this.#busy > 0 || this.#host.isHeld()) return this.#lookLater(waits);
     const dueAt = Math.min(...waits.map((wait) => wait.dueAt ?? Infinity));
     if (dueAt - this.#host.now() <= shortMs) return;
-    this.#isOver = true;
-    for (const { timer } of waits) timer?.cancel();
+    this.#close();
     const about = waits.map((wait) => wait.about);
     suspend({
       dueAt: dueAt === Infinity ? null : dueAt,

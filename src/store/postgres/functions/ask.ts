@@ -39,13 +39,13 @@ export const look: SchemaSql = (s) => `
 
 const noted = "running.seq = job.seq AND running.worker = by_worker AND running.fence = given.fence";
 
-/** Records progress. Under the lock of the worker, since whoever ends an attempt counts on its row to stay where it is. */
-export const note: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.note(by_worker text, ids text[], fences integer[], texts text[]) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
+/** Writes one column of running jobs. Under the lock of the worker, since whoever ends an attempt counts on its row to stay where it is. */
+const writing = (s: string, name: string, column: "progress" | "waits"): string => `
+  CREATE FUNCTION ${s}.${name}(by_worker text, ids text[], fences integer[], texts text[]) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_advisory_xact_lock(hashtextextended(by_worker, ${workerLockSeed}));
-    UPDATE ${s}.running SET progress = given.words FROM (
+    UPDATE ${s}.running SET ${column} = given.words FROM (
       SELECT running.spot, given.words FROM unnest(ids, fences, texts) AS given(id, fence, words)
       CROSS JOIN LATERAL ${one("job", s, "seq", "job.id = given.id")}
       CROSS JOIN LATERAL ${one("running", s, "ctid AS spot", noted)}
@@ -54,17 +54,8 @@ export const note: SchemaSql = (s) => `
   END $body$;
 `;
 
-/** Says which attempts wait in their worker's memory. Under its lock for the same reason. */
-export const suspend: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.suspend(by_worker text, ids text[], fences integer[], texts text[]) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
-  BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
-    PERFORM pg_advisory_xact_lock(hashtextextended(by_worker, ${workerLockSeed}));
-    UPDATE ${s}.running SET waits = given.words FROM (
-      SELECT running.spot, given.words FROM unnest(ids, fences, texts) AS given(id, fence, words)
-      CROSS JOIN LATERAL ${one("job", s, "seq", "job.id = given.id")}
-      CROSS JOIN LATERAL ${one("running", s, "ctid AS spot", noted)}
-      OFFSET 0
-    ) AS given WHERE running.ctid = given.spot;
-  END $body$;
-`;
+/** Records progress. */
+export const note: SchemaSql = (s) => writing(s, "note", "progress");
+
+/** Says which attempts wait in their worker's memory. */
+export const suspend: SchemaSql = (s) => writing(s, "suspend", "waits");
