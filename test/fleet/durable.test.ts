@@ -1,5 +1,6 @@
 // Durable steps, sleeps, signals and undoing: what a task remembers over crashes, retries and days.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CancelledError, CodecError, connect, context, task, TimeoutError, UndoError, UsageError } from "../../src/index.ts";
@@ -171,6 +172,19 @@ test("the first of a signal and a sleep wakes a job, on a store that takes its t
   await using hands = await connect(`sqlite:${join(folder(t), "hands.db")}`);
   hands.work({ tasks: [raced] });
   assert.equal(await hands.submit(raced), "slept");
+});
+
+test("a sleep that was not awaited to its end keeps no program alive", () => {
+  const source = JSON.stringify(new URL("../../src/pool/index.ts", import.meta.url).href);
+  const face = JSON.stringify(new URL("../../src/index.ts", import.meta.url).href);
+  const program = `
+    import { context, task } from ${face};
+    import { InlinePool } from ${source};
+    const raced = task("durable.left", () => Promise.race([context().sleep("1h"), context().step("quick", () => "quick")]));
+    await using pool = new InlinePool();
+    console.log(await pool.submit(raced));`;
+  const ran = spawnSync(process.execPath, ["--input-type=module", "--eval", program], { encoding: "utf8", timeout: 30_000 });
+  assert.deepEqual([ran.status, ran.stdout.trim()], [0, "quick"], ran.stderr);
 });
 
 test("a signal that nobody waits for wakes no sleeper, over and over", async () => {
