@@ -1,11 +1,11 @@
 // Submits on their way to the server. Those asked for on one turn of the event loop are sent together, as one script call in
 // which each is refused or done by itself: a hundred small submits cost the server one call instead of a hundred.
 import type { StoreError } from "../../core/errors.ts";
-import { takenId, unknownDependency } from "../arrival.ts";
+import { takenId, tolerantPlaces, unknownDependency } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
 import { separator, textOf, toField } from "./field.ts";
-import { dependenciesField, isPlain, kindName, rankOf, submittedText } from "./text.ts";
+import { dependenciesField, isSimple, kindName, rankOf, submittedText } from "./text.ts";
 
 /** One call of `Store.add`. */
 export interface Submit {
@@ -21,8 +21,52 @@ export type AddReply = readonly [refusals: readonly string[], others: readonly s
 /** Sends submits; settles none of them. */
 export type SendSubmits = (plain: boolean, args: string[], submits: readonly Submit[]) => void;
 
+/** What binds jobs to each other, as `addPlain` takes it. */
+interface Bonds {
+  readonly edges: string;
+  readonly roots: string;
+}
+
+/** The edges of a call, by places among all jobs, of which so many are before it; undefined when it depends on jobs of another. */
+function edgesOf(jobs: readonly NewJob[], before: number): string | undefined {
+  const places = new Map<string, number>();
+  let edges = "";
+  for (const [at, job] of jobs.entries()) {
+    if (job.dependsOn.length > 0) {
+      const below = job.dependsOn.map((id) => places.get(id));
+      if (below.includes(undefined)) return undefined;
+      const tolerant = tolerantPlaces(job);
+      edges += `${before + at + 1}:${below.map((place, i) => (tolerant[i] === true ? `~${place}` : place)).join(" ")};`;
+    }
+    places.set(job.id, before + at + 1);
+  }
+  return edges;
+}
+
+/** The bonds of jobs, or undefined where they need what only `add` finds out. */
+function bondsOf(submits: readonly Submit[]): Bonds | undefined {
+  let edges = "";
+  let roots = "";
+  let before = 0;
+  for (const { jobs } of submits) {
+    if (!jobs.every(isSimple)) return undefined;
+    const its = jobs.some(({ dependsOn }) => dependsOn.length > 0) ? edgesOf(jobs, before) : "";
+    if (its === undefined) return undefined;
+    edges += its;
+    for (let at = 0; at < jobs.length; at++) {
+      const { id, root } = jobs[at] as NewJob;
+      if (root === id) continue;
+      const from = at;
+      while (jobs[at + 1]?.root === root && jobs[at + 1]?.id !== root) at += 1;
+      roots += `${toField(root)}${separator}${before + from + 1}${separator}${before + at + 1}${separator}`;
+    }
+    before += jobs.length;
+  }
+  return { edges, roots };
+}
+
 /** The arguments of `addPlain` after those that both scripts have. */
-function plainArguments(submits: readonly Submit[]): string[] {
+function plainArguments(submits: readonly Submit[], { edges, roots }: Bonds): string[] {
   const runs: [kind: string, rank: string, count: number][] = [];
   const pairs: string[] = [];
   let last: NewJob | undefined;
@@ -36,7 +80,7 @@ function plainArguments(submits: readonly Submit[]): string[] {
     }
   }
   const sizes = submits.map(({ jobs }) => jobs.length).join(" ");
-  return [sizes, String(runs.length), ...runs.flat().map(String), ...pairs];
+  return [sizes, edges, roots, String(runs.length), ...runs.flat().map(String), ...pairs];
 }
 
 /** The same of `add`. */
@@ -106,7 +150,7 @@ export class Adding {
     const submits = this.#waiting;
     if (submits.length === 0) return;
     this.#waiting = [];
-    const plain = submits.every(({ jobs }) => jobs.every(isPlain));
-    this.#send(plain, plain ? plainArguments(submits) : anyArguments(submits), submits);
+    const bonds = bondsOf(submits);
+    this.#send(bonds !== undefined, bonds ? plainArguments(submits, bonds) : anyArguments(submits), submits);
   }
 }

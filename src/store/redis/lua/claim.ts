@@ -77,9 +77,18 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
+-- Starts a job that this script has released.
+local function considerReleased(source, at)
+  local text = source.texts[at]
+  plainRecordOf(text)
+  give(source.ids[at], text, '', plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2))
+  return true
+end
+
 ${claimPassed}
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
+  if source.isReleased then return considerReleased(source, at) end
   if source.isPassed then return considerPassed(source, at) end
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
   if not text or startedIds[id] then return nil end
@@ -99,6 +108,7 @@ end
 
 -- Takes more off a source; false when it is empty.
 local function refill(source)
+  if source.isReleased then return false end
   local refs
   if source.isList or source.isPassed then refs = call('LPOP', source.key, source.chunk) or {}
   else
@@ -128,6 +138,7 @@ local function refill(source)
 end
 
 local function giveBack(source)
+  if source.isReleased then return end
   if source.isList or source.isPassed then
     for i = source.count, source.at, -1 do call('LPUSH', source.key, source.refs[i]) end
   else
@@ -160,6 +171,13 @@ local function sourcesOf(lines, room)
   end
   for i = #sources, 1, -1 do
     if call('EXISTS', sources[i].key) == 0 then table.remove(sources, i) end
+  end
+  for _, line in ipairs(lines) do
+    local its = released[line]
+    if its and its.at <= its.count then
+      its.given = 0
+      sources[#sources + 1] = its
+    end
   end
   local chunk = #sources == 1 and room or max(8, ceil(room / max(1, #sources)))
   for _, source in ipairs(sources) do source.chunk = number(min(chunk, 2000)) end
@@ -197,7 +215,8 @@ end
 local function closeLines(queue, lines)
   local left = 0
   for _, line in ipairs(lines) do
-    if call('EXISTS', LIST .. line, BACK .. line, PASSED .. line) == 0 then
+    local its = released[line]
+    if call('EXISTS', LIST .. line, BACK .. line, PASSED .. line) == 0 and not (its and its.at <= its.count) then
       call('ZREM', READY .. queue, line)
       lined[line] = nil
     else left = left + 1 end

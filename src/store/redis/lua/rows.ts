@@ -44,7 +44,7 @@ end
 -- The state of a job that has no record: by the mark of what was submitted.
 local function stateByMark(text)
   local mark = byte(text)
-  return mark == 42 and 'b' or mark == 126 and 's' or 'r'
+  return (mark == 42 or mark == 61 or mark == 58) and 'b' or mark == 126 and 's' or 'r'
 end
 
 local function adopt(id, state, text)
@@ -65,6 +65,7 @@ local function adopt(id, state, text)
       row.fresh = text
       row[STATUS] = stateByMark(text)
       if row[STATUS] ~= 'r' then row[READYAT] = '' end
+      if byte(text) == 61 or byte(text) == 58 then row[PENDING] = number(s.deps) end
     end
   end
   rows[id] = row
