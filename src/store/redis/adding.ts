@@ -27,20 +27,53 @@ interface Bonds {
   readonly roots: string;
 }
 
-/** The edges of a call, by places among all jobs, of which so many are before it; undefined when it depends on jobs of another. */
-function edgesOf(jobs: readonly NewJob[], before: number): string | undefined {
-  const places = new Map<string, number>();
-  let edges = "";
-  for (const [at, job] of jobs.entries()) {
-    if (job.dependsOn.length > 0) {
-      const below = job.dependsOn.map((id) => places.get(id));
-      if (below.includes(undefined)) return undefined;
-      const tolerant = tolerantPlaces(job);
-      edges += `${before + at + 1}:${below.map((place, i) => (tolerant[i] === true ? `~${place}` : place)).join(" ")};`;
-    }
-    places.set(job.id, before + at + 1);
+/** Finds the places of jobs in a call by their ids: dependencies nearly always stand one behind the other, before the job. */
+class Places {
+  readonly #jobs: readonly NewJob[];
+  #byId: ReadonlyMap<string, number> | undefined;
+
+  constructor(jobs: readonly NewJob[]) {
+    this.#jobs = jobs;
   }
-  return edges;
+
+  /** Where the job with this id is, perhaps `guess`; undefined when it is not before `at`. */
+  find(id: string, guess: number, at: number): number | undefined {
+    if (guess < at && this.#jobs[guess]?.id === id) return guess;
+    this.#byId ??= new Map(this.#jobs.map((job, place) => [job.id, place]));
+    const place = this.#byId.get(id);
+    return place !== undefined && place < at ? place : undefined;
+  }
+}
+
+/** The dependencies of a job, as `addPlain` takes them, by places among all jobs, of which so many are before its call. */
+function edgesOf(job: NewJob, at: number, places: Places, before: number): string | undefined {
+  const tolerant = tolerantPlaces(job);
+  const runs: [mark: string, from: number, upto: number][] = [];
+  let place: number | undefined = at - job.dependsOn.length - 1;
+  for (const [i, id] of job.dependsOn.entries()) {
+    place = places.find(id, place + 1, at);
+    if (place === undefined) return undefined;
+    const mark = tolerant[i] === true ? "~" : "";
+    const run = runs.at(-1);
+    if (run?.[0] === mark && run[2] === before + place) run[2] += 1;
+    else runs.push([mark, before + place + 1, before + place + 1]);
+  }
+  const [first] = runs;
+  if (first?.[0] === "" && job.dependsOn.length === 1) return String(first[1]);
+  return runs.map(([mark, from, upto]) => `${mark}${from}-${upto}`).join(" ");
+}
+
+/** The roots that are not the job's own, as `addPlain` takes them. */
+function rootsOf(jobs: readonly NewJob[], before: number): string {
+  let roots = "";
+  for (let at = 0; at < jobs.length; at++) {
+    const { id, root } = jobs[at] as NewJob;
+    if (root === id) continue;
+    const from = at;
+    while (jobs[at + 1]?.root === root && jobs[at + 1]?.id !== root) at += 1;
+    roots += `${toField(root)}${separator}${before + from + 1}${separator}${before + at + 1}${separator}`;
+  }
+  return roots;
 }
 
 /** The bonds of jobs, or undefined where they need what only `add` finds out. */
@@ -50,16 +83,14 @@ function bondsOf(submits: readonly Submit[]): Bonds | undefined {
   let before = 0;
   for (const { jobs } of submits) {
     if (!jobs.every(isSimple)) return undefined;
-    const its = jobs.some(({ dependsOn }) => dependsOn.length > 0) ? edgesOf(jobs, before) : "";
-    if (its === undefined) return undefined;
-    edges += its;
-    for (let at = 0; at < jobs.length; at++) {
-      const { id, root } = jobs[at] as NewJob;
-      if (root === id) continue;
-      const from = at;
-      while (jobs[at + 1]?.root === root && jobs[at + 1]?.id !== root) at += 1;
-      roots += `${toField(root)}${separator}${before + from + 1}${separator}${before + at + 1}${separator}`;
+    const places = new Places(jobs);
+    for (const [at, job] of jobs.entries()) {
+      if (job.dependsOn.length === 0) continue;
+      const its = edgesOf(job, at, places, before);
+      if (its === undefined) return undefined;
+      edges += `${before + at + 1}:${its};`;
     }
+    roots += rootsOf(jobs, before);
     before += jobs.length;
   }
   return { edges, roots };

@@ -25,8 +25,8 @@ end
 
 /** Adds plain jobs. */
 export const addPlain: string = String.raw`
--- Then: numbers of jobs of each call, joined by ' '; of each job that has dependencies its place among all and theirs, as '3:1 ~2;', with '~' before
--- one that need not end as done; roots that are not the job's own, each with the places of the first and the last job of a run that has it,
+-- Then: numbers of jobs of each call, joined by ' '; of each job that has dependencies its place among all and theirs, as '3:1;' or as '4:1-2 ~3-3;', with
+-- '~' before those that need not end as done; roots that are not the job's own, each with the places of the first and the last job of a run that has it,
 -- behind each the separator; number of runs; for each run kind, rank, number of jobs; ids and texts.
 local runs, at = tonumber(ARGV[8]), 9
 local first = at + runs * 3
@@ -62,21 +62,34 @@ for place, deps in gmatch(ARGV[6], '(%d+):([^;]*)') do depsOf[tonumber(place)] =
 -- References of jobs by their places; what depends on each, one or a list of them.
 local refOf, edges, edgeCount, above = {}, {}, 0, {}
 
+local function bindTo(dep, marked)
+  local others = above[dep]
+  if not others then above[dep] = marked
+  elseif type(others) == 'string' then above[dep] = { others, marked }
+  else others[#others + 1] = marked end
+end
+
 -- Notes the dependencies of a job; returns its mark.
 local function bind(job, deps)
-  local ref, below, count = refOf[job], {}, 0
-  for mark, place in gmatch(deps, '(~?)(%d+)') do
-    local dep, marked = tonumber(place), mark .. ref
-    count = count + 1
-    below[count] = mark .. refOf[dep]
-    local others = above[dep]
-    if not others then above[dep] = marked
-    elseif type(others) == 'string' then above[dep] = { others, marked }
-    else others[#others + 1] = marked end
+  local ref, dep, text, mark = refOf[job], tonumber(deps), nil, '='
+  if dep then
+    text = refOf[dep]
+    bindTo(dep, '=' .. ref)
+  else
+    local below, count, tolerant = {}, 0, '~' .. ref
+    for tilde, from, upto in gmatch(deps, '(~?)(%d+)%-(%d+)') do
+      local marked = tilde == '' and ref or tolerant
+      for place = from, upto do
+        count = count + 1
+        below[count] = tilde .. refOf[place]
+        bindTo(place, marked)
+      end
+    end
+    text, mark = concat(below, S), ':'
   end
-  edges[edgeCount + 1], edges[edgeCount + 2] = ids[job], concat(below, S)
+  edges[edgeCount + 1], edges[edgeCount + 2] = ids[job], text
   edgeCount = edgeCount + 2
-  return count == 1 and '=' or ':'
+  return mark
 end
 
 local seq = nextSeqs(n)
@@ -123,13 +136,14 @@ if edgeCount > 0 then
   many('HSET', ABOVE, needed)
 end
 for root, from, upto in gmatch(ARGV[7], '([^\31]*)\31(%d+)\31(%d+)\31') do
-  local its, apart = {}, {}
-  for place = from, upto do
-    its[#its + 1] = refOf[place]
-    if not above[place] then apart[#apart + 1] = refOf[place] and ids[place] end
+  if not refused[tonumber(from)] then
+    local apart = {}
+    for place = from, upto, most do call('SADD', ROOT .. root, unpack(refOf, place, min(upto, place + most - 1))) end
+    for place = from, upto do
+      if not above[place] then apart[#apart + 1] = ids[place] end
+    end
+    many('SADD', GRAPH, apart)
   end
-  many('SADD', ROOT .. root, its)
-  many('SADD', GRAPH, apart)
 end
 writeTally()
 return answer(refusals, {})

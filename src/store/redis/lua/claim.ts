@@ -79,9 +79,10 @@ end
 
 -- Starts a job that this script has released.
 local function considerReleased(source, at)
-  local text = source.texts[at]
+  local text, before = source.texts[at], plain.kind
   plainRecordOf(text)
-  give(source.ids[at], text, '', plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2))
+  if not plain.released or plain.kind ~= before then plain.released = plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2) end
+  give(source.ids[at], text, '', plain.released)
   return true
 end
 
@@ -146,9 +147,14 @@ local function giveBack(source)
   end
 end
 
-local function older(a, b)
-  if not b then return true end
-  return seqOf(a.refs[a.at]) < seqOf(b.refs[b.at])
+-- How old the job is that a source gives next.
+local function ageOf(source)
+  if source.isReleased then return source.ages[source.at] end
+  if source.seenAt ~= source.refs[source.at] then
+    source.seenAt = source.refs[source.at]
+    source.age = seqOf(source.seenAt)
+  end
+  return source.age
 end
 
 -- The source with the oldest job, each refilled where it ran out.
@@ -157,7 +163,7 @@ local function oldest(sources)
   for i = #sources, 1, -1 do
     local source = sources[i]
     if source.at > source.count and not refill(source) then table.remove(sources, i)
-    elseif #sources == 1 or older(source, best) then best = source end
+    elseif #sources == 1 or not best or ageOf(source) < ageOf(best) then best = source end
   end
   return best
 end

@@ -13,46 +13,36 @@ local function releasedLine(text)
   if not its then
     local kind, rank = match(head, '^(%d+)\31[^\31]*\31([^\31]*)')
     local line = openLine(kind, rank)
-    its = released[line] or { line = line, kind = kind, isReleased = true, refs = {}, ids = {}, texts = {}, at = 1, count = 0 }
+    its = released[line] or { line = line, kind = kind, isReleased = true, ages = {}, ids = {}, texts = {}, at = 1, count = 0 }
     released[line], releasedByHead[head] = its, its
   end
   return its
 end
 
 local function sortReleased(its)
-  local refs, texts, order, isSorted = its.refs, its.texts, {}, true
-  for i = 1, its.count do
-    order[i] = i
-    isSorted = isSorted and (i == 1 or seqOf(refs[i]) > seqOf(refs[i - 1]))
-  end
-  if not isSorted then
-    table.sort(order, function(a, b) return seqOf(refs[a]) < seqOf(refs[b]) end)
-    its.refs, its.texts = {}, {}
-  end
-  for i = 1, its.count do
-    its.refs[i], its.texts[i] = refs[order[i]], texts[order[i]]
-    its.ids[i] = sub(its.refs[i], 12)
-  end
+  local ages, ids, texts, order = its.ages, its.ids, its.texts, {}
+  for i = 1, its.count do order[i] = i end
+  table.sort(order, function(a, b) return ages[a] < ages[b] end)
+  its.ages, its.ids, its.texts = {}, {}, {}
+  for i, at in ipairs(order) do its.ages[i], its.ids[i], its.texts[i] = ages[at], ids[at], texts[at] end
 end
 
--- Releases those of these references; how often each is one.
-local function releaseRefs(refs, times, now)
-  local bare, ids, others = unmarked(refs), {}, {}
-  for i = 1, #refs do ids[i] = sub(bare[i], 12) end
+-- Releases jobs that wait for one alone, by their references.
+local function releaseSingles(refs)
+  local ids = {}
+  for i = 1, #refs do ids[i] = sub(refs[i], 13) end
   for i, text in ipairs(hmget(JOB, ids)) do
-    if text and byte(text) == 61 and search(text, sub(bare[i], 1, 11), 2, true) == 2 and not rows[ids[i]] then
-      local its = releasedLine(text)
-      its.count = its.count + 1
-      its.refs[its.count], its.texts[its.count] = bare[i], text
-    else others[#others + 1] = refs[i] end
-  end
-  rowsOf(unmarked(others))
-  for _, ref in ipairs(others) do
-    local above = deref(match(ref, '^~?(.*)$'))
-    if above and isPending(above) then unblock(above, times[ref], now) end
+    local seq = sub(refs[i], 2, 12)
+    -- Whatever else befell it has left another mark.
+    if text and byte(text) == 61 and search(text, seq, 2, true) == 2 then
+      local its, age = releasedLine(text), tonumber(seq, 16)
+      local n = its.count + 1
+      its.isUnsorted = its.isUnsorted or (n > 1 and age < its.ages[n - 1])
+      its.count, its.ages[n], its.ids[n], its.texts[n] = n, age, ids[i], text
+    end
   end
   for _, its in pairs(released) do
-    sortReleased(its)
+    if its.isUnsorted then sortReleased(its) end
     tally('b', its.kind, -its.count)
     tally('r', its.kind, its.count)
   end
@@ -60,18 +50,29 @@ end
 
 -- Releases what waits for jobs that are done, by the texts of what waits for each.
 local function releaseAll(texts, now)
-  local counts, distinct, times, refs = {}, {}, {}, {}
+  local counts, distinct, singles, others, times = {}, {}, {}, {}, {}
   for _, text in ipairs(texts) do
-    if not counts[text] then distinct[#distinct + 1] = text end
-    counts[text] = (counts[text] or 0) + 1
-  end
-  for _, text in ipairs(distinct) do
-    for _, ref in ipairs(refsIn(text)) do
-      if not times[ref] then refs[#refs + 1] = ref end
-      times[ref] = (times[ref] or 0) + counts[text]
+    if byte(text) == 61 and not search(text, S, 1, true) then singles[#singles + 1] = text
+    else
+      if not counts[text] then distinct[#distinct + 1] = text end
+      counts[text] = (counts[text] or 0) + 1
     end
   end
-  if #refs > 0 then releaseRefs(refs, times, now) end
+  for _, text in ipairs(distinct) do
+    for ref in gmatch(text, '[^\31]+') do
+      if byte(ref) == 61 then singles[#singles + 1] = ref
+      else
+        if not times[ref] then others[#others + 1] = ref end
+        times[ref] = (times[ref] or 0) + counts[text]
+      end
+    end
+  end
+  if #singles > 0 then releaseSingles(singles) end
+  rowsOf(unmarked(others))
+  for _, ref in ipairs(others) do
+    local above = deref(bare(ref))
+    if above and isPending(above) then unblock(above, times[ref], now) end
+  end
 end
 
 -- Writes those that were not claimed.
