@@ -27,25 +27,25 @@ local function sortReleased(its)
   for i, at in ipairs(order) do its.ages[i], its.ids[i], its.texts[i] = ages[at], ids[at], texts[at] end
 end
 
--- Releases jobs that wait for one alone, by their references.
+-- Releases jobs that wait for one alone, by their references; returns those of jobs that something else befell: it has left another mark.
 local function releaseSingles(refs)
-  local ids = {}
+  local ids, others = {}, {}
   for i = 1, #refs do ids[i] = sub(refs[i], 13) end
   for i, text in ipairs(hmget(JOB, ids)) do
     local seq = sub(refs[i], 2, 12)
-    -- Whatever else befell it has left another mark.
     if text and byte(text) == 61 and search(text, seq, 2, true) == 2 then
       local its, age = releasedLine(text), tonumber(seq, 16)
       local n = its.count + 1
       its.isUnsorted = its.isUnsorted or (n > 1 and age < its.ages[n - 1])
       its.count, its.ages[n], its.ids[n], its.texts[n] = n, age, ids[i], text
-    end
+    else others[#others + 1] = refs[i] end
   end
   for _, its in pairs(released) do
     if its.isUnsorted then sortReleased(its) end
     tally('b', its.kind, -its.count)
     tally('r', its.kind, its.count)
   end
+  return others
 end
 
 -- Releases what waits for jobs that are done, by the texts of what waits for each.
@@ -67,11 +67,11 @@ local function releaseAll(texts, now)
       end
     end
   end
-  if #singles > 0 then releaseSingles(singles) end
+  for _, ref in ipairs(releaseSingles(singles)) do others[#others + 1] = ref end
   rowsOf(unmarked(others))
   for _, ref in ipairs(others) do
     local above = deref(bare(ref))
-    if above and isPending(above) then unblock(above, times[ref], now) end
+    if above and isPending(above) then unblock(above, times[ref] or 1, now) end
   end
 end
 
