@@ -156,7 +156,8 @@ export class Book {
 
   /** Lets those pass their gates that can. */
   openGates(now: number): void {
-    if (this.gates.settle(now, (row) => this.#makeReady(row, now, (this.#seq += 1)))) this.#events.add("scheduled");
+    const nextAge = (): number => (this.#seq += 1);
+    if (this.gates.settle(now, nextAge, (row) => this.#makeReady(row, now))) this.#events.add("scheduled");
   }
 
   /** Listeners are to be told of a record. */
@@ -268,10 +269,9 @@ export class Book {
     if (row.job.attempt === 0 && row.job.expiresAt !== null) this.expiring.push(row, row.job.expiresAt);
   }
 
-  #makeReady(row: Row, now: number, age: number = row.age): void {
+  #makeReady(row: Row, now: number): void {
     const { queue, task, priority } = row.job;
     row.job.state = "ready";
-    row.age = age;
     row.job.readyAt = now;
     let lines = this.#ready.get(queue);
     if (!lines) this.#ready.set(queue, (lines = new Map()));
@@ -280,7 +280,7 @@ export class Book {
     const belongs = (row: Row, order: number, place: number): boolean =>
       row.job.state === "ready" && row.job.queue === queue && -row.job.priority === order && row.age === place;
     if (!line) lines.set(task, (line = new Line(belongs)));
-    line.push(row, -priority, age);
+    line.push(row, -priority, row.age);
     this.#events.add("ready");
   }
 
