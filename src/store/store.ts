@@ -161,7 +161,7 @@ export interface StoredEvent extends Pick<Job, "id" | "task" | "queue" | "state"
   readonly from: JobState | null;
 }
 
-/** Events, and where the next begin. */
+/** Events, and where the next begin: where these began when there are no more as yet. */
 export interface EventPage {
   readonly events: readonly StoredEvent[];
   readonly next: string;
@@ -338,7 +338,7 @@ export interface Store {
    */
   keepEvents(keepMs: number | null): Promise<number>;
   /**
-   * Events behind a cursor, at most `limit`: none is left out or comes twice, and those of one job come in the order in which they happened.
+   * Events behind a cursor, at most `limit`, which may be fewer than there are: none is left out or comes twice, and those of one job come in the order in which they happened.
    * `after` null gives none, and in `next` where those from now on begin. Rejects with an EventsLostError when some behind it are not kept any more.
    */
   events(after: string | null, limit: number): Promise<EventPage>;

@@ -511,14 +511,14 @@ async function stories(store: Store, after: string): Promise<unknown> {
   for (let from = after; ;) {
     const { events, next } = await store.events(from, 13);
     for (const { cursor: _cursor, at: _at, ...event } of events) (stories[event.id] ??= []).push(event);
-    if (events.length === 0) return stories;
+    if (next === from) return stories;
     from = next;
   }
 }
 
 async function beginning(store: Store): Promise<string> {
   await store.keepEvents(1e15);
-  return (await store.events(null, 0)).next;
+  return (await store.events(null, 1)).next;
 }
 
 async function play(steps: readonly Step[], openTwo: OpenTwo): Promise<void> {

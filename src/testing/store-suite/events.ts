@@ -11,7 +11,7 @@ const dayMs = 86_400_000;
 /** Keeps events from now on; gives where they begin. */
 async function begin(store: Store): Promise<string> {
   await store.keepEvents(dayMs);
-  return (await store.events(null, 0)).next;
+  return (await store.events(null, 1)).next;
 }
 
 /** All events behind a cursor, read in pages. */
@@ -20,9 +20,8 @@ async function readAll(store: Store, after: string, page: number = 100): Promise
   for (let from = after; ;) {
     const { events, next } = await store.events(from, page);
     all.push(...events);
-    if (events.length === 0) return all;
     assert.ok(events.length <= page);
-    assert.equal(next, events.at(-1)?.cursor);
+    if (next === from) return all;
     from = next;
   }
 }
@@ -255,7 +254,7 @@ export const events: readonly Case[] = [
       await begin(store);
       await assert.rejects(store.events("nonsense", 1), UsageError);
       await assert.rejects(store.events("", 1), UsageError);
-      const beyond = (await store.events(null, 0)).next.replace(/^\d+/, "999999999999999");
+      const beyond = (await store.events(null, 1)).next.replace(/^\d+/, "999999999999999");
       await losesThem(store, beyond);
     },
   ],
