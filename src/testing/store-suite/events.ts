@@ -213,7 +213,7 @@ export const events: readonly Case[] = [
     async (bench) => {
       const { store } = bench;
       const first = await begin(store);
-      await fill(bench, 30);
+      for (let i = 0; i < 30; i++) await bench.add({ id: `j${i}` });
       const found = await readAll(store, first);
       const later = Math.ceil(store.now()) + dayMs + 60_000;
       await store.tend(later, 1);

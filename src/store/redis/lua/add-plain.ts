@@ -71,6 +71,7 @@ for r = 1, runs do
       refs[refCount] = hex .. id
       args[argCount + 1], args[argCount + 2] = id, '-' .. hex .. middle .. ARGV[first + job * 2 - 1]
       argCount = argCount + 2
+      past.note(id, kind, '', 'r', '0', '')
     end
   end
   for k = before + 1, refCount, most do call('RPUSH', LIST .. line, unpack(refs, k, min(refCount, k + most - 1))) end
@@ -80,6 +81,7 @@ end
 many('HSET', JOB, args)
 enlist(refs, firstSeq)
 writeTally()
+past.write()
 isReady = true
 return answer(refusals, {})
 `;
