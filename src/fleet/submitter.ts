@@ -1,4 +1,5 @@
-// Gathers the submits of one turn of the event loop into one `add`, so that a hundred submits in flight cost one commit.
+// Gathers the submits of one turn of the event loop into one `add`, so that a hundred submits in flight cost one commit. Those that come
+// one by one, as requests of a server do, are gathered while the adds before them are under way: the more come, the more share a commit.
 // A submit resolves only when the store has acknowledged it.
 import type { Runtime } from "../core/runtime.ts";
 import type { Added, Store } from "../store/store.ts";
@@ -24,6 +25,9 @@ export interface Submission {
 /** With so many rows a batch is sent at once: the store works on it while more are submitted. A graph is never split. */
 const batchRows = 250;
 
+/** While so many adds are under way, smaller batches wait for one of them: the store works on one while the next comes to it. */
+const addsAtOnce = 4;
+
 /** Batches submits to a store. */
 export class Submitter {
   readonly #store: Store;
@@ -32,6 +36,8 @@ export class Submitter {
   #waiting: Waiting[] = [];
   /** How many rows wait. */
   #rows = 0;
+  /** How many adds are under way. */
+  #adds = 0;
   #inFlight: Set<Promise<void>> = new Set();
 
   constructor(store: Store, runtime: Runtime) {
@@ -48,7 +54,7 @@ export class Submitter {
     const waiting = this.#waiting.push({ plan, submission, resolve, reject });
     this.#rows += plan.jobs.length;
     if (this.#rows >= batchRows) this.#flush();
-    else if (waiting === 1) this.#runtime.defer(() => this.#flush());
+    else if (waiting === 1) this.#runtime.defer(() => this.#flushUnlessBusy());
     return submission;
   }
 
@@ -67,6 +73,10 @@ export class Submitter {
     return { added, sent: true };
   }
 
+  #flushUnlessBusy(): void {
+    if (this.#adds < addsAtOnce) this.#flush();
+  }
+
   #flush(): void {
     const batch = this.#waiting;
     if (batch.length === 0) return;
@@ -78,6 +88,7 @@ export class Submitter {
   }
 
   async #add(batch: readonly Waiting[]): Promise<void> {
+    this.#adds += 1;
     try {
       const jobs = batch.length === 1 ? (batch[0] as Waiting).plan.jobs : batch.flatMap(({ plan }) => plan.jobs);
       const added = await this.#store.add(jobs, this.#store.now());
@@ -88,6 +99,9 @@ export class Submitter {
       }
     } catch (error) {
       for (const { reject } of batch) reject(error);
+    } finally {
+      this.#adds -= 1;
+      this.#flushUnlessBusy();
     }
   }
 }

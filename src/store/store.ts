@@ -74,7 +74,16 @@ export interface Changes {
   readonly queue?: string;
   /** Null for at once. */
   readonly dueAt?: number | null;
+  /**
+   * Another call in place of the one the job was added for; the job keeps its id, its unique key and, among jobs of its priority, its place. Only
+   * for a job that was never given out, whose steps would be those of another call, and that was added without dependencies, for whose
+   * results the old arguments have holes. With it the filter names one job.
+   */
+  readonly call?: OtherCall;
 }
+
+/** What a job has of the call it was added for, beside what may be changed without it. */
+export type OtherCall = Pick<NewJob, "args" | "policy" | "gates" | "expiresAt" | "submittedAt">;
 
 /** The ready jobs of a task in a queue. */
 export interface ReadyLine {

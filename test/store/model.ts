@@ -8,6 +8,7 @@ import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/in
 import { memoryStore } from "../../src/store/index.ts";
 import type { Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
 import { isHeld } from "../../src/store/machine.ts";
+import type { OtherCall } from "../../src/store/store.ts";
 import { isFinal, jobStates } from "../../src/task/state.ts";
 import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
 
@@ -96,6 +97,11 @@ function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] 
     known.ids.push(id);
     return job;
   });
+}
+
+function toCall({ expiresIn, long, gates }: Drawn<typeof draft>, now: number): OtherCall {
+  const expiresAt = expiresIn === null ? null : now + expiresIn;
+  return { args: long ? `["${"y".repeat(600)}"]` : `["${now}"]`, policy: long ? null : "{}", gates, expiresAt, submittedAt: now };
 }
 
 const whole = fc.record({
@@ -359,11 +365,13 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
         fc.option(fc.integer({ min: -1, max: 1 }), { nil: undefined }),
         fc.option(fc.constantFrom(...queues), { nil: undefined }),
         fc.option(maybe(soon), { nil: undefined }),
+        fc.option(fc.tuple(draft, number), { nil: undefined }),
       )
-      .map(([chosen, priority, queue, dueIn]): Verb => (known) => {
+      .map(([chosen, priority, queue, dueIn, other]): Verb => (known) => {
         const { now } = known;
-        const wanted = toFilter(chosen, known);
+        const wanted = other ? { ids: [pick(known.ids.slice(-6), other[1]) ?? "nobody"] } : toFilter(chosen, known);
         const changes = {
+          ...(other && { call: toCall(other[0], now) }),
           ...(priority !== undefined && { priority }),
           ...(queue !== undefined && { queue }),
           ...(dueIn !== undefined && { dueAt: dueIn === null ? null : now + dueIn }),

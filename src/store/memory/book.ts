@@ -152,10 +152,11 @@ export class Book {
   }
 
   /** Changes a job that is blocked, scheduled or ready. */
-  change(row: Row, changes: Changes, now: number): void {
+  change(row: Row, { call, ...changes }: Changes, now: number): void {
     const { job } = row;
     this.gates.leave(row);
-    Object.assign(job, changes);
+    Object.assign(job, changes, call);
+    if (call) row.age = row.seq;
     this.#place(row, restingState(job.pending, job.dueAt, now), now);
   }
 

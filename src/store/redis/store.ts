@@ -42,7 +42,7 @@ import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
 import { fromField, numberField, separator, textOf, toField } from "./field.ts";
 import { gateName } from "./gate-text.ts";
-import { rankOf } from "./text.ts";
+import { callFields, rankOf } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
 import type { LoadReply } from "./whole.ts";
@@ -245,11 +245,12 @@ class RedisStore implements Store {
     return replies.toIds(revived);
   }
 
-  async change(filter: JobFilter, { priority, queue, dueAt }: Changes, now: number): Promise<readonly string[]> {
+  async change(filter: JobFilter, { priority, queue, dueAt, call }: Changes, now: number): Promise<readonly string[]> {
     const changes = [
       priority === undefined ? "" : `=${rankOf(priority)}`,
       queue === undefined ? "" : `=${toField(queue)}`,
       dueAt === undefined ? "" : `=${numberField(dueAt)}`,
+      ...callFields(call),
     ];
     const args = [this.#origin, String(now), ...changes, ...filterArguments(filter)];
     const [changed, events] = await this.#run<replies.ChangeReply>(scripts.change, args);

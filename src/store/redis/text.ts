@@ -3,6 +3,7 @@
 import type { FinalState, JobState } from "../../task/state.ts";
 import { tolerantPlaces } from "../arrival.ts";
 import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+import type { OtherCall } from "../store.ts";
 import { fromField, numberField, numberOf, separator, textOf, toField } from "./field.ts";
 import { gatesOf, gatesPart, placesIn } from "./gate-text.ts";
 
@@ -59,6 +60,13 @@ export function submittedText(job: NewJob, now: number): string {
     `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
     `${toField(policy)}${separator}${toField(args)}`
   );
+}
+
+/** A call in place of another, as a script takes it: a mark whether there is one, and what it changes of what was submitted. */
+export function callFields(call: OtherCall | undefined): readonly string[] {
+  if (!call) return ["", "", "", "", "", ""];
+  const { expiresAt, submittedAt, gates, policy, args } = call;
+  return ["=", numberField(expiresAt), String(submittedAt), gatesPart(gates), toField(policy), toField(args)];
 }
 
 /** The queue and the task of a kind's name. */

@@ -1,0 +1,64 @@
+// How submits come together on their way to the store: those of one turn, and those that come while others are under way.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { systemRuntime } from "../../src/core/runtime.ts";
+import { Hands } from "../../src/fleet/hands.ts";
+import { task } from "../../src/index.ts";
+import { memoryStore } from "../../src/store/index.ts";
+import type { Added, Store } from "../../src/store/store.ts";
+
+const none = task("submits.none", (n: number) => n, { module: import.meta.url });
+
+/** A store that adds nothing until it is told to, and notes how many jobs each add has. */
+function held(): { readonly store: Store; readonly sizes: number[]; readonly release: () => void } {
+  const inner = memoryStore();
+  const sizes: number[] = [];
+  const gate = Promise.withResolvers<void>();
+  const add: Store["add"] = async (jobs, now): Promise<readonly Added[]> => {
+    sizes.push(jobs.length);
+    await gate.promise;
+    return inner.add(jobs, now);
+  };
+  const store = new Proxy(inner, {
+    get: (target, key: keyof Store): unknown => {
+      const member = key === "add" ? add : target[key];
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+  return { store, sizes, release: gate.resolve };
+}
+
+test("submits of one turn are one add", async () => {
+  const { store, sizes, release } = held();
+  await using hands = new Hands(store, systemRuntime);
+  const submitted = [1, 2, 3].map((n) => hands.submit(none, n).submitted);
+  release();
+  await Promise.all(submitted);
+  assert.deepEqual(sizes, [3]);
+});
+
+test("submits that come one by one share an add while others are under way, and none is forgotten", async () => {
+  const { store, sizes, release } = held();
+  await using hands = new Hands(store, systemRuntime);
+  const submitted: Promise<unknown>[] = [];
+  for (let n = 0; n < 100; n++) {
+    submitted.push(hands.submit(none, n).submitted);
+    await nextTurn();
+    await nextTurn();
+  }
+  assert.deepEqual(sizes, [1, 1, 1, 1], "the others wait for one of these");
+  release();
+  await Promise.all(submitted);
+  assert.deepEqual(sizes, [1, 1, 1, 1, 96]);
+  assert.equal((await hands.jobs({ limit: 1000 })).length, 100);
+});
+
+test("a large batch does not wait, however many are under way", async () => {
+  const { store, sizes, release } = held();
+  await using hands = new Hands(store, systemRuntime);
+  const submitted = Array.from({ length: 1500 }, (_, n) => hands.submit(none, n).submitted);
+  assert.deepEqual(sizes, [250, 250, 250, 250, 250, 250]);
+  release();
+  await Promise.all(submitted);
+});
