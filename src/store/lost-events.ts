@@ -28,7 +28,10 @@ export function noCursor(cursor: unknown): UsageError {
 
 /** The error when a store keeps no events. */
 export function noEvents(): EventsLostError {
-  return new EventsLostError("The store keeps no events: this was switched off. Read them without a cursor to switch it on.", null);
+  return new EventsLostError(
+    "The store keeps no events: this was switched off. Read them without a cursor to switch it on.",
+    null,
+  );
 }
 
 /** The error for a cursor behind which events are missing. */

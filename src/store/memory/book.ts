@@ -22,7 +22,7 @@ import {
   waitingStates,
 } from "../machine.ts";
 import type { Changes, NewWorker, ReadyLine, StoreEvent } from "../store.ts";
-import { Events } from "./events.ts";
+import type { Events } from "./events.ts";
 import { Gates } from "./gates.ts";
 import { Line } from "./line.ts";
 import { Records } from "./records.ts";

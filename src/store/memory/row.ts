@@ -72,7 +72,9 @@ export function newRow(seq: number, { job, pending, cause, tolerant }: Arrival, 
   });
 }
 
-function blank(seq: number): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "age" | "hasStarted" | "told"> {
+function blank(
+  seq: number,
+): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "age" | "hasStarted" | "told"> {
   return {
     dependants: new Map(),
     holdsKey: false,

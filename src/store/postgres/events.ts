@@ -26,23 +26,21 @@ export async function keepEvents(ground: Ground, session: Session, keepMs: numbe
     await session.query(`LOCK TABLE ${schema}.job IN SHARE ROW EXCLUSIVE MODE`);
     await session.query(keepMs > 0 ? createTriggers(schema) : dropTriggers(schema));
     // What happens until they are kept again is missing: a number stands for it.
-    await session.query(`DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = nextval('${schema.replaceAll("'", "''")}.event_no')`);
+    await session.query(
+      `DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = nextval('${schema.replaceAll("'", "''")}.event_no')`,
+    );
     return keepMs;
   });
 }
 
 /** See `Store.events`. */
-export async function readEvents(
-  { schema }: Ground,
-  session: Session,
-  after: string | null,
-  limit: number,
-): Promise<EventPage> {
+export async function readEvents({ schema }: Ground, session: Session, after: string | null, limit: number): Promise<EventPage> {
   const rows = await session.query(`SELECT * FROM ${schema}.read_events($1, $2)`, [
     after === null ? null : eventNumber(after),
     Math.min(rowLimit(limit), 1e9),
   ]);
-  const [keepMs, lost, top, next] = rows.at(-1)?.[0] as [number, number, number, number];
+  const head = rows.at(-1)?.[0] as [number, number, number, number];
+  const [keepMs, lost, top, next] = head;
   eventsFrom(after, { keepMs, lost, top });
   return { events: rows.slice(0, -1).map(toEvent), next: String(next) };
 }

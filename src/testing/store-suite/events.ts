@@ -202,7 +202,16 @@ export const events: readonly Case[] = [
       const first = await begin(store);
       const { unique: _unique, ...facts } = newJob({ id: "a" }, bench.now);
       const nothing = { uniqueKey: null, uniqueUntil: null, cause: null, cancelAt: null, cancelReason: null, progress: null };
-      const whole = { ...facts, ...nothing, state: "failed" as const, dependencies: 0, pending: 0, attempt: 2, crashes: 0, fence: 2 };
+      const whole = {
+        ...facts,
+        ...nothing,
+        state: "failed" as const,
+        dependencies: 0,
+        pending: 0,
+        attempt: 2,
+        crashes: 0,
+        fence: 2,
+      };
       const times = { readyAt: bench.now, startedAt: bench.now, endedAt: bench.now, worker: "v" };
       await store.load([{ ...whole, ...times, result: null, error: '"e"', waits: null, gate: null, records: [] }], bench.now);
       assert.deepEqual(story(await readAll(store, first), "a"), ["added failed 2 v"]);

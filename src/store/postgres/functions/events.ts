@@ -27,7 +27,11 @@ const runningRows = (of: string): string =>
   `SELECT seq, CASE WHEN waits IS NULL THEN 'running' ELSE 'waiting' END AS state, attempt, worker FROM ${of}`;
 
 const sources: readonly Source[] = [
-  { table: "ready", on: "INSERT", rows: "SELECT coalesce(job_seq, seq) AS seq, 'ready' AS state, attempt, NULL AS worker FROM came" },
+  {
+    table: "ready",
+    on: "INSERT",
+    rows: "SELECT coalesce(job_seq, seq) AS seq, 'ready' AS state, attempt, NULL AS worker FROM came",
+  },
   { table: "parked", on: "INSERT", rows: `SELECT seq, ${parkedState} AS state, attempt, NULL AS worker FROM came` },
   // What is blocked and still is, is blocked as before.
   { table: "parked", on: "UPDATE", rows: "SELECT seq, 'scheduled' AS state, attempt, NULL AS worker FROM came WHERE scheduled" },
