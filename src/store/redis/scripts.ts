@@ -17,6 +17,7 @@ import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
 import { addIf, listRecords, records, recordsOfMany, write } from "./lua/records.ts";
 import { deletion, remove } from "./lua/remove.ts";
+import { release } from "./lua/release.ts";
 import { rounds } from "./lua/rounds.ts";
 import { rows } from "./lua/rows.ts";
 import { select } from "./lua/select.ts";
@@ -51,7 +52,7 @@ export const scripts = {
   addPlain: script(base, history, answers, addPlain),
   add: script(...book, answers, add),
   addIf: script(...book, answers, addIf, add),
-  settle: script(...book, claim, settle),
+  settle: script(...book, release, claim, settle),
   inputs: script(base, fields, prune, rows, inputs),
   awaited: script(base, fields, prune, rows, awaited),
   write: script(...book, answers, write),
