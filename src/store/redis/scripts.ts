@@ -52,7 +52,7 @@ export const scripts = {
   addPlain: script(base, history, answers, addPlain),
   add: script(...book, answers, add),
   addIf: script(...book, answers, addIf, add),
-  settle: script(...book, release, claim, settle),
+  settle: script(...book, release, claim, own(settle)),
   inputs: script(base, fields, prune, rows, inputs),
   awaited: script(base, fields, prune, rows, awaited),
   write: script(...book, answers, write),

@@ -23,6 +23,8 @@ interface Source {
 }
 
 const parkedState = "CASE WHEN waits IS NOT NULL THEN 'waiting' WHEN scheduled THEN 'scheduled' ELSE 'blocked' END";
+/** What is due at no time at all is there for a moment only, while it is changed. */
+const staying = "due_at IS DISTINCT FROM 'Infinity'";
 const runningRows = (of: string): string =>
   `SELECT seq, CASE WHEN waits IS NULL THEN 'running' ELSE 'waiting' END AS state, attempt, worker FROM ${of}`;
 
@@ -32,9 +34,17 @@ const sources: readonly Source[] = [
     on: "INSERT",
     rows: "SELECT coalesce(job_seq, seq) AS seq, 'ready' AS state, attempt, NULL AS worker FROM came",
   },
-  { table: "parked", on: "INSERT", rows: `SELECT seq, ${parkedState} AS state, attempt, NULL AS worker FROM came` },
+  {
+    table: "parked",
+    on: "INSERT",
+    rows: `SELECT seq, ${parkedState} AS state, attempt, NULL AS worker FROM came WHERE ${staying}`,
+  },
   // What is blocked and still is, is blocked as before.
-  { table: "parked", on: "UPDATE", rows: "SELECT seq, 'scheduled' AS state, attempt, NULL AS worker FROM came WHERE scheduled" },
+  {
+    table: "parked",
+    on: "UPDATE",
+    rows: `SELECT seq, 'scheduled' AS state, attempt, NULL AS worker FROM came WHERE scheduled AND ${staying}`,
+  },
   { table: "standing", on: "INSERT", rows: "SELECT seq, 'blocked' AS state, attempt, NULL AS worker FROM came" },
   { table: "running", on: "INSERT", rows: runningRows("came") },
   { table: "running", on: "UPDATE", rows: `${runningRows("came")} EXCEPT ${runningRows("went")}` },
