@@ -124,7 +124,7 @@ export class RestartedError extends ManyhandsError {
   }
 }
 
-/** A job with the same `unique` key exists and the task says `onConflict: "reject"`. */
+/** A job with the same `unique` key exists, and the task says `onConflict: "reject"`, or `"replace"` and the job has started. */
 export class DuplicateJobError extends ManyhandsError {
   readonly existingId: string;
 
