@@ -166,6 +166,17 @@ export class StoreUnavailable extends StoreError {
   }
 }
 
+/** Events that were to be read are not kept any more, or none are. */
+export class EventsLostError extends StoreError {
+  /** From where events can be read on; null when none are kept. */
+  readonly from: string | null;
+
+  constructor(message: string, from: string | null) {
+    super(message, undefined, "EVENTS_LOST");
+    this.from = from;
+  }
+}
+
 /** The store that was opened cannot be used any more, and trying again is of no use: deleted, replaced, damaged, or of a newer layout. */
 export class StoreLostError extends StoreError {
   constructor(message: string, options?: ErrorOptions) {

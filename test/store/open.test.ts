@@ -258,7 +258,7 @@ test("jobs of the second layout go on as they were: running, scheduled, waiting 
   await store.close();
 });
 
-test("jobs before gates go on when a store of the third layout is opened", async () => {
+test("jobs before gates go on when a store of the fourth layout is opened", async () => {
   const path = pathInFolder();
   const gates = ["x", "y"].map((name) => ({ name, room: 1, everyMs: null, until: "stopped" as const }));
   const before = await sqliteStore(path);

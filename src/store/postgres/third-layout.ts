@@ -1,9 +1,24 @@
-// The third layout: who stands before a gate does so by when it passed the one before.
+// The third layout: events. What writes them is made when they are first asked for; see `functions/events.ts`.
 import type { SchemaSql } from "./schema.ts";
 
-/** The changes of the third layout. */
+const text = 'text COLLATE "C"';
+
+/** The tables of the third layout. */
 export const thirdLayout: SchemaSql = (s) => `
-  ALTER TABLE ${s}.standing ADD COLUMN age bigint;     -- as a seq; null before its first gate, where it is as old as its seq
-  DROP INDEX ${s}.standing_line;
-  CREATE INDEX standing_line ON ${s}.standing (gate, rank, (coalesce(age, seq)));
+  CREATE SEQUENCE ${s}.event_no;
+  CREATE TABLE ${s}.event (
+    no bigint PRIMARY KEY DEFAULT nextval('${s.replaceAll("'", "''")}.event_no'),
+    seq bigint NOT NULL,                               -- the job's
+    at double precision NOT NULL,
+    id ${text} NOT NULL,
+    task ${text} NOT NULL,
+    queue ${text} NOT NULL,
+    state text NOT NULL,
+    attempt integer NOT NULL,
+    worker ${text}
+  );
+  CREATE INDEX event_job ON ${s}.event (seq, no);
+  ALTER TABLE ${s}.meta
+    ADD COLUMN events_kept double precision NOT NULL DEFAULT 0,   -- for how long, in ms; 0: not at all
+    ADD COLUMN events_lost bigint NOT NULL DEFAULT 0;             -- the last that is not kept any more
 `;

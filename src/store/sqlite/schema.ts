@@ -131,6 +131,23 @@ const recordsAndWaits = `
   CREATE INDEX job_line ON job (gate, rank) WHERE gate IS NOT NULL;
 `;
 
+const events = `
+  CREATE TABLE event (                                                 -- that a job came to a state; written by triggers while events are kept
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    id TEXT NOT NULL,
+    task TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    state TEXT NOT NULL,
+    prior TEXT,                                                        -- null when it was added
+    attempt INTEGER NOT NULL,
+    worker TEXT
+  ) STRICT;
+  ALTER TABLE tally ADD COLUMN events_kept REAL NOT NULL DEFAULT 0;    -- for how long, in ms; 0: not at all
+  ALTER TABLE tally ADD COLUMN events_lost INTEGER NOT NULL DEFAULT 0; -- the last that is not kept any more
+  ALTER TABLE tally ADD COLUMN clock REAL NOT NULL DEFAULT 0;          -- when the transaction under way began, while they are kept
+`;
+
 // Those that stand before their first gate, or did so when this step was made, are as old as their adding.
 const linesByAge = `
   UPDATE job SET age = NULL WHERE gate IS NOT NULL;
@@ -143,5 +160,6 @@ export const steps: readonly Step[] = [
   { name: "first layout", sql: firstLayout },
   { name: "paused queues, draining workers", sql: fleetControl },
   { name: "records, suspended jobs, gates", sql: recordsAndWaits },
+  { name: "events", sql: events },
   { name: "lines before gates by age", sql: linesByAge },
 ];
