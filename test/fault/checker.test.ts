@@ -71,7 +71,7 @@ function lines({ id, task, result }: Job, at: number): Line[] {
 }
 
 function submit(id: string, size: number, sentAt: number, key: string | null = null): Submit {
-  return { id, size, key, sentAt, ackedAt: sentAt + 1, ackedId: id, error: null, told: null };
+  return { id, size, key, sentAt, ackedAt: sentAt + 1, ackedId: id, error: null, told: null, acknowledged: Promise.resolve() };
 }
 
 /** A join over two leaves, and one job after another for one key. */
@@ -223,6 +223,71 @@ const spoilt: readonly [string, (story: Story) => void, RegExp][] = [
     /job one could not be submitted, for another reason than the network: odd/,
   ],
 ];
+
+/** Three jobs of a key, of which two may run at a time; a saga; and a parent with its children. */
+function more(): Story {
+  const limited = ["l1", "l2", "l3"].map((id, n) => ({
+    ...doneJob(id, "fault.limited", { n }),
+    args: encode([n, "key", 1], "args"),
+  }));
+  const saga = doneJob("saga", "fault.saga", { n: 20, signal: 20, steps: ["s-first", "s-second", "s-third"] });
+  const children = [31, 32, 33].map((n) => ({ ...doneJob(`child-${n}`, "fault.leaf", { n }, "parent"), parent: "parent" }));
+  const parts = children.map(({ id }, i) => ({ id, n: 31 + i, token: `t-${id}` }));
+  const parent = { ...doneJob("parent", "fault.parent", { n: 30, parts }), dependencies: 0 };
+  const jobs = [...limited, saga, ...children, parent];
+  const steps = ["first", "second", "third"].map((step, i) => {
+    return { kind: "stepped", id: "saga", step, fence: 1, token: `s-${step}`, at: 132 + i } as const;
+  });
+  return {
+    jobs,
+    history: [...jobs.flatMap((job, i) => lines(job, 100 + 10 * i)), ...steps],
+    submits: [...limited, saga].map(({ id }) => submit(id, 1, 90)).concat(submit("parent", 4, 90)),
+    seen: new Map(),
+  };
+}
+
+test("nothing is found where limits, steps and children are well", () => {
+  assert.equal(violations(more()), "");
+});
+
+const spoiltMore: readonly [string, (story: Story) => void, RegExp][] = [
+  [
+    "too many of a key",
+    (story) => {
+      line(story, "accepted", "l1").sentAt = 125;
+      line(story, "accepted", "l2").sentAt = 125;
+    },
+    /job l3 ran beside l1 and l2 and l3: room is for 2/,
+  ],
+  [
+    "a step that ran again after the next",
+    (story) => story.history.push({ kind: "stepped", id: "saga", step: "first", fence: 2, token: "s-again", at: 140 }),
+    /job saga ran its step "first" again after its step "second"/,
+  ],
+  [
+    "a step's result that nobody gave",
+    (story) => void story.history.splice(story.history.length - 1, 1),
+    /job saga has a result of its step "third" that no execution of it gave/,
+  ],
+  [
+    "a child made twice",
+    (story) => void story.jobs.push({ ...doneJob("twin", "fault.leaf", { n: 31 }, "parent"), parent: "parent" }),
+    /job parent has 4 children, not 3/,
+  ],
+  [
+    "a child's result that is not the recorded one",
+    (story) => void (job(story, "child-32").parent = null),
+    /job parent got a result of its child child-32 that is not the one recorded/,
+  ],
+];
+
+for (const [name, spoil, expected] of spoiltMore) {
+  test(`found: ${name}`, () => {
+    const story = more();
+    spoil(story);
+    assert.match(violations(story), expected);
+  });
+}
 
 for (const [name, spoil, expected] of spoilt) {
   test(`found: ${name}`, () => {

@@ -3,6 +3,8 @@
 import { checkEnding } from "./check-endings.ts";
 import { checkGraphs, checkJoin } from "./check-joins.ts";
 import { checkExisting, checkKeys } from "./check-keys.ts";
+import { checkLimits } from "./check-limits.ts";
+import { checkChildren, checkSaga } from "./check-sagas.ts";
 import type { Case, Evidence, Violation } from "./evidence.ts";
 import { Cases } from "./evidence.ts";
 
@@ -38,10 +40,13 @@ export function check(evidence: Evidence): Verdict {
     const tellThis = (what: string): void => tell(found.id, what);
     checkEnding(found, tellThis);
     checkJoin(found, cases, tellThis);
+    checkSaga(found, tellThis);
     checkTold(found, evidence.seen, tellThis);
   }
   checkGraphs(evidence.jobs, evidence.submits, tell);
+  checkChildren(cases, tell);
   checkKeys(cases, tell);
+  checkLimits(cases, tell);
   checkExisting(evidence.submits, cases, tell);
   for (const { id, error } of evidence.submits) {
     if (error !== null) tell(id, `could not be submitted, for another reason than the network: ${error}`);
@@ -66,7 +71,10 @@ function count({ submits, jobs, history }: Evidence, cases: Cases): Counts {
   const acknowledged = submits.filter(({ ackedId }) => ackedId !== null);
   const ofKind = (kind: string): number => history.filter((line) => line.kind === kind).length;
   let repeated = 0;
-  for (const { ran, job } of cases.all()) repeated += Math.max(0, ran.length - (job ? job.attempt - job.crashes : 0));
+  for (const { ran, job, answered } of cases.all()) {
+    const counted = new Set(answered.filter(({ kind }) => kind === "accepted").map(({ fence }) => fence));
+    repeated += ran.filter(({ fence }) => fence !== job?.fence && !counted.has(fence)).length;
+  }
   return {
     jobs: jobs.length,
     joins: jobs.filter(({ task }) => task === "fault.join").length,

@@ -2,7 +2,7 @@
 // and what an observer saw while it went on.
 import type { Job } from "../../src/store/job.ts";
 import { decode } from "../../src/task/codec.ts";
-import type { Answered, Claimed, Line, Ran } from "./history.ts";
+import type { Answered, Claimed, Line, Ran, Stepped } from "./history.ts";
 import type { Made } from "./tasks.ts";
 import type { Submit } from "./workload.ts";
 
@@ -28,6 +28,7 @@ export interface Case {
   /** What its recorded result says; undefined where it is not done, or has none that can be read. */
   made: Made | undefined;
   readonly ran: Ran[];
+  readonly stepped: Stepped[];
   readonly claimed: Claimed[];
   readonly answered: Answered[];
   /** Submits that were acknowledged with it. */
@@ -52,6 +53,7 @@ export class Cases {
     }
     for (const line of history) {
       if (line.kind === "ran") this.#of(line.id).ran.push(line);
+      else if (line.kind === "stepped") this.#of(line.id).stepped.push(line);
       else if (line.kind === "claimed") this.#of(line.id).claimed.push(line);
       else if (line.kind === "accepted" || line.kind === "refused") this.#of(line.id).answered.push(line);
     }
@@ -70,7 +72,7 @@ export class Cases {
   #of(id: string): Case {
     let found = this.#cases.get(id);
     if (!found) {
-      found = { id, job: undefined, made: undefined, ran: [], claimed: [], answered: [], submits: [] };
+      found = { id, job: undefined, made: undefined, ran: [], stepped: [], claimed: [], answered: [], submits: [] };
       this.#cases.set(id, found);
     }
     return found;

@@ -18,6 +18,17 @@ export interface Ran {
   readonly at: number;
 }
 
+/** A step of a task began to run: its effect on the world. */
+export interface Stepped {
+  readonly kind: "stepped";
+  readonly id: string;
+  readonly step: string;
+  readonly fence: number;
+  /** Names this one execution. */
+  readonly token: string;
+  readonly at: number;
+}
+
 /** The store gave a job to a worker. */
 export interface Claimed {
   readonly kind: "claimed";
@@ -50,7 +61,7 @@ export interface Told {
   readonly at: number;
 }
 
-export type Line = Ran | Claimed | Answered | Told;
+export type Line = Ran | Stepped | Claimed | Answered | Told;
 
 /** Ms of a clock that all processes of the machine share and nobody sets. */
 export function sharedMs(): number {

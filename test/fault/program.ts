@@ -6,7 +6,7 @@ import { openStore } from "../../src/fleet/open.ts";
 import { StoreError } from "../../src/index.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { Recorder } from "./recorder.ts";
-import { flaky, fragile, join, leaf, once, recording, wait } from "./tasks.ts";
+import { all, recording } from "./tasks.ts";
 
 const [url = "", history = "", leaseMs] = process.argv.slice(2);
 
@@ -16,7 +16,7 @@ async function begin(): Promise<Hands> {
   const store = await openStore(url, { runtime: systemRuntime, unavailableAfter: "5s" });
   const hands = new Hands(recorder.watch(store), systemRuntime);
   const worker = hands.work({
-    tasks: [leaf, wait, flaky, once, fragile, join],
+    tasks: all,
     lease: Number(leaseMs),
     report: (event) => recorder.report(event),
   });

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { WorkerEvent } from "../../src/index.ts";
 import type { Outcome } from "../../src/store/job.ts";
 import type { Settled, Store, Want } from "../../src/store/store.ts";
-import type { Claimed, Line, Ran } from "./history.ts";
+import type { Claimed, Line, Ran, Stepped } from "./history.ts";
 import { HistoryWriter, sharedMs } from "./history.ts";
 
 /** Records for one worker process. */
@@ -32,12 +32,24 @@ export class Recorder {
 
   /** Records that a job's task runs now. The line is in the file before the task goes on. */
   ran(id: string, task: string, attempt: number): Ran {
-    const claim = this.#claims.get(id);
-    if (!claim) throw new Error(`Job ${id} runs here and was not claimed here.`);
-    const { fence, worker } = claim;
+    const { fence, worker } = this.#claim(id);
     const ran: Ran = { kind: "ran", id, task, attempt, fence, worker, token: randomUUID(), at: sharedMs() };
     this.#history.write([ran]);
     return ran;
+  }
+
+  /** Records that a step of a job runs now, and gives the token of that. */
+  stepped(id: string, step: string): string {
+    const { fence } = this.#claim(id);
+    const stepped: Stepped = { kind: "stepped", id, step, fence, token: randomUUID(), at: sharedMs() };
+    this.#history.write([stepped]);
+    return stepped.token;
+  }
+
+  #claim(id: string): Claimed {
+    const claim = this.#claims.get(id);
+    if (!claim) throw new Error(`Job ${id} runs here and was not claimed here.`);
+    return claim;
   }
 
   /** Records what the worker says of itself. */

@@ -12,6 +12,10 @@ export interface Made extends Pick<Ran, "id" | "attempt" | "fence" | "worker" | 
   readonly n: number;
   /** For a join: the results it got, in their order. */
   readonly parts?: readonly Pick<Made, "id" | "n" | "token">[];
+  /** What each of its steps gave: the execution of the step. */
+  readonly steps?: readonly string[];
+  /** What the signal it waited for brought. */
+  readonly signal?: unknown;
 }
 
 /** Where executions are recorded; set by the program that works. */
@@ -25,6 +29,15 @@ function made(n: number): Made {
   if (!recording.by) throw new Error("This program does not record, so it must not work.");
   const { fence, worker, token } = recording.by.ran(id, task, attempt);
   return { id, n, attempt, fence, worker, token };
+}
+
+function stepped(id: string, step: string): string {
+  if (!recording.by) throw new Error("This program does not record, so it must not work.");
+  return recording.by.stepped(id, step);
+}
+
+function summary(parts: readonly Made[]): Pick<Made, "id" | "n" | "token">[] {
+  return parts.map(({ id, n, token }) => ({ id, n, token }));
 }
 
 /** True when this attempt of `flaky` fails, which half of them do. */
@@ -71,8 +84,52 @@ export const once = task(
 /** Set aside when its workers die twice. */
 export const fragile = task("fault.fragile", (n: number) => made(n), { crashes: 1 });
 
-export const join = task(
-  "fault.join",
-  (n: number, parts: Made[]): Made => ({ ...made(n), parts: parts.map(({ id, n, token }) => ({ id, n, token })) }),
+export const join = task("fault.join", (n: number, parts: Made[]): Made => ({ ...made(n), parts: summary(parts) }), undying);
+
+/** So many of a key run at a time. */
+export const limitedRoom = 2;
+
+export const limited = task(
+  "fault.limited",
+  async (n: number, _key: string, ms: number) => {
+    const result = made(n);
+    await delay(ms);
+    return result;
+  },
+  { ...undying, concurrency: { limit: limitedRoom, key: (_n, key) => key } },
+);
+
+/** How many children `parent` has. Their numbers follow its own. */
+export const childrenOfParent = 3;
+
+export const parent = task(
+  "fault.parent",
+  async (n: number): Promise<Made> => {
+    const result = made(n);
+    const { submit } = context();
+    const parts = Array.from({ length: childrenOfParent }, (_, i) => submit(leaf, n + 1 + i));
+    return { ...result, parts: summary(await Promise.all(parts)) };
+  },
   undying,
 );
+
+/** The name of the signal that `saga` waits for between its steps; it brings the number. */
+export const sagaSignal = "go";
+
+export const saga = task(
+  "fault.saga",
+  async (n: number, ms: number): Promise<Made> => {
+    const result = made(n);
+    const { id, step, sleep, waitFor } = context();
+    const first = await step("first", () => stepped(id, "first"));
+    await sleep(ms);
+    const second = await step("second", () => stepped(id, "second"));
+    const signal = await waitFor(sagaSignal);
+    const third = await step("third", () => stepped(id, "third"));
+    return { ...result, steps: [first, second, third], signal };
+  },
+  undying,
+);
+
+/** All tasks of the suite. */
+export const all = [leaf, wait, flaky, once, fragile, join, limited, parent, saga] as const;

@@ -1,11 +1,12 @@
-// What a run submits: single jobs, joins of 5 to 20 leaves, joins of joins, jobs that fail sometimes, and jobs of which only one may live
-// for a key; spread over the time of the faults. It keeps what was acknowledged, and what futures told of results.
+// What a run submits: single jobs, joins of 5 to 20 leaves, joins of joins, jobs that fail sometimes, jobs of which only one may live
+// for a key or so many run, jobs with children, and jobs with steps that sleep and wait for a signal; spread over the time of the faults. It
+// keeps what was acknowledged, and what futures told of results.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Call, Future, Hands } from "../../src/index.ts";
-import { call, ManyhandsError, StoreUnavailable } from "../../src/index.ts";
+import { call, ManyhandsError, StoreUnavailable, UsageError } from "../../src/index.ts";
 import { sharedMs } from "./history.ts";
 import type { Made } from "./tasks.ts";
-import { flaky, fragile, join, leaf, once, wait } from "./tasks.ts";
+import { childrenOfParent, flaky, fragile, join, leaf, limited, once, parent, saga, sagaSignal, wait } from "./tasks.ts";
 
 /** One submit and what became of it. */
 export interface Submit {
@@ -23,6 +24,8 @@ export interface Submit {
   error: string | null;
   /** What its future told, where it was awaited. */
   told: { readonly token: string } | { readonly error: string } | null;
+  /** Resolves when it has been acknowledged or refused. */
+  acknowledged: Promise<void>;
 }
 
 /** What a workload is begun with. */
@@ -32,6 +35,8 @@ export interface WorkloadTerms {
 }
 
 const keys = 40;
+/** So few that many jobs stand before them. */
+const limitedKeys = 4;
 /** Jobs of one submitter that wait to be acknowledged. */
 const mostUnacknowledged = 2000;
 /** Longer than leases: a worker that has lost such a job tells of its end while another runs it. */
@@ -102,7 +107,10 @@ export class Workload {
       this.#send(call(once, n, key, this.#below(30)), key);
     } else if (what < 0.3) this.#send(call(wait, n, this.#below(20)), null);
     else if (what < 0.315) this.#send(call(wait, n, this.#below(longestMs)), null);
-    else this.#send(what < 0.325 ? call(fragile, n) : call(leaf, n), null);
+    else if (what < 0.365) this.#send(call(limited, n, `key ${this.#below(limitedKeys)}`, this.#below(400)), null);
+    else if (what < 0.375) this.#parent(n);
+    else if (what < 0.38) this.#saga(n);
+    else this.#send(what < 0.39 ? call(fragile, n) : call(leaf, n), null);
   }
 
   #join(leaves: number): Call<Made> {
@@ -115,9 +123,33 @@ export class Workload {
     return call(join, this.#n++, parts);
   }
 
-  #send(what: Call<Made>, key: string | null): void {
+  #parent(n: number): void {
+    this.#n += childrenOfParent;
+    this.#send(call(parent, n), null, 1 + childrenOfParent);
+  }
+
+  #saga(n: number): void {
+    const submit = this.#send(call(saga, n, this.#below(longestMs)), null);
+    const signalled = this.#signal(submit, n).finally(() => this.#open.delete(signalled));
+    this.#open.add(signalled);
+  }
+
+  /** Sends what a saga waits for, until it has certainly arrived. */
+  async #signal(submit: Submit, n: number): Promise<void> {
+    await submit.acknowledged;
+    for (let tries = 1; submit.ackedId !== null && submit.error === null; tries++) {
+      try {
+        return await this.#hands.signal(submit.ackedId, sagaSignal, n);
+      } catch (error) {
+        // The answer to an earlier one was lost; the job has got it and has ended.
+        if (tries > 1 && error instanceof UsageError) return;
+        if (!(error instanceof StoreUnavailable)) submit.error = String(error);
+      }
+    }
+  }
+
+  #send(what: Call<Made>, key: string | null, size = sizeOf(what)): Submit {
     const future = this.#hands.submit(what);
-    const size = sizeOf(what);
     const submit: Submit = {
       id: future.id,
       size,
@@ -127,6 +159,7 @@ export class Workload {
       ackedId: null,
       error: null,
       told: null,
+      acknowledged: Promise.resolve(),
     };
     this.submits.push(submit);
     this.#submitted += size;
@@ -137,8 +170,10 @@ export class Workload {
       if (submit.ackedId !== submit.id) this.#submitted -= size;
       this.#open.delete(acknowledged);
     });
+    submit.acknowledged = acknowledged;
     this.#open.add(acknowledged);
     if (this.submits.length % awaitedOneIn === 0) this.#await(submit, future);
+    return submit;
   }
 
   async #acknowledge(submit: Submit, future: Future<Made>): Promise<void> {

@@ -8,6 +8,7 @@ import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/in
 import { memoryStore } from "../../src/store/index.ts";
 import type { Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
 import { isHeld } from "../../src/store/machine.ts";
+import type { OtherCall } from "../../src/store/store.ts";
 import { isFinal, jobStates } from "../../src/task/state.ts";
 import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
 
@@ -96,6 +97,11 @@ function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] 
     known.ids.push(id);
     return job;
   });
+}
+
+function toCall({ expiresIn, long, gates }: Drawn<typeof draft>, now: number): OtherCall {
+  const expiresAt = expiresIn === null ? null : now + expiresIn;
+  return { args: long ? `["${"y".repeat(600)}"]` : `["${now}"]`, policy: long ? null : "{}", gates, expiresAt, submittedAt: now };
 }
 
 const whole = fc.record({
@@ -359,11 +365,13 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
         fc.option(fc.integer({ min: -1, max: 1 }), { nil: undefined }),
         fc.option(fc.constantFrom(...queues), { nil: undefined }),
         fc.option(maybe(soon), { nil: undefined }),
+        fc.option(fc.tuple(draft, number), { nil: undefined }),
       )
-      .map(([chosen, priority, queue, dueIn]): Verb => (known) => {
+      .map(([chosen, priority, queue, dueIn, other]): Verb => (known) => {
         const { now } = known;
-        const wanted = toFilter(chosen, known);
+        const wanted = other ? { ids: [pick(known.ids.slice(-6), other[1]) ?? "nobody"] } : toFilter(chosen, known);
         const changes = {
+          ...(other && { call: toCall(other[0], now) }),
           ...(priority !== undefined && { priority }),
           ...(queue !== undefined && { queue }),
           ...(dueIn !== undefined && { dueAt: dueIn === null ? null : now + dueIn }),
@@ -505,11 +513,28 @@ async function ownersOf(store: Store, known: Known): Promise<void> {
 /** Opens one new, empty store twice. */
 type OpenTwo = () => Promise<readonly [Store, Store]>;
 
+/** What happened to each job, in its order. */
+async function stories(store: Store, after: string): Promise<unknown> {
+  const stories: Record<string, unknown[]> = {};
+  for (let from = after; ;) {
+    const { events, next } = await store.events(from, 13);
+    for (const { cursor: _cursor, at: _at, ...event } of events) (stories[event.id] ??= []).push(event);
+    if (next === from) return stories;
+    from = next;
+  }
+}
+
+async function beginning(store: Store): Promise<string> {
+  await store.keepEvents(1e15);
+  return (await store.events(null, 1)).next;
+}
+
 async function play(steps: readonly Step[], openTwo: OpenTwo): Promise<void> {
   const known: Known = { now: start, ids: [], claims: [] };
   const memory = memoryStore();
   const stores = await openTwo();
   try {
+    const [first, firstTried] = [await beginning(memory), await beginning(stores[0])];
     for (const { jump, via, verbs: drawn } of steps) {
       known.now += jump;
       const tried = stores[via] ?? stores[0];
@@ -521,6 +546,7 @@ async function play(steps: readonly Step[], openTwo: OpenTwo): Promise<void> {
       learn(known, expected);
       await ownersOf(memory, known);
     }
+    assert.deepEqual(await stories(stores[1], firstTried), await stories(memory, first));
   } finally {
     await Promise.all([memory, ...stores].map((store) => store.close()));
   }

@@ -32,7 +32,10 @@ const allTexts: readonly JobText[] = ["args", "result", "error", "progress"];
 const unordered: ReadonlySet<string | symbol> = new Set(["now", "watch", "renew", "reconnect"]);
 
 type Verb = (...args: unknown[]) => Promise<unknown>;
-type Verbs = Pick<Store, "add" | "addIn" | "addIf" | "settle" | "inputs" | "write" | "records" | "endings" | "tend" | "note">;
+type Verbs = Pick<
+  Store,
+  "add" | "addIn" | "addIf" | "settle" | "inputs" | "write" | "records" | "endings" | "change" | "tend" | "note"
+>;
 
 class Sealing implements Verbs {
   readonly #store: Store;
@@ -97,6 +100,13 @@ class Sealing implements Verbs {
   endings: Store["endings"] = async (ids) => {
     const ended = await this.#line.make(undefined, () => this.#store.endings(ids));
     return allOf(ended.map((each) => this.#openEnded(each)));
+  };
+
+  change: Store["change"] = (filter, changes, now) => {
+    const { call } = changes;
+    if (!call) return this.#line.make(undefined, () => this.#store.change(filter, changes, now));
+    const args = this.#seals.seal(call.args, { kind: "args", job: filter.ids?.[0] ?? "" });
+    return this.#line.make(args, (args) => this.#store.change(filter, { ...changes, call: { ...call, args } }, now));
   };
 
   tend: Store["tend"] = async (now, limit) => {

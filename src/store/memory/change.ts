@@ -69,7 +69,10 @@ export function retry(book: Book, filter: JobFilter, now: number): string[] {
 
 /** Changes waiting jobs; see `Store.change`. */
 export function change(book: Book, filter: JobFilter, changes: Changes, now: number): string[] {
-  const chosen = select(book, filter).filter(({ job }) => ["blocked", "scheduled", "ready"].includes(job.state));
+  const chosen = select(book, filter).filter(({ job }) => {
+    const isNew = job.fence === 0 && job.dependencies === 0;
+    return ["blocked", "scheduled", "ready"].includes(job.state) && (isNew || changes.call === undefined);
+  });
   for (const row of chosen) book.change(row, changes, now);
   return chosen.map(({ job }) => job.id);
 }

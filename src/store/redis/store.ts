@@ -13,6 +13,7 @@ import type {
   Cancelled,
   Changes,
   Dump,
+  EventPage,
   JobFilter,
   NewWorker,
   Page,
@@ -30,6 +31,8 @@ import type {
 import type { AddReply, Submit } from "./adding.ts";
 import { Adding, anyArguments, isOtherwise, settleSubmits } from "./adding.ts";
 import { filterArguments } from "./filter.ts";
+import type { EventsReply } from "./history.ts";
+import { eventArguments, toEvents } from "./history.ts";
 import { info } from "./info.ts";
 import { Link } from "./link.ts";
 import type { Page as Found } from "./replies.ts";
@@ -39,7 +42,7 @@ import { scripts } from "./scripts.ts";
 import { settleArguments } from "./settling.ts";
 import { fromField, numberField, separator, textOf, toField } from "./field.ts";
 import { gateName } from "./gate-text.ts";
-import { rankOf } from "./text.ts";
+import { callFields, rankOf } from "./text.ts";
 import { parseRedisUrl } from "./url.ts";
 import { Watch } from "./watch.ts";
 import type { LoadReply } from "./whole.ts";
@@ -242,11 +245,12 @@ class RedisStore implements Store {
     return replies.toIds(revived);
   }
 
-  async change(filter: JobFilter, { priority, queue, dueAt }: Changes, now: number): Promise<readonly string[]> {
+  async change(filter: JobFilter, { priority, queue, dueAt, call }: Changes, now: number): Promise<readonly string[]> {
     const changes = [
       priority === undefined ? "" : `=${rankOf(priority)}`,
       queue === undefined ? "" : `=${toField(queue)}`,
       dueAt === undefined ? "" : `=${numberField(dueAt)}`,
+      ...callFields(call),
     ];
     const args = [this.#origin, String(now), ...changes, ...filterArguments(filter)];
     const [changed, events] = await this.#run<replies.ChangeReply>(scripts.change, args);
@@ -330,6 +334,14 @@ class RedisStore implements Store {
 
   async queues(): Promise<readonly QueueStats[]> {
     return replies.toQueues(await this.#run<replies.QueuesReply>(scripts.queues, []));
+  }
+
+  async keepEvents(keepMs: number | null): Promise<number> {
+    return Number(await this.#run<string>(scripts.keepEvents, [numberField(keepMs)]));
+  }
+
+  async events(after: string | null, limit: number): Promise<EventPage> {
+    return toEvents(after, limit, await this.#run<EventsReply>(scripts.events, eventArguments(after, limit)));
   }
 
   async dump(after: string | null, limit: number): Promise<Dump> {

@@ -3,6 +3,7 @@
 import type { FinalState, JobState } from "../../task/state.ts";
 import { tolerantPlaces } from "../arrival.ts";
 import type { ClaimedJob, Ended, Job, NewJob } from "../job.ts";
+import type { OtherCall } from "../store.ts";
 import { fromField, numberField, numberOf, separator, textOf, toField } from "./field.ts";
 import { gatesOf, gatesPart, placesIn } from "./gate-text.ts";
 
@@ -25,10 +26,9 @@ export function rankOf(priority: number): string {
   return String(0 - priority);
 }
 
-/** True when only the ids of these jobs matter to whether and how they are added. */
-export function isPlain({ dueAt, expiresAt, unique, dependsOn, gates, root, id }: NewJob): boolean {
-  const waits = dueAt !== null || expiresAt !== null || dependsOn.length > 0 || gates.length > 0;
-  return !waits && unique === null && root === id;
+/** True when nothing but what it depends on matters to whether and how a job is added. */
+export function isSimple({ dueAt, expiresAt, unique, gates }: NewJob): boolean {
+  return dueAt === null && expiresAt === null && unique === null && gates.length === 0;
 }
 
 /** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
@@ -59,6 +59,13 @@ export function submittedText(job: NewJob, now: number): string {
     `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
     `${toField(policy)}${separator}${toField(args)}`
   );
+}
+
+/** A call in place of another, as a script takes it: a mark whether there is one, and what it changes of what was submitted. */
+export function callFields(call: OtherCall | undefined): readonly string[] {
+  if (!call) return ["", "", "", "", "", ""];
+  const { expiresAt, submittedAt, gates, policy, args } = call;
+  return ["=", numberField(expiresAt), String(submittedAt), gatesPart(gates), toField(policy), toField(args)];
 }
 
 /** The queue and the task of a kind's name. */
@@ -206,11 +213,12 @@ function changing(record: string, submitted: readonly string[]): Changing {
   };
 }
 
-const unrecorded: Readonly<Record<string, JobState>> = { "*": "blocked", "~": "scheduled" };
+const unrecorded: Readonly<Record<string, JobState>> = { "*": "blocked", "~": "scheduled", "=": "blocked", ":": "blocked" };
 
-/** A job that is ready for the first time has no record, nor have those that are marked: before their only gate, or scheduled. */
+/** A job that is ready for the first time has no record, nor have those that are marked: before their only gate, scheduled, or waiting for others. */
 function withoutRecord(field: readonly string[]): Changing {
-  const state = unrecorded[field[0]?.charAt(0) ?? ""] ?? "ready";
+  const mark = field[0]?.charAt(0) ?? "";
+  const state = unrecorded[mark] ?? "ready";
   return {
     state,
     worker: null,
@@ -219,7 +227,7 @@ function withoutRecord(field: readonly string[]): Changing {
     attempt: 0,
     crashes: 0,
     startedAt: null,
-    pending: 0,
+    pending: mark === "=" || mark === ":" ? Number(field[12]) : 0,
     dueAt: numberOf(field[6]),
     expiresAt: numberOf(field[7]),
     cancelAt: null,

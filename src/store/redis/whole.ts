@@ -8,7 +8,7 @@ import type { Page } from "./replies.ts";
 import { toRecords } from "./replies.ts";
 import { fromField, numberField, separator, textOf, toField } from "./field.ts";
 import { gatesMark } from "./gate-text.ts";
-import { dependenciesField, isPlain, kindName, Kinds, rankOf, stateLetters, submittedText, toJob } from "./text.ts";
+import { dependenciesField, isSimple, kindName, Kinds, rankOf, stateLetters, submittedText, toJob } from "./text.ts";
 
 /** What `load` answers: how many were written and what happened; or why nothing was. */
 export type LoadReply = readonly [count: number, events: string] | readonly [why: string, ...names: string[]];
@@ -34,10 +34,10 @@ export function toDump([rows, names, more]: Page): Dump {
 }
 
 /** True when all that is to know of a job is what was submitted: it has no record. */
-function hasNoRecord(job: StoredJob, submitted: Parameters<typeof isPlain>[0]): boolean {
-  const { state, fence, attempt, crashes, readyAt, startedAt, error, progress, waits } = job;
+function hasNoRecord(job: StoredJob, submitted: Parameters<typeof isSimple>[0]): boolean {
+  const { state, fence, attempt, crashes, readyAt, startedAt, error, progress, waits, dependencies } = job;
   const isFresh = fence + attempt + crashes === 0 && (startedAt ?? error ?? progress ?? waits) === null;
-  return isPlain(submitted) && state === "ready" && readyAt !== null && isFresh;
+  return isSimple(submitted) && dependencies === 0 && state === "ready" && readyAt !== null && isFresh;
 }
 
 /** What changes of a job; the fields of `lua/fields.ts`, in their order. The script puts seq and kind in, and when an ended one is pruned. */

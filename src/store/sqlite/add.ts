@@ -68,7 +68,8 @@ function sharedValues({ job, dependsOn, state, pending, cause }: Arrival, now: n
   ];
 }
 
-function isLong({ args }: NewJob): boolean {
+/** True for a call whose arguments are kept in long_args. */
+export function isLong({ args }: Pick<NewJob, "args">): boolean {
   return args.length > longArguments;
 }
 

@@ -7,14 +7,14 @@ import type { Job } from "../job.ts";
 import { cancelSignal, isHeld, restingState, retryableStates, undoPrefix } from "../machine.ts";
 import type { Ancestor } from "../revival.ts";
 import { revivals } from "../revival.ts";
-import type { Cancelled, Changes, JobFilter } from "../store.ts";
-import { holderOf } from "./add.ts";
+import type { Cancelled, Changes, JobFilter, OtherCall } from "../store.ts";
+import { holderOf, isLong } from "./add.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
 import { giveBackAll } from "./places.ts";
 import { countRecords, forgetRecords, setRecord, wakeUp } from "./record.ts";
-import { gatesIn, rest, standing } from "./rest.ts";
+import { gatesIn, gatesText, rest, standing } from "./rest.ts";
 import { whereAlso } from "./where.ts";
 
 interface LiveRow extends LiveJob, Pick<Job, "worker" | "fence"> {
@@ -134,16 +134,31 @@ interface ChangeableRow {
 const changeableColumns = `job.seq, job.id, job.pending, job.rank, job.queue, job.due_at AS dueAt, job.ready_at AS readyAt, job.gates,
   job.ahead`;
 
+const replaceCall = "UPDATE job SET args = ?, policy = ?, gates = ?, expires_at = ?, submitted_at = ?, age = NULL WHERE seq = ?";
+
+function replace(db: Connection, seq: number, call: OtherCall): void {
+  const args = isLong(call) ? null : call.args;
+  db.run(replaceCall, args, call.policy, gatesText(call), call.expiresAt, call.submittedAt, seq);
+  if (args !== null) db.run("DELETE FROM long_args WHERE seq = ?", seq);
+  else db.run("INSERT OR REPLACE INTO long_args (seq, text) VALUES (?, ?)", seq, call.args);
+}
+
 /** See `Store.change`. */
 export function change(db: Connection, effects: Effects, filter: JobFilter, changes: Changes, now: number): string[] {
+  const { call } = changes;
   const { from, sql, params } = whereAlso(filter, changeable);
-  const chosen = db.all<ChangeableRow>(`SELECT ${changeableColumns} FROM ${from} WHERE ${sql} ORDER BY job.seq`, ...params);
+  const isNew = call ? "job.fence = 0 AND job.dependencies = 0" : "true";
+  const chosen = db.all<ChangeableRow>(
+    `SELECT ${changeableColumns} FROM ${from} WHERE ${sql} AND ${isNew} ORDER BY job.seq`,
+    ...params,
+  );
   for (const row of chosen) {
     const rank = changes.priority === undefined ? row.rank : -changes.priority;
     const dueAt = changes.dueAt === undefined ? row.dueAt : changes.dueAt;
     const state = restingState(row.pending, dueAt, now);
-    const gates = gatesIn(row.gates);
-    giveBackAll(effects, gates, row.ahead);
+    giveBackAll(effects, gatesIn(row.gates), row.ahead);
+    if (call) replace(db, row.seq, call);
+    const gates = call?.gates ?? gatesIn(row.gates);
     const at = standing(gates, state);
     const readyAt = at.state === "ready" ? now : row.readyAt;
     db.run(changeOne, at.state, readyAt, rank, changes.queue ?? row.queue, dueAt, at.gate, at.ahead, row.seq);

@@ -1,5 +1,6 @@
 // Cases of what people do to jobs: cancel, retry, remove.
 import assert from "node:assert/strict";
+import type { Gate } from "../../store/job.ts";
 import type { Case } from "./bench.ts";
 import { claim, done, failed, leaseMs, namesOf, start } from "./bench.ts";
 
@@ -301,6 +302,72 @@ export const changing: readonly Case[] = [
       await bench.store.change({}, { queue: "queue", priority: 1 }, start);
       await bench.store.change({ ids: ["a"] }, { priority: 0 }, start);
       assert.deepEqual(namesOf(await bench.claim()), ["b", "a"]);
+    },
+  ],
+  [
+    "another call takes the place of one that was never given out: the job keeps its id, its key and its place",
+    async (bench) => {
+      const { store } = bench;
+      const gate = (name: string): Gate => ({ name, room: 1, everyMs: null, until: "stopped" });
+      const unique = { key: "k", until: "ended" } as const;
+      await bench.add({ id: "a", unique, gates: [gate("x")], args: `["${"a".repeat(600)}"]`, expiresAt: start + 5 }, { id: "b" });
+      await bench.add({ id: "c", gates: [gate("x")] });
+      const call = {
+        args: "[2]",
+        policy: '{"retries":1}',
+        gates: [gate("y"), gate("z")],
+        expiresAt: start + 9,
+        submittedAt: start + 1,
+      };
+      assert.deepEqual(await bench.states("a", "c"), ["ready", "blocked"]);
+      assert.deepEqual(await store.change({ ids: ["a"] }, { call, dueAt: start + 3 }, start + 1), ["a"]);
+      // What it had of its gates was given back.
+      assert.deepEqual(await bench.states("a", "c"), ["scheduled", "ready"]);
+      const { id: _, uniqueKey, fence, state: __, ...job } = await bench.job("a");
+      assert.deepEqual({ uniqueKey, fence }, { uniqueKey: "k", fence: 0 });
+      assert.partialDeepStrictEqual(job, { ...call, dueAt: start + 3 });
+      assert.equal((await bench.add({ id: "d", unique }))[0]?.existing, "a");
+      bench.now = start + 7;
+      await store.tend(bench.now, 10);
+      assert.deepEqual(await bench.states("a"), ["ready"]);
+      assert.equal((await store.gates(["x", "y", "z"])).length, 3);
+      const long = `["${"b".repeat(600)}"]`;
+      const plain = { ...call, args: long, gates: [], expiresAt: null };
+      assert.deepEqual(await store.change({ ids: ["a"] }, { call: plain, priority: 1, queue: "queue" }, bench.now), ["a"]);
+      assert.equal((await store.gates(["y", "z"])).length, 0);
+      const claimed = await bench.claim();
+      assert.deepEqual(claimed.map(({ id, args, policy, submittedAt }) => [id, args, policy, submittedAt])[0], [
+        "a",
+        long,
+        '{"retries":1}',
+        start + 1,
+      ]);
+      assert.deepEqual(namesOf(claimed), ["a", "b", "c"]);
+    },
+  ],
+  [
+    "a job that was given out, depends on others or has ended gets no other call",
+    async (bench) => {
+      const { store } = bench;
+      const call = { args: "[2]", policy: null, gates: [], expiresAt: null, submittedAt: start };
+      await bench.add({ id: "run" }, { id: "back" }, { id: "retry" }, { id: "done" }, { id: "top", dependsOn: ["run"] });
+      await bench.claim("w", 4);
+      await bench.settle(
+        { id: "back", fence: 1, kind: "released" },
+        { id: "retry", fence: 1, kind: "retry", error: "1", dueAt: start + 9 },
+        done({ id: "done", fence: 1 }),
+      );
+      assert.deepEqual(await bench.states("run", "back", "retry", "done", "top"), [
+        "running",
+        "ready",
+        "scheduled",
+        "done",
+        "blocked",
+      ]);
+      for (const id of ["run", "back", "retry", "done", "top", "nobody"]) {
+        assert.deepEqual(await store.change({ ids: [id] }, { call }, start), [], id);
+      }
+      assert.equal((await bench.job("back")).args, `["back"]`);
     },
   ],
   [

@@ -39,6 +39,77 @@ export const graphs: readonly Case[] = [
     },
   ],
   [
+    "what a settle releases it may claim, in the order added; what it leaves is there for others",
+    async (bench) => {
+      await bench.add(
+        ...["a", "b", "c"].flatMap((id) => [
+          { id, root: `${id}2` },
+          { id: `${id}1`, dependsOn: [id], root: `${id}2` },
+          { id: `${id}2`, dependsOn: [`${id}1`] },
+        ]),
+        { id: "late" },
+        { id: "urgent", dependsOn: ["b1"], priority: 1 },
+        { id: "fan", dependsOn: ["b1"] },
+        { id: "other", dependsOn: ["b1"], queue: "other" },
+      );
+      const [a, b] = await bench.claim("w", 2);
+      assert.ok(a && b);
+      bench.now += 5;
+      const first = await bench.store.settle("w", [done(b), done(a)], wants(3), bench.now);
+      assert.deepEqual(namesOf(first.claimed), ["a1", "b1", "c"]);
+      assert.deepEqual([first.claimed[1]?.fence, first.claimed[1]?.attempt, first.claimed[1]?.dependencies], [1, 1, 1]);
+      assert.equal((await bench.job("b1")).readyAt, start + 5);
+      const [a1, b1] = first.claimed;
+      assert.ok(a1 && b1);
+      bench.now += 5;
+      await bench.settle(done(a1), done(b1));
+      assert.deepEqual(await bench.states("a2", "b2", "urgent", "fan", "other", "c1"), [
+        ...Array.from({ length: 5 }, () => "ready"),
+        "blocked",
+      ]);
+      assert.deepEqual([(await bench.job("fan")).readyAt, (await bench.job("fan")).pending], [start + 10, 0]);
+      assert.deepEqual(
+        (await bench.store.queues()).map(({ queue, counts, oldestReadyAt }) => [
+          queue,
+          counts.ready,
+          counts.blocked,
+          oldestReadyAt,
+        ]),
+        [
+          ["other", 1, 0, start + 10],
+          ["queue", 5, 2, start + 10],
+        ],
+      );
+      assert.deepEqual(namesOf(await bench.store.list({ root: "b2" }, { limit: 9 })), ["b2", "b1", "b"]);
+      assert.deepEqual(namesOf(await bench.claim("v", 9)), ["urgent", "a2", "b2", "late", "fan"]);
+      assert.deepEqual(await bench.store.inputs(["fan", "a2"]), [['"b1 done"'], ['"a1 done"']]);
+    },
+  ],
+  [
+    "a job that was changed, cancelled or brought back while it waits for another is released as it stands then",
+    async (bench) => {
+      await bench.add(
+        { id: "a" },
+        { id: "changed", dependsOn: ["a"] },
+        { id: "cancelled", dependsOn: ["a"] },
+        { id: "back", dependsOn: ["a"] },
+        { id: "left", dependsOn: ["a"] },
+      );
+      const a = await bench.claimOne();
+      await bench.store.change({ ids: ["changed"] }, { priority: 5 }, start);
+      await bench.store.cancel({ ids: ["cancelled", "back"] }, null, start);
+      await bench.store.retry({ ids: ["back"] }, start);
+      const { claimed } = await bench.store.settle("w", [done(a)], wants(9), start);
+      assert.deepEqual(namesOf(claimed), ["changed", "back", "left"]);
+      assert.deepEqual(await bench.states("cancelled"), ["cancelled"]);
+      await bench.settle({ id: "left", fence: 1, kind: "released" });
+      assert.deepEqual(
+        (await bench.claim("v", 9)).map(({ id, fence, attempt }) => [id, fence, attempt]),
+        [["left", 2, 1]],
+      );
+    },
+  ],
+  [
     "a delay counts after the dependencies are done, too",
     async (bench) => {
       await bench.add({ id: "a" }, { id: "top", dependsOn: ["a"], dueAt: start + 50 });

@@ -1,4 +1,4 @@
-// Lua: adding jobs of which nothing is to be known but their ids: no dependencies, unique key or times.
+// Lua: adding jobs of which nothing is to be known but their ids: no unique key, gates or times, and they depend on each other at most.
 //
 // This and `add.ts` take several calls of `Store.add` at once, and each is refused or done by itself. They note what they answered
 // under a token, so that a client that lost the answer can ask again without adding twice.
@@ -25,8 +25,10 @@ end
 
 /** Adds plain jobs. */
 export const addPlain: string = String.raw`
--- Then: numbers of jobs of each call, joined by ' '; number of runs; for each run kind, rank, number of jobs; ids and texts.
-local runs, at = tonumber(ARGV[6]), 7
+-- Then: numbers of jobs of each call, joined by ' '; of each job that has dependencies its place among all and theirs, as '3:1;' or as '4:1-2 ~3-3;', with
+-- '~' before those that need not end as done; roots that are not the job's own, each with the places of the first and the last job of a run that has it,
+-- behind each the separator; number of runs; for each run kind, rank, number of jobs; ids and texts.
+local runs, at = tonumber(ARGV[8]), 9
 local first = at + runs * 3
 local ids, n = {}, 0
 for i = first, #ARGV, 2 do
@@ -54,32 +56,97 @@ for size in gmatch(ARGV[5], '%d+') do
   i = last
 end
 if n == 0 then return answer(refusals, {}) end
+
+local depsOf = {}
+for place, deps in gmatch(ARGV[6], '(%d+):([^;]*)') do depsOf[tonumber(place)] = deps end
+-- References of jobs by their places; what depends on each, one or a list of them.
+local refOf, edges, edgeCount, above = {}, {}, 0, {}
+
+local function bindTo(dep, marked)
+  local others = above[dep]
+  if not others then above[dep] = marked
+  elseif type(others) == 'string' then above[dep] = { others, marked }
+  else others[#others + 1] = marked end
+end
+
+-- Notes the dependencies of a job; returns its mark.
+local function bind(job, deps)
+  local ref, dep, text, mark = refOf[job], tonumber(deps), nil, '='
+  if dep then
+    text = refOf[dep]
+    bindTo(dep, '=' .. ref)
+  else
+    local below, count, tolerant = {}, 0, '~' .. ref
+    for tilde, from, upto in gmatch(deps, '(~?)(%d+)%-(%d+)') do
+      local marked = tilde == '' and ref or tolerant
+      for place = from, upto do
+        count = count + 1
+        below[count] = tilde .. refOf[place]
+        bindTo(place, marked)
+      end
+    end
+    text, mark = concat(below, S), ':'
+  end
+  edges[edgeCount + 1], edges[edgeCount + 2] = ids[job], text
+  edgeCount = edgeCount + 2
+  return mark
+end
+
 local seq = nextSeqs(n)
 local firstSeq, refs, refCount, job = seq, {}, 0, 0
 local args, argCount = {}, 0
 for r = 1, runs do
   local kind, rank = kindOf(ARGV[at]), ARGV[at + 1]
-  local line = openLine(kind, rank)
-  local before = refCount
+  local ready, readyCount, blockedCount = {}, 0, 0
   local middle = S .. kind .. S
   for _ = 1, ARGV[at + 2] do
     job = job + 1
     if not refused[job] then
-      local id, hex = ids[job], format('%011x', seq)
+      local id, hex, mark = ids[job], format('%011x', seq), '-'
+      local ref, deps = hex .. id, depsOf[job]
       seq = seq + 1
       refCount = refCount + 1
-      refs[refCount] = hex .. id
-      args[argCount + 1], args[argCount + 2] = id, '-' .. hex .. middle .. ARGV[first + job * 2 - 1]
+      refs[refCount], refOf[job] = ref, ref
+      if deps then
+        mark = bind(job, deps)
+        blockedCount = blockedCount + 1
+      else
+        readyCount = readyCount + 1
+        ready[readyCount] = ref
+      end
+      args[argCount + 1], args[argCount + 2] = id, mark .. hex .. middle .. ARGV[first + job * 2 - 1]
       argCount = argCount + 2
+      past.note(id, kind, '', deps and 'b' or 'r', '0', '')
     end
   end
-  for k = before + 1, refCount, most do call('RPUSH', LIST .. line, unpack(refs, k, min(refCount, k + most - 1))) end
-  tally('r', kind, refCount - before)
+  if readyCount > 0 then many('RPUSH', LIST .. openLine(kind, rank), ready) end
+  tally('r', kind, readyCount)
+  tally('b', kind, blockedCount)
+  isReady = isReady or readyCount > 0
   at = at + 3
 end
 many('HSET', JOB, args)
 enlist(refs, firstSeq)
+if edgeCount > 0 then
+  many('HSET', DEPS, edges)
+  local needed, count = {}, 0
+  for place, others in pairs(above) do
+    needed[count + 1], needed[count + 2] = ids[place], type(others) == 'string' and others or concat(others, S)
+    count = count + 2
+  end
+  many('HSET', ABOVE, needed)
+end
+for root, from, upto in gmatch(ARGV[7], '([^\31]*)\31(%d+)\31(%d+)\31') do
+  if not refused[tonumber(from)] then
+    local apart = {}
+    for place = from, upto, most do call('SADD', ROOT .. root, unpack(refOf, place, min(upto, place + most - 1))) end
+    for place = from, upto do
+      if not above[place] then apart[#apart + 1] = ids[place] end
+    end
+    many('SADD', GRAPH, apart)
+  end
+end
 writeTally()
-isReady = true
+past.write()
 return answer(refusals, {})
 `;

@@ -204,13 +204,15 @@ return { revived, tell(ARGV[1]) }
 
 /** Changes jobs that wait. */
 export const change: string = String.raw`
--- Arguments: origin, now, rank, queue, due, each with '=' before it or '', the filter.
-local now, rank, queue, due = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-readFilter(6)
+-- Arguments: origin, now, rank, queue, due, each with '=' before it or '', another call as the client writes it, the filter.
+local now, rank, queue, due, isCall, expires, submitted, till, policy, args = unpack(ARGV, 2, 11)
+readFilter(12)
+local textPattern = headerPattern .. '([^\31]*)\31([^\31]*)\31([^\31]*)\31(.*)$'
 
--- Writes anew in which line it stands.
-local function reline(row)
-  local mark, seq, kind, keep, rest = match(row.fresh or call('HGET', JOB, row.id), '^(.)(%x+)\31(%d+)\31([^\31]*)\31[^\31]*\31(.*)$')
+-- Writes anew what was submitted: in which line it stands, and for which call.
+local function rewrite(row)
+  local mark, seq, kind, keep, ranked, arrived, limit, dueAt, expiresAt, since, root, key, before, deps, parent, trace, was, text =
+    match(row.fresh or call('HGET', JOB, row.id), textPattern)
   if queue ~= '' then
     local other = kindOf(sub(queue, 2) .. S .. match(nameOf(kind), '\31(.*)$'))
     tally(row[STATUS], kind, -1)
@@ -219,17 +221,23 @@ local function reline(row)
     kind = other
   end
   if rank ~= '' then row[RANK] = sub(rank, 2) end
+  if isCall ~= '' then
+    since, before, was, text = submitted, match(before, '^[se]?') .. till, policy, args
+    row[EXPIRES], row[CARE] = expires, gateKind(before)
+  end
   row[KINDNO] = kind
-  row.fresh = concat({ mark .. seq, kind, keep, row[RANK], rest }, S)
-  statics[row.id] = nil
+  row.fresh = concat({ mark .. seq, kind, keep, row[RANK], arrived, limit, dueAt, expiresAt, since, root, key, before, deps, parent, trace, was, text }, S)
+  statics[row.id] = parseStatic(row.fresh)
 end
+
+local function isNew(row) return row[FENCE] == '0' and static(row).deps == 0 end
 
 local changed = {}
 for _, row in ipairs(selected()) do
-  if match(row[STATUS], '[bsr]') then
+  if match(row[STATUS], '[bsr]') and (isCall == '' or isNew(row)) then
     forgetTimes(row)
     gates.leave(row)
-    if rank ~= '' or queue ~= '' then reline(row) end
+    if rank ~= '' or queue ~= '' or isCall ~= '' then rewrite(row) end
     if due ~= '' then row[DUEAT] = sub(due, 2) end
     place(row, restingState(tonumber(row[PENDING]), row[DUEAT], now), now)
     changed[#changed + 1] = row.id

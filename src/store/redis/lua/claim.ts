@@ -36,6 +36,7 @@ local function give(id, text, facts, record)
   part[partCount + 1], part[partCount + 2], part[partCount + 3] = id, text, facts
   partCount, partSize = partCount + 3, partSize + #text
   if partSize > 20000 then endPart() end
+  if facts == '' then past.note(id, plain.no, 'r', 'u', '1', worker) end
   local n = claimedCount * 2
   claimedRecords[n + 1], claimedRecords[n + 2] = id, record
   claimedCount = claimedCount + 1
@@ -47,6 +48,7 @@ end
 local function plainRecordOf(text)
   if not plain.kind or search(text, plain.kind, 14, true) ~= 14 then
     plain.kind = match(text, '^[^\31]*\31[^\31]*\31', 14)
+    plain.no = match(plain.kind, '^%d+')
     plain.record = plain.head .. plain.kind .. plain.tail
   end
   return plain.record
@@ -65,6 +67,7 @@ local function start(row, ref, text, worker, now, suspect)
   if row[HOLDS] ~= '' and sub(static(row).till, 1, 1) == 's' then release(row) end
   if suspect then call('SADD', SUSPECT .. worker, ref) end
   if suspect or row[HOLDS] ~= '' then careFor(row) end
+  past.note(row.id, row[KINDNO], 'r', 'u', row[ATTEMPT], worker)
   give(row.id, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
 end
 
@@ -77,9 +80,19 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
+-- Starts a job that this script has released.
+local function considerReleased(source, at)
+  local text, before = source.texts[at], plain.kind
+  plainRecordOf(text)
+  if not plain.released or plain.kind ~= before then plain.released = plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2) end
+  give(source.ids[at], text, '', plain.released)
+  return true
+end
+
 ${claimPassed}
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)
+  if source.isReleased then return considerReleased(source, at) end
   if source.isPassed then return considerPassed(source, at) end
   local id, ref, text, state = source.ids[at], source.refs[at], source.texts[at], source.states[at]
   if not text or startedIds[id] then return nil end
@@ -99,6 +112,7 @@ end
 
 -- Takes more off a source; false when it is empty.
 local function refill(source)
+  if source.isReleased then return false end
   local refs
   if source.isList or source.isPassed then refs = call('LPOP', source.key, source.chunk) or {}
   else
@@ -128,6 +142,7 @@ local function refill(source)
 end
 
 local function giveBack(source)
+  if source.isReleased then return end
   if source.isList or source.isPassed then
     for i = source.count, source.at, -1 do call('LPUSH', source.key, source.refs[i]) end
   else
@@ -135,9 +150,14 @@ local function giveBack(source)
   end
 end
 
-local function older(a, b)
-  if not b then return true end
-  return seqOf(a.refs[a.at]) < seqOf(b.refs[b.at])
+-- How old the job is that a source gives next.
+local function ageOf(source)
+  if source.isReleased then return source.ages[source.at] end
+  if source.seenAt ~= source.refs[source.at] then
+    source.seenAt = source.refs[source.at]
+    source.age = seqOf(source.seenAt)
+  end
+  return source.age
 end
 
 -- The source with the oldest job, each refilled where it ran out.
@@ -146,7 +166,7 @@ local function oldest(sources)
   for i = #sources, 1, -1 do
     local source = sources[i]
     if source.at > source.count and not refill(source) then table.remove(sources, i)
-    elseif #sources == 1 or older(source, best) then best = source end
+    elseif #sources == 1 or not best or ageOf(source) < ageOf(best) then best = source end
   end
   return best
 end
@@ -160,6 +180,13 @@ local function sourcesOf(lines, room)
   end
   for i = #sources, 1, -1 do
     if call('EXISTS', sources[i].key) == 0 then table.remove(sources, i) end
+  end
+  for _, line in ipairs(lines) do
+    local its = released[line]
+    if its and its.at <= its.count then
+      its.given = 0
+      sources[#sources + 1] = its
+    end
   end
   local chunk = #sources == 1 and room or max(8, ceil(room / max(1, #sources)))
   for _, source in ipairs(sources) do source.chunk = number(min(chunk, 2000)) end
@@ -197,7 +224,8 @@ end
 local function closeLines(queue, lines)
   local left = 0
   for _, line in ipairs(lines) do
-    if call('EXISTS', LIST .. line, BACK .. line, PASSED .. line) == 0 then
+    local its = released[line]
+    if call('EXISTS', LIST .. line, BACK .. line, PASSED .. line) == 0 and not (its and its.at <= its.count) then
       call('ZREM', READY .. queue, line)
       lined[line] = nil
     else left = left + 1 end
@@ -285,5 +313,6 @@ if claimedCount > 0 then
 end
 endPart()
 writeTally()
+past.write()
 end
 `;

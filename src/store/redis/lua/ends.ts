@@ -4,9 +4,17 @@ import { attemptsKept } from "../../machine.ts";
 
 /** The end of attempts and its consequences. */
 export const ends: string = String.raw`
+-- The references of jobs that need this one: those added with it, which stand in one text, and those added later.
+local function refsAbove(id)
+  local text = call('HGET', ABOVE, id)
+  local refs = text and refsIn(text) or {}
+  for _, ref in ipairs(call('LRANGE', UP .. id, 0, -1)) do refs[#refs + 1] = ref end
+  return refs
+end
+
 -- The stored jobs that need this one, in the order they were added; for each how many times, and whether it must be done.
 local function dependants(row)
-  local refs, isTolerant = call('LRANGE', UP .. row.id, 0, -1), {}
+  local refs, isTolerant = refsAbove(row.id), {}
   for i = 1, #refs do isTolerant[i] = byte(refs[i]) == 126 end
   refs = unmarked(refs)
   rowsOf(refs)
@@ -25,14 +33,21 @@ local function dependants(row)
   return found, times, strict
 end
 
+local function isAnyLive(found)
+  for _, row in ipairs(found) do
+    if not final[row[STATUS]] then return true end
+  end
+  return false
+end
+
 local function isNeeded(row)
+  local text = call('HGET', ABOVE, row.id)
+  if text and isAnyLive(rowsOf(unmarked(refsIn(text)))) then return true end
   local at = 0
   repeat
     local refs = call('LRANGE', UP .. row.id, at, at + 999)
     local found = rowsOf(unmarked(refs))
-    for _, above in ipairs(found) do
-      if not final[above[STATUS]] then return true end
-    end
+    if isAnyLive(found) then return true end
     -- What is needed again and again for years must not keep a reference to each job that needed it.
     if at == 0 and #found == 0 and #refs == 1000 then call('LTRIM', UP .. row.id, 1000, -1) else at = at + 1000 end
   until #refs < 1000

@@ -4,7 +4,8 @@
 // expires, submitted, root (empty: its own), unique key, until (s or e), number of dependencies, parent, trace, policy, arguments. The
 // mark is "-" when a claim may start the job without more ado: as long as it stands in a list there is no record of it. It is "*" when the job
 // has one gate and needs no other care: as long as it has no record it stands before it; see `rounds.ts`. It is "~" when the job was added to wait
-// for a time: as long as it has no record it does, so that a million of them leave the table of records small.
+// for a time: as long as it has no record it does, so that a million of them leave the table of records small. It is "=" when the job waits for
+// one other that must be done, ":" when it waits for others otherwise, as long as it has no record; see `release.ts`.
 //
 // The field "until" goes on with the gates, if there are any: each behind the character 29, its name, room, time for a token and until (s or e),
 // with the character 30 between.

@@ -4,10 +4,18 @@
 export const deletion: string = String.raw`
 -- Ids of these that are part of a graph: needed by others, or with a root that is not their own.
 local function graphOf(jobs)
-  local isIn = {}
-  if call('EXISTS', GRAPH) == 0 then return isIn end
-  local ids = {}
+  local isIn, ids = {}, {}
   for i, each in ipairs(jobs) do ids[i] = each.id end
+  local refs = {}
+  for i, text in ipairs(call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}) do
+    if text then
+      isIn[ids[i]] = true
+      for _, ref in ipairs(unmarked(refsIn(text))) do refs[#refs + 1] = ref end
+    end
+  end
+  -- Read at once, as all of them will be asked for.
+  rowsOf(refs)
+  if call('EXISTS', GRAPH) == 0 then return isIn end
   for i = 1, #ids, most do
     for j, found in ipairs(call('SMISMEMBER', GRAPH, unpack(ids, i, min(#ids, i + most - 1)))) do
       if found == 1 then isIn[ids[i + j - 1]] = true end
@@ -16,11 +24,20 @@ local function graphOf(jobs)
   return isIn
 end
 
-local function leaveGraph(each)
-  local s = parseStatic(call('HGET', JOB, each.id))
-  if s.root ~= '' then call('SREM', ROOT .. s.root, each.ref) end
-  call('DEL', UP .. each.id)
-  call('SREM', GRAPH, each.id)
+-- Takes jobs out of what is known of graphs.
+local function leaveGraphs(jobs)
+  local ids, lists, byRoot = {}, {}, {}
+  for i, each in ipairs(jobs) do ids[i], lists[i] = each.id, UP .. each.id end
+  for i, text in ipairs(hmget(JOB, ids)) do
+    local root = parseStatic(text).root
+    if root ~= '' then
+      byRoot[root] = byRoot[root] or {}
+      byRoot[root][#byRoot[root] + 1] = jobs[i].ref
+    end
+  end
+  for root, refs in pairs(byRoot) do many('SREM', ROOT .. root, refs) end
+  for i = 1, #lists, most do call('UNLINK', unpack(lists, i, min(#lists, i + most - 1))) end
+  many('SREM', GRAPH, ids)
 end
 
 local function deleteRecords(ids)
@@ -61,7 +78,7 @@ end
 
 -- Deletes ended jobs: id, ref, seq, kind, status. What remains in lists of others is a reference to nothing.
 local function deleteJobs(gone, isInGraph)
-  local ids, unsuccessful, blocks = {}, {}, {}
+  local ids, unsuccessful, blocks, inGraphs = {}, {}, {}, {}
   for i, each in ipairs(gone) do
     ids[i] = each.id
     if each.status ~= 'd' then unsuccessful[#unsuccessful + 1] = each.ref end
@@ -70,12 +87,14 @@ local function deleteJobs(gone, isInGraph)
     blocks[block] = (blocks[block] or 0) + 1
     tally(each.status, each.kind, -1)
     emptied[each.kind] = true
-    if isInGraph[each.id] then leaveGraph(each) end
+    if isInGraph[each.id] then inGraphs[#inGraphs + 1] = each end
   end
+  leaveGraphs(inGraphs)
   deleteRecords(ids)
   many('HDEL', JOB, ids)
   many('HDEL', STATE, ids)
   many('HDEL', DEPS, ids)
+  many('HDEL', ABOVE, ids)
   many('ZREM', LOST, unsuccessful)
   for at, count in pairs(blocks) do
     local block = number(at)

@@ -44,7 +44,7 @@ end
 -- The state of a job that has no record: by the mark of what was submitted.
 local function stateByMark(text)
   local mark = byte(text)
-  return mark == 42 and 'b' or mark == 126 and 's' or 'r'
+  return (mark == 42 or mark == 61 or mark == 58) and 'b' or mark == 126 and 's' or 'r'
 end
 
 local function adopt(id, state, text)
@@ -65,6 +65,7 @@ local function adopt(id, state, text)
       row.fresh = text
       row[STATUS] = stateByMark(text)
       if row[STATUS] ~= 'r' then row[READYAT] = '' end
+      if byte(text) == 61 or byte(text) == 58 then row[PENDING] = number(s.deps) end
     end
   end
   rows[id] = row
@@ -152,17 +153,22 @@ local function rowsOf(refs)
   return found
 end
 
--- References between jobs; of a dependency that need not end as done there is a mark before it.
+-- References between jobs, with a mark before some: "~" where the dependency need not end as done, "=" before a job that waits for one alone.
 local function refsIn(text)
   local refs = {}
   for ref in gmatch(text .. S, '([^\31]*)\31') do refs[#refs + 1] = ref end
   return refs
 end
 
+local function bare(ref)
+  local mark = byte(ref)
+  return (mark == 126 or mark == 61) and sub(ref, 2) or ref
+end
+
 local function unmarked(refs)
-  local bare = {}
-  for i = 1, #refs do bare[i] = byte(refs[i]) == 126 and sub(refs[i], 2) or refs[i] end
-  return bare
+  local all = {}
+  for i = 1, #refs do all[i] = bare(refs[i]) end
+  return all
 end
 
 local function touch(row)
@@ -174,6 +180,8 @@ local function touch(row)
 end
 
 local function move(row, state)
+  past.note(row.id, row[KINDNO], row.isNew and '' or row[STATUS], state, row[ATTEMPT], row[WORKEROF])
+  row.isNew = false
   tally(row[STATUS], row[KINDNO], -1)
   tally(state, row[KINDNO], 1)
   row[STATUS] = state

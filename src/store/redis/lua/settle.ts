@@ -1,6 +1,6 @@
-// Lua: recording how attempts ended, and claiming in the same step. Nearly every outcome is a job that is done, needed by no other and
-// without a key, a wish or a suspicion: those are rewritten as texts, in bulk, and what they have in common, nearly always everything but
-// the result, is made once. The rest goes through rows.
+// Lua: recording how attempts ended, and claiming in the same step. Nearly every outcome is a job that is done, without a key, a wish or a
+// suspicion, and no other was added later that needs it: those are rewritten as texts, in bulk, and what they have in common, nearly always
+// everything but the result, is made once. The rest goes through rows.
 
 /** Settles and claims. */
 export const settle: string = String.raw`
@@ -12,14 +12,14 @@ local origin, settleNo = match(ARGV[1], '^(.*) (%d+)$')
 local worker, now, count, runs = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local first = 6 + runs * 2
 local refused, ended, unsuccessful, endOfDone = {}, {}, {}, S .. 'd'
-local records, recordCount, isDone = {}, 0, {}
+local records, recordCount, isDone, releasing = {}, 0, {}, {}
 
 -- How jobs of this record that run and are done go on: they may have it in common. False when more is to be done than to append to it.
 local function endOf(record, prefix)
   if not record or byte(record, -1) ~= 117 or search(record, prefix, 1, true) ~= 1 then return false end
-  local claim, kind, keep = match(record, '^([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)', #prefix + 1)
+  local claim, kind, keep, attempt = match(record, '^([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)\31[^\31]*\31[^\31]*\31([^\31]*)', #prefix + 1)
   local time = number(tonumber(now) + tonumber(keep))
-  return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, later = laterFor(keep, time), count = 0 }
+  return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, attempt = attempt, later = laterFor(keep, time), count = 0 }
 end
 
 -- The same of one that has gates; gives back its places, and leaves out what it had of them.
@@ -60,7 +60,7 @@ local function settleOne(index, id, kind, fence, text)
 end
 
 -- Outcomes of one kind with one fence.
-local function settleRun(from, upto, how, states, needed)
+local function settleRun(from, upto, how, states, needed, above)
   local kind, fence = sub(how, 1, 1), sub(how, 2)
   local base, ends = worker .. S .. fence .. S, {}
   local prefix = base .. S
@@ -83,6 +83,8 @@ local function settleRun(from, upto, how, states, needed)
       records[recordCount * 2 - 1], records[recordCount * 2] = id, goesOn.text .. text .. endOfDone
       goesOn.later[#goesOn.later + 1] = id
       goesOn.count = goesOn.count + 1
+      past.note(id, goesOn.kind, 'u', 'd', goesOn.attempt, worker)
+      if above[i] then releasing[#releasing + 1] = above[i] end
     else settleOne(i - 1, id, kind, fence, text) end
   end
   ends.last = nil
@@ -105,14 +107,16 @@ local function settleAll()
       for j = 1, #some do needed[i + j - 1] = some[j] == 1 end
     end
   end
+  local above = call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}
   local from = 1
   for r = 1, runs do
     local upto = from + tonumber(ARGV[5 + r * 2]) - 1
-    settleRun(from, upto, ARGV[4 + r * 2], states, needed)
+    settleRun(from, upto, ARGV[4 + r * 2], states, needed, above)
     from = upto + 1
   end
   isEnded = isEnded or recordCount > 0
   many('HSET', STATE, records)
+  releaseAll(releasing, now)
   for _, row in ipairs(failAbove(unsuccessful, now)) do ended[#ended + 1] = row end
 end
 
@@ -120,6 +124,7 @@ if count > 0 then settleAll() end
 local reported = report(ended)
 flush(now)
 if not isVoid(worker, origin, settleNo) then claimAll(worker, now, first + count * 2) end
+writeReleased(now)
 if #gates.names > 0 then flush(now) end
 return { refused, reported, claimed, usedNames(), tell(origin) }
 `;
