@@ -18,7 +18,7 @@ function awayFor(store: Store, clock: TestClock, verbs: readonly (keyof Store)[]
       return async (...args: never[]): Promise<unknown> => {
         if (!back.has(key)) back.set(key, clock.elapsed() + 3000);
         if (clock.elapsed() < (back.get(key) ?? 0)) throw new StoreUnavailable("the server is away");
-        return member.apply(target, args);
+        return Reflect.apply(member, target, args);
       };
     },
   });
