@@ -15,20 +15,23 @@ async function keptMs({ schema }: Ground, session: Session): Promise<number> {
 }
 
 /** See `Store.keepEvents`. */
-export async function keepEvents(ground: Ground, session: Session, keepMs: number | null): Promise<number> {
-  if (keepMs === null) return keptMs(ground, session);
+export async function keepEvents(ground: Ground, session: Session, asked: number | null, ifNone: number): Promise<number> {
+  const wanted = (found: number): number => asked ?? (found || ifNone);
+  const found = await keptMs(ground, session);
+  // Mostly there is nothing to do, which needs no lock.
+  if (wanted(found) === found) return found;
   const { schema, world } = ground;
   return alone(session, world, async () => {
     const before = await keptMs(ground, session);
+    const keepMs = wanted(before);
     await session.query(`UPDATE ${schema}.meta SET events_kept = $1`, [keepMs]);
     if (before > 0 === keepMs > 0) return keepMs;
     // Submits do not hold the world; all of them begin with this table.
     await session.query(`LOCK TABLE ${schema}.job IN SHARE ROW EXCLUSIVE MODE`);
     await session.query(keepMs > 0 ? createTriggers(schema) : dropTriggers(schema));
     // What happens until they are kept again is missing: a number stands for it.
-    await session.query(
-      `DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = nextval('${schema.replaceAll("'", "''")}.event_no')`,
-    );
+    const missing = `nextval('${schema.replaceAll("'", "''")}.event_no')`;
+    await session.query(`DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = ${missing}`);
     return keepMs;
   });
 }
