@@ -1,4 +1,5 @@
 // Events; how they are written and read is said in `functions/events.ts`.
+import { StoreError } from "../../core/errors.ts";
 import type { JobState } from "../../task/state.ts";
 import { eventNumber, eventsFrom } from "../lost-events.ts";
 import type { EventPage, StoredEvent } from "../store.ts";
@@ -7,11 +8,21 @@ import { createTriggers, dropTriggers } from "./functions/events.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 import { alone } from "./transaction.ts";
+import { hasCode } from "./trouble.ts";
 import { rowLimit } from "./where.ts";
 
 async function keptMs({ schema }: Ground, session: Session): Promise<number> {
   const [row] = await session.query(`SELECT events_kept FROM ${schema}.meta`);
   return row?.[0] as number;
+}
+
+function notAllowed(error: unknown): never {
+  if (!hasCode(error, "42501")) throw error;
+  throw new StoreError(
+    `Whether events are kept can be changed by the owner of the tables alone: ${(error as Error).message}. Let the owner run ` +
+      '"manyhands events --keep 1d" once.',
+    { cause: error },
+  );
 }
 
 /** See `Store.keepEvents`. */
@@ -28,7 +39,7 @@ export async function keepEvents(ground: Ground, session: Session, asked: number
     if (before > 0 === keepMs > 0) return keepMs;
     // Submits do not hold the world; all of them begin with this table.
     await session.query(`LOCK TABLE ${schema}.job IN SHARE ROW EXCLUSIVE MODE`);
-    await session.query(keepMs > 0 ? createTriggers(schema) : dropTriggers(schema));
+    await session.query(keepMs > 0 ? createTriggers(schema) : dropTriggers(schema)).catch(notAllowed);
     // What happens until they are kept again is missing: a number stands for it.
     const missing = `nextval('${schema.replaceAll("'", "''")}.event_no')`;
     await session.query(`DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = ${missing}`);
