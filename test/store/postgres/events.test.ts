@@ -90,9 +90,9 @@ describe("events on PostgreSQL", { skip }, () => {
       assert.ok(reader);
       let from = await begin(reader);
       const found: StoredEvent[] = [];
-      let isOver = false;
+      const over = new AbortController();
       const reading = (async () => {
-        for (let last = ""; !isOver || last !== from;) {
+        for (let last = ""; !over.signal.aborted || last !== from;) {
           last = from;
           const { events, next } = await reader.events(from, 1 + Math.floor(random() * 40));
           found.push(...events);
@@ -115,7 +115,7 @@ describe("events on PostgreSQL", { skip }, () => {
       const work = async (store: PostgresStore, worker: string): Promise<void> => {
         await store.join(newWorker(worker), start + leaseMs);
         let { claimed } = await store.settle(worker, [], wants(5), start);
-        while (!isOver || claimed.length > 0) {
+        while (!over.signal.aborted || claimed.length > 0) {
           const outcomes = claimed.map((job) => done(job));
           ({ claimed } = await store.settle(worker, outcomes, wants(5), start));
         }
@@ -123,7 +123,7 @@ describe("events on PostgreSQL", { skip }, () => {
       const working = stores.map((store, at) => work(store, `w${at}`));
       await Promise.all(stores.map((store) => submit(store)));
       while ((await reader.count({ states: ["ready", "running"] })) > 0) await delay(5);
-      isOver = true;
+      over.abort();
       await Promise.all([...working, reading]);
       const ids = namesOf(await reader.list({}, { limit: 1000 }));
       const stories = new Map<string, string[]>();
