@@ -51,7 +51,7 @@ export const scripts = {
   addPlain: script(base, answers, addPlain),
   add: script(...book, answers, add),
   addIf: script(...book, answers, addIf, add),
-  settle: script(...book, release, claim, settle),
+  settle: script(...book, release, claim, own(settle)),
   inputs: script(base, fields, prune, rows, inputs),
   awaited: script(base, fields, prune, rows, awaited),
   write: script(...book, answers, write),

@@ -82,8 +82,18 @@ local function considerReleased(source, at)
   local text, before = source.texts[at], plain.kind
   plainRecordOf(text)
   if not plain.released or plain.kind ~= before then plain.released = plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2) end
-  give(source.ids[at], text, '', plain.released)
+  give(source.ids[at], text, '=' .. source.inputs[at], plain.released)
   return true
+end
+
+-- What the start is noted as of a job that was released before, and to which nothing else happened: it has its record in common with others.
+local startedBy = {}
+local function startedOf(record)
+  if startedBy[record] == nil then
+    local kind, readyAt = match(record, '^\0310\31\31\31\31(%d+\31[^\31]*\31)\31([^\31]*)\0310\0310\31\0310\31+r$')
+    startedBy[record] = kind and plain.head .. kind .. S .. readyAt .. sub(plain.tail, 2) or false
+  end
+  return startedBy[record]
 end
 
 ${claimPassed}
@@ -96,6 +106,11 @@ local function consider(source, at, worker, now)
   if state == nil then
     if search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
     give(id, text, '', plainRecordOf(text))
+    return true
+  end
+  local started = state and startedOf(state)
+  if started and search(text, sub(ref, 1, 11), 2, true) == 2 then
+    give(id, text, '', started)
     return true
   end
   statics[id] = parseStatic(text)
