@@ -16,6 +16,7 @@ export { transfer } from "./task/transfer.ts";
 export type { Backoff, Batch, Place, TaskOptions, Unique } from "./task/options.ts";
 export type { Key } from "./task/key.ts";
 export type { Concurrency, Fair, OneOrMore, Rate } from "./task/limits.ts";
+export type { Debounce } from "./task/debounce.ts";
 export type { Throttle } from "./task/throttle.ts";
 export type { StreamOptions } from "./task/generator.ts";
 export type { Label, Labels, Requirement, Requires } from "./task/requires.ts";

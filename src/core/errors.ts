@@ -124,7 +124,7 @@ export class RestartedError extends ManyhandsError {
   }
 }
 
-/** A job with the same `unique` key exists and the task says `onConflict: "reject"`. */
+/** A job with the same `unique` key exists, and the task says `onConflict: "reject"`, or `"replace"` and the job has started. */
 export class DuplicateJobError extends ManyhandsError {
   readonly existingId: string;
 
@@ -163,6 +163,17 @@ export class StoreError extends ManyhandsError {
 export class StoreUnavailable extends StoreError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options, "STORE_UNAVAILABLE");
+  }
+}
+
+/** Events that were to be read are not kept any more, or none are. */
+export class EventsLostError extends StoreError {
+  /** From where events can be read on; null when none are kept. */
+  readonly from: string | null;
+
+  constructor(message: string, from: string | null) {
+    super(message, undefined, "EVENTS_LOST");
+    this.from = from;
   }
 }
 

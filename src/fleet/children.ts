@@ -3,7 +3,7 @@
 // submitting them once more: what is done is not done again, and what failed is retried.
 import { createHash } from "node:crypto";
 import type { Runtime } from "../core/runtime.ts";
-import { StoreError, UsageError } from "../core/errors.ts";
+import { StoreError } from "../core/errors.ts";
 import type { Executor } from "../pool/executor.ts";
 import type { CancelReceipt, Handle } from "../pool/future.ts";
 import { Future, partsOf } from "../pool/future.ts";
@@ -11,6 +11,7 @@ import type { ClaimedJob, NewJob } from "../store/job.ts";
 import type { Added, Store } from "../store/store.ts";
 import { nameOf } from "../task/requires.ts";
 import { isFinal } from "../task/state.ts";
+import { mustBeAlone } from "./alone.ts";
 import type { Plan } from "./plan.ts";
 import { renameAbove } from "./policy.ts";
 import type { Submission } from "./submitter.ts";
@@ -69,12 +70,9 @@ export class ChildNames {
   }
 
   /** The same plan as a part of the parent's tree. */
-  plan({ jobs, root: called, rootAt, onConflict, throttle, isShared }: Plan): Plan {
+  plan({ jobs, root: called, rootAt, alone, ...terms }: Plan): Plan {
     // The job it would get may belong to someone else's tree, and be no child at all.
-    if (throttle)
-      throw new UsageError(
-        `Task "${nameOf(called.task)}" has a "throttle" and is no child of a job. Submit it to hands of your own, or without: task.with({ throttle: undefined }).`,
-      );
+    if (alone) throw mustBeAlone(nameOf(called.task), alone, " and is no child of a job. Submit it to hands of your own");
     const names = new Map<string, string>();
     const { id: parent, root, trace } = this.#parent;
     const renamed = jobs.map((job): NewJob => {
@@ -85,7 +83,7 @@ export class ChildNames {
       return { ...job, id, dependsOn, tolerates, root, parent, trace: job.trace ?? trace };
     });
     const placed = renamed.map((job) => ({ ...job, policy: renameAbove(job.policy, names) }));
-    return { jobs: placed, root: placed[rootAt] as NewJob, rootAt, onConflict, throttle, isShared };
+    return { jobs: placed, root: placed[rootAt] as NewJob, rootAt, alone, ...terms };
   }
 
   // Of one length however deep the tree is.

@@ -13,6 +13,7 @@ import { decodeThrown } from "../task/thrown.ts";
 import { errorsOf } from "./causes.ts";
 import type { JobInfo } from "./job-info.ts";
 import { jobInfo } from "./job-info.ts";
+import { decodePolicy } from "./policy.ts";
 import type { Unmatched, WorkerInfo } from "./worker-info.ts";
 import { unmatched, workerInfo } from "./worker-info.ts";
 
@@ -102,12 +103,15 @@ class Explaining {
   }
 
   #due(): readonly Reason[] {
-    const { dueAt, attempt, error } = this.#job;
+    const { dueAt, attempt, error, policy } = this.#job;
     const at = dueAt ?? this.#now;
     const isRetry = attempt > 0 && error !== null;
     const when = at > this.#now ? `in ${showMs(at - this.#now)}` : "now";
-    const text = isRetry ? `Attempt ${attempt} failed; the next is due ${when}.` : `It is scheduled, and due ${when}.`;
-    return [{ kind: "due", at, isRetry, text }];
+    const { dueBy } = decodePolicy(policy);
+    if (isRetry) return [{ kind: "due", at, isRetry, text: `Attempt ${attempt} failed; the next is due ${when}.` }];
+    if (dueBy === undefined) return [{ kind: "due", at, isRetry, text: `It is scheduled, and due ${when}.` }];
+    const latest = dueBy === null ? "" : `, in ${showMs(Math.max(0, dueBy - this.#now))} at the latest`;
+    return [{ kind: "due", at, isRetry, text: `It is debounced, and due ${when} unless it is submitted again${latest}.` }];
   }
 
   async #ready(): Promise<readonly Reason[]> {

@@ -17,6 +17,8 @@ import type { Policy, TaskOptions, Unique } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import { lineOf, nameOf } from "../task/requires.ts";
 import { definitionOf } from "../task/task.ts";
+import type { Alone } from "./alone.ts";
+import { findAlone } from "./alone.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { callbackId, callbackNodes } from "./callbacks.ts";
 import { gatesOf } from "./gates.ts";
@@ -35,19 +37,29 @@ export interface Plan {
   readonly root: NewJob;
   /** Its place among the jobs: those after it are what is to be done when it has ended. */
   readonly rootAt: number;
-  readonly onConflict: "existing" | "reject";
+  readonly onConflict: NonNullable<Unique["onConflict"]>;
   readonly throttle: ThrottleTerms | undefined;
+  /** Set when it asks the store by itself. */
+  readonly alone: Alone | undefined;
   /** The job may turn out to be one that another submit made. */
   readonly isShared: boolean;
 }
 
 /** The id the plan's root really has. Throws DuplicateJobError where its unique key is taken and the task says to reject that. */
 export function acknowledgedId({ root, onConflict }: Plan, { id, existing }: Added): string {
-  if (existing === null || onConflict === "existing") return existing ?? id;
+  if (existing === null || onConflict !== "reject") return existing ?? id;
   throw new DuplicateJobError(`Task "${nameOf(root.task)}" has a live job with the same unique key: ${existing}.`, existing);
 }
 
+/** Debounced jobs are unique until they start. No task has the name before their key. */
+function debounceOf({ name, options }: Definition, args: readonly unknown[]): NewJob["unique"] {
+  const key = options.debounce?.key;
+  const text = key === undefined ? "" : keyOf(key, args, `debounce.key of task "${name}"`);
+  return { key: `debounce of ${name}\n${text}`, until: "started" };
+}
+
 function uniqueOf(definition: Definition, args: readonly unknown[], encoded: string): NewJob["unique"] {
+  if (definition.policy.debounce) return debounceOf(definition, args);
   const unique = definition.options.unique as Unique | undefined;
   if (!unique) return null;
   const key = typeof unique.key === "function" ? unique.key(...args) : (unique.key ?? encoded);
@@ -62,23 +74,18 @@ function readable({ name }: Definition, args: readonly unknown[], { dependsOn }:
   return readableArgs(args, dependsOn.length, `A key of task "${name}"`);
 }
 
-/** A throttled submit asks the store by itself, so such a call can be no part of another. */
-function throttleOf(nodes: readonly Node[]): ThrottleTerms | undefined {
-  const root = nodes[nodes.length - 1] as Node;
-  const throttled = nodes.find(({ call }) => definitionOf(call.task).policy.throttleMs > 0);
-  if (!throttled) return undefined;
-  if (throttled !== root) {
-    throw new UsageError(
-      `Task "${throttled.call.task.name}" has a "throttle" and is called inside another call. Submit it by itself, or without: ` +
-        "task.with({ throttle: undefined }).",
-    );
-  }
+function throttleOf(root: Node): ThrottleTerms {
   const definition = definitionOf(root.call.task);
   const { name, options, policy } = definition;
   const key = options.throttle?.key;
   const text =
     key === undefined ? undefined : keyOf(key, readable(definition, root.args, root), `throttle.key of task "${name}"`);
   return { record: throttleRecord(name, text), perMs: policy.throttleMs };
+}
+
+function dueByOf({ debounce }: Policy, now: number): number | null | undefined {
+  if (!debounce) return undefined;
+  return debounce.maxWaitMs === undefined ? null : now + debounce.maxWaitMs;
 }
 
 function dueAt(policy: Policy, now: number): number | null {
@@ -94,9 +101,10 @@ interface Terms {
   readonly heirOf: (definition: Definition) => Definition;
 }
 
-function planNode(node: Node, id: string, part: Part, { ids, root, now, heirOf }: Terms): NewJob {
+function planNode(node: Node, id: string, place: Part, { ids, root, now, heirOf }: Terms): NewJob {
   const definition = heirOf(definitionOf(node.call.task));
   const { policy } = definition;
+  const part: Part = { ...place, dueBy: dueByOf(policy, now) };
   // Arguments that wait for other calls are checked by the worker, when they are known.
   const args = node.dependsOn.length === 0 ? checkInput(definition, node.args) : node.args;
   const encoded = encode(args, "args");
@@ -143,6 +151,8 @@ function callsAbove(nodes: readonly Node[]): readonly (number | undefined)[] {
 /** Lays out a call as rows, submitted at `now`. Throws UsageError or CodecError; nothing has been stored then. */
 export function plan(call: Call<unknown>, runtime: Runtime, now: number, options: PlanOptions = {}): Plan {
   const nodes = flatten(call);
+  const last = callbackNodes(options, nodes.length - 1);
+  const alone = findAlone([...last.map(({ node }) => node), ...nodes], last.length > 0);
   const ids = nodes.map(() => runtime.id());
   const root = ids[ids.length - 1] as string;
   const terms: Terms = { ids, root, now, heirOf: inheriting(options, "submit()") };
@@ -155,23 +165,16 @@ export function plan(call: Call<unknown>, runtime: Runtime, now: number, options
   }
   // What is done at the end is not part of the graph.
   const own = { ...terms, heirOf: asDefined };
-  const callbacks = callbackNodes(options, nodes.length - 1).map(({ node, kind, part }) =>
-    planNode(node, callbackId(root, kind), part, own),
-  );
+  const callbacks = last.map(({ node, kind, part }) => planNode(node, callbackId(root, kind), part, own));
   const unique = (definitionOf(call.task).options as TaskOptions).unique;
   const job = jobs[jobs.length - 1] as NewJob;
-  const throttle = throttleOf(nodes);
-  if (throttle && callbacks.length > 0) {
-    throw new UsageError(
-      `Task "${nameOf(job.task)}" has a "throttle": a submit that makes no job could not do what is asked for at its end. Submit it without.`,
-    );
-  }
   return {
     jobs: callbacks.length === 0 ? jobs : [...jobs, ...callbacks],
     root: job,
     rootAt: jobs.length - 1,
-    onConflict: unique?.onConflict ?? "existing",
-    throttle,
-    isShared: job.unique !== null || throttle !== undefined,
+    onConflict: alone === "debounce" ? "replace" : (unique?.onConflict ?? "existing"),
+    throttle: alone === "throttle" ? throttleOf(nodes[nodes.length - 1] as Node) : undefined,
+    alone,
+    isShared: job.unique !== null || alone !== undefined,
   };
 }

@@ -13,6 +13,8 @@ export interface Part {
   readonly onFailed?: boolean;
   /** The id of the first job that needs it; only of one that has dependencies itself. */
   readonly above?: string | undefined;
+  /** It is debounced, and due by then whatever is submitted; null: put off without end. */
+  readonly dueBy?: number | null | undefined;
 }
 
 /** How a worker makes the attempts of one job. */
@@ -35,6 +37,7 @@ export function encodePolicy(policy: Policy, part: Part = {}): string | null {
   if (part.isChunk) differing["isChunk"] = true;
   if (part.onFailed) differing["onFailed"] = true;
   if (part.above !== undefined) differing["above"] = part.above;
+  if (part.dueBy !== undefined) differing["dueBy"] = part.dueBy;
   for (const _ in differing) return JSON.stringify(differing);
   return null;
 }
@@ -81,7 +84,13 @@ export function decodePolicy(text: string | null): AttemptPolicy {
     isChunk: given["isChunk"] === true,
     onFailed: given["onFailed"] === true,
     above: typeof given["above"] === "string" ? given["above"] : undefined,
+    dueBy: given["dueBy"] === null || typeof given["dueBy"] === "number" ? given["dueBy"] : undefined,
   };
+}
+
+/** The same policy of a debounced job, due by another time. */
+export function withDueBy(text: string | null, dueBy: number): string {
+  return JSON.stringify({ ...(text !== null && (JSON.parse(text) as object)), dueBy });
 }
 
 /** The same policy, with the new name of the job above. */

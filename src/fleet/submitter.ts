@@ -4,7 +4,7 @@
 import type { Runtime } from "../core/runtime.ts";
 import type { Added, Store } from "../store/store.ts";
 import type { Plan } from "./plan.ts";
-import type { ThrottleTerms } from "./throttle.ts";
+import { addOrReplace } from "./replacing.ts";
 import { Throttling } from "./throttle.ts";
 
 interface Waiting {
@@ -48,7 +48,18 @@ export class Submitter {
 
   /** Sends the plan with the others of this turn. */
   submit(plan: Plan): Submission {
-    if (plan.throttle) return this.#submitThrottled(plan, plan.throttle);
+    if (plan.throttle) return this.#follow(this.#throttling.add(plan, plan.throttle));
+    if (plan.onConflict !== "replace") return this.#gather(plan);
+    return this.#follow(addOrReplace(this.#store, plan.root, () => this.#gather(plan).added));
+  }
+
+  /** Resolves when everything submitted so far has been acknowledged or refused. */
+  async idle(): Promise<void> {
+    this.#flush();
+    await Promise.all(this.#inFlight);
+  }
+
+  #gather(plan: Plan): Submission {
     const { promise, resolve, reject } = Promise.withResolvers<Added>();
     const submission: Submission = { added: promise, sent: false };
     const waiting = this.#waiting.push({ plan, submission, resolve, reject });
@@ -58,14 +69,8 @@ export class Submitter {
     return submission;
   }
 
-  /** Resolves when everything submitted so far has been acknowledged or refused. */
-  async idle(): Promise<void> {
-    this.#flush();
-    await Promise.all(this.#inFlight);
-  }
-
-  #submitThrottled(plan: Plan, terms: ThrottleTerms): Submission {
-    const added = this.#throttling.add(plan, terms);
+  /** A submit that asks the store more than once. */
+  #follow(added: Promise<Added>): Submission {
     // Told to whoever submitted; here it is only waited for.
     const forget = (): void => void this.#inFlight.delete(sending);
     const sending: Promise<void> = added.then(forget, forget);

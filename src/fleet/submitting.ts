@@ -1,6 +1,5 @@
 // How calls become durable jobs: a program's own, and the children of jobs that run in it. Here a call is laid out as rows, goes through
 // middleware, is sent, and gets a future. What it deliberately does not do: batch (`submitter.ts`), or change jobs that are stored.
-import { UsageError } from "../core/errors.ts";
 import { checkInputs } from "../core/inputs.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
@@ -24,6 +23,7 @@ import { JobStream } from "./job-stream.ts";
 import { SubmitHooks } from "./middleware/submit-hooks.ts";
 import type { Wiring } from "./middleware/wiring.ts";
 import { acknowledgedId, plan } from "./plan.ts";
+import { mustBeAlone } from "./alone.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import { checkSubmitOptions } from "./submit-options.ts";
 import type { Submission } from "./submitter.ts";
@@ -156,11 +156,9 @@ export class Submitting {
 
   /** Within the caller's own transaction. */
   #sendIn(tx: object, planned: Plan): Future<unknown> {
-    if (planned.throttle) {
-      throw new UsageError(
-        `Task "${nameOf(planned.root.task)}" has a "throttle", which is not kept within a transaction. Submit it without tx, or use "unique".`,
-      );
-    }
+    const { alone } = planned;
+    if (alone)
+      throw mustBeAlone(nameOf(planned.root.task), alone, ", which is not kept within a transaction. Submit it without tx");
     const { store } = this.#host;
     const { added } = this.#hooked(planned, ({ jobs, rootAt }) => {
       const adding = store.addIn(tx, jobs, store.now());

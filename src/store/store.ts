@@ -160,6 +160,22 @@ export interface Dump {
   readonly next: string | null;
 }
 
+/** That a job came to a state. */
+export interface StoredEvent extends Pick<Job, "id" | "task" | "queue" | "state" | "attempt" | "worker"> {
+  /** What comes after it is read with this. */
+  readonly cursor: string;
+  /** When it was written, by the store's clock. */
+  readonly at: number;
+  /** The state it was in; null when it was added. PostgreSQL: null as well for the first that is kept of a job. */
+  readonly from: JobState | null;
+}
+
+/** Events, and where the next begin: where these began when there are no more as yet. */
+export interface EventPage {
+  readonly events: readonly StoredEvent[];
+  readonly next: string;
+}
+
 /** What a store says of itself. */
 export interface StoreInfo {
   readonly kind: string;
@@ -289,7 +305,8 @@ export interface Store {
   /**
    * The upkeep any worker may do, as often as it likes: makes due jobs ready, expires late ones, takes jobs back from workers
    * whose lease has run out (`ready` again, or `failed` as poison beyond `crashLimit`), and prunes. In this order: lost workers
-   * with all their jobs, then at most `limit` late, due and over-kept rows and gates to look at each; the earliest first. A job taken back has no
+   * with all their jobs, then at most `limit` late, due and over-kept rows and gates to look at each; the earliest first; at
+   * last old events, ten times as many. A job taken back has no
    * `error`: nobody saw it end. An ended job is kept while a job that depends on it has not ended, and a while longer.
    */
   tend(now: number, limit: number): Promise<Tended>;
@@ -323,6 +340,17 @@ export interface Store {
   gates(names: readonly string[]): Promise<readonly StoredGate[]>;
   /** Every queue that has a job or is paused, by name. */
   queues(): Promise<readonly QueueStats[]>;
+  /**
+   * Says for how long events are kept, in ms; 0 deletes them and keeps none, which is how a store begins; null asks. Gives how long that is
+   * now. While they are kept, every change of a job's state leaves one, written in the transaction of the change; while not, it costs nothing.
+   * A job that comes before a gate is `blocked`, also when it passes at once.
+   */
+  keepEvents(keepMs: number | null): Promise<number>;
+  /**
+   * Events behind a cursor, at most `limit`, which may be fewer than there are: none is left out or comes twice, and those of one job come in the order in which they happened.
+   * `after` null gives none, and in `next` where those from now on begin. Rejects with an EventsLostError when some behind it are not kept any more.
+   */
+  events(after: string | null, limit: number): Promise<EventPage>;
   /**
    * Every job, whole, in the order they were added: at most `limit` from where `after` says, which is the `next` of the part before,
    * or null to begin. A part of large jobs has fewer, and any may be small, even empty, and not be the last. Jobs that are deleted

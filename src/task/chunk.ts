@@ -43,6 +43,7 @@ function eachOf(schema: StandardSchema): StandardSchema {
 /** A limit that is about single calls, which a chunk of many would pass as one. */
 function singleLimit({ policy }: Definition): string | undefined {
   if (policy.throttleMs > 0) return "throttle";
+  if (policy.debounce) return "debounce";
   return policy.limits.find(({ kind, key }) => kind === "rate" || typeof key === "function")?.kind;
 }
 

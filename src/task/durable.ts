@@ -177,7 +177,7 @@ export class Durable {
       if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
       const deadline = await this.#deadline(name, options);
       const [sent, seen] = await this.#sent(signal, place);
-      if (sent !== undefined) await this.#record(name, `["sent",${sent}]`);
+      if (sent !== undefined) await this.#record(name, encode(["sent", decode(sent)], `the payload of signal "${signal}"`));
       else if (deadline !== null && deadline <= this.#host.now()) await this.#record(name, '["late"]');
       else await this.#wait(deadline, seen, ["signal", signal, deadline]);
     }

@@ -125,7 +125,7 @@ export function chain(first: Call<unknown>, ...tasks: AnyTask[]): Call<unknown> 
 /**
  * The task over many inputs, `size` of them in one job, which runs it over one after another: a million tiny inputs are a thousand jobs
  * of a thousand. Gives all results, in the order of the inputs. The job is the unit of what the task's options say: one that fails is tried again
- * from its first input, and its timeout is for all its inputs. Throws UsageError for a task with `unique`, or a limit that goes by single calls (`rate`, `throttle`, a key that is a function).
+ * from its first input, and its timeout is for all its inputs. Throws UsageError for a task with `unique`, or a limit that goes by single calls (`rate`, `throttle`, `debounce`, a key that is a function).
  */
 export function chunks<Input, Result>(
   task: Task<readonly [input: Input], Result>,

@@ -5,6 +5,8 @@ import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
 import { checkInteger, checkOptions } from "../core/suggest.ts";
+import type { Debounce, DebounceMs } from "./debounce.ts";
+import { resolveDebounce } from "./debounce.ts";
 import type { Concurrency, Fair, Limit, OneOrMore, Rate } from "./limits.ts";
 import { resolveLimits } from "./limits.ts";
 import type { Requires } from "./requires.ts";
@@ -34,8 +36,13 @@ export interface Unique<Args extends readonly unknown[] = readonly unknown[]> {
   readonly key?: string | ((...args: Args) => string);
   /** Until when the key is taken: `"started"` frees it when the job starts, `"ended"` (default) when it ends. */
   readonly until?: "started" | "ended";
-  /** What a second submit gets: `"existing"` (default), the future of the job there is; `"reject"`, a DuplicateJobError. */
-  readonly onConflict?: "existing" | "reject";
+  /**
+   * What a second submit gets: `"existing"` (default), the future of the job there is; `"reject"`, a DuplicateJobError; `"replace"`, the job there
+   * is, which becomes this call, with its arguments, priority, queue, due time, limits and expiry. Once that job has started, a further submit makes
+   * a new job where the key is free then (`until: "started"`), and is rejected with a DuplicateJobError where it is not. Only for calls submitted
+   * by themselves, without other calls among their arguments; replacing costs a round trip more.
+   */
+  readonly onConflict?: "existing" | "reject" | "replace";
 }
 
 /** How calls are gathered to be run together. */
@@ -88,6 +95,13 @@ export interface TaskOptions<Args extends readonly unknown[] = readonly unknown[
    * other calls. Costs a round trip more at each submit. Fleet only: a pool refuses the task.
    */
   readonly throttle?: Throttle<Args> | undefined;
+  /**
+   * One job for many submits of a key in a row: due `wait` after the last one, with its arguments, and `maxWait` after the first at the latest. Every
+   * submit gets the future of the one job; once that has started, the next submit makes another. Not together with `unique`, `throttle`, `delay` or `at`, and
+   * not for calls inside other calls. Costs a round trip more at each submit that puts a job off, and another with `maxWait`. Fleet only: a
+   * pool refuses the task.
+   */
+  readonly debounce?: Debounce<Args> | undefined;
   /** How many calls are run together, and how long they wait for each other. Only for what `batchTask()` defines. */
   readonly batch?: Batch;
   /** How long a store keeps the ended job with its result. Default `"7d"`. Fleet only. */
@@ -121,6 +135,7 @@ export interface Policy {
   readonly limits: readonly Limit[];
   /** 0: none. */
   readonly throttleMs: number;
+  readonly debounce: DebounceMs | undefined;
   readonly batch: { readonly size: number; readonly waitMs: number } | undefined;
   /** As it is stored; "" for nothing. */
   readonly requires: string;
@@ -144,6 +159,7 @@ const known = [
   "rate",
   "fair",
   "throttle",
+  "debounce",
   "batch",
   "keep",
   "requires",
@@ -243,7 +259,7 @@ function checkKinds(options: TaskOptions<never>, where: string): void {
   if (options.unique === undefined) return;
   checkOptions(options.unique, ["key", "until", "onConflict"], `${where} unique`);
   checkOneOf(options.unique.until, ["started", "ended"], `${where} unique.until`);
-  checkOneOf(options.unique.onConflict, ["existing", "reject"], `${where} unique.onConflict`);
+  checkOneOf(options.unique.onConflict, ["existing", "reject", "replace"], `${where} unique.onConflict`);
   if (!["string", "function", "undefined"].includes(typeof options.unique.key)) {
     throw new UsageError(`${where} unique.key must be a text or a function, found ${show(options.unique.key)}.`);
   }
@@ -252,10 +268,28 @@ function checkKinds(options: TaskOptions<never>, where: string): void {
 /** Throws {@link UsageError} for a wait that is not over in time. */
 function checkWait(options: TaskOptions<never>, delayMs: number, limit: "expires" | "deadline", where: string): void {
   if (options[limit] === undefined || delayMs < toMs(options[limit], limit)) return;
+  const wait =
+    options.debounce === undefined ? `delay (${show(options.delay)})` : `debounce.wait (${show(options.debounce.wait)})`;
   throw new UsageError(
-    `${where} can never start: its delay (${show(options.delay)}) is not shorter than its ${limit} (${show(options[limit])}), and both ` +
+    `${where} can never start: its ${wait} is not shorter than its ${limit} (${show(options[limit])}), and both ` +
       `count from the submit. Give it a longer ${limit}.`,
   );
+}
+
+/** Options of which each says what a further submit of a key gets. */
+const forFurther = ["unique", "throttle", "debounce"] as const satisfies readonly (keyof TaskOptions)[];
+
+/** Throws {@link UsageError} for options that contradict each other. */
+function checkTogether(options: TaskOptions<never>, where: string): void {
+  const [one, other] = forFurther.filter((key) => options[key] !== undefined);
+  if (one !== undefined && other !== undefined) {
+    throw new UsageError(
+      `${where} has both "${one}" and "${other}", which both say what a further submit gets. Give one of them.`,
+    );
+  }
+  const time = (["delay", "at"] as const).find((key) => options[key] !== undefined);
+  if (options.debounce === undefined || time === undefined) return;
+  throw new UsageError(`${where} has both "debounce" and "${time}", which both say when the job is due. Give one of them.`);
 }
 
 /** Validates `options` and fills in the defaults. Throws {@link UsageError} with "did you mean" for an unknown one. */
@@ -263,12 +297,9 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
   checkOptions(options, known, where);
   checkKinds(options, where);
   const expiresMs = checkLimit(options.expires, `${where} expires`);
-  const delayMs = checkMs(options.delay ?? 0, `${where} delay`);
-  if (options.unique !== undefined && options.throttle !== undefined) {
-    throw new UsageError(
-      `${where} has both "unique" and "throttle", which both say what a further submit gets. Give one of them.`,
-    );
-  }
+  checkTogether(options, where);
+  const debounce = resolveDebounce(options.debounce, `${where} debounce`);
+  const delayMs = debounce?.waitMs ?? checkMs(options.delay ?? 0, `${where} delay`);
   const keepMs = checkMs(options.keep ?? "7d", `${where} keep`);
   const deadlineMs = checkLimit(options.deadline, `${where} deadline`);
   checkWait(options, delayMs, "expires", where);
@@ -289,6 +320,7 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
     limits: resolveLimits(options, where),
     batch: resolveBatch(options.batch, `${where} batch`),
     throttleMs: checkThrottle(options.throttle, keepMs, `${where} throttle`),
+    debounce,
     requires: writeRequires(options.requires, where),
   };
 }

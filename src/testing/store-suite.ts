@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import { adding } from "./store-suite/adding.ts";
 import type { Case } from "./store-suite/bench.ts";
 import { Bench } from "./store-suite/bench.ts";
+import { events } from "./store-suite/events.ts";
 import { changing } from "./store-suite/changing.ts";
 import { gating } from "./store-suite/gating.ts";
 import { graphs } from "./store-suite/graphs.ts";
@@ -38,6 +39,7 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
   waiting,
   living,
   moving,
+  events,
 };
 
 /**

@@ -126,6 +126,21 @@ test("a job waits for a signal, sent before it asks or after it was suspended; e
   });
 });
 
+test("a signal brings whatever an argument may be, also nothing", async () => {
+  const asking = task("durable.payloads", async (count: number) => {
+    const got: unknown[] = [];
+    for (let n = 0; n < count; n++) got.push(await context().waitFor("go"));
+    return got;
+  });
+  const sent = [undefined, null, new Date(0), new Map([["a", 1n]]), Number.NaN, { a: undefined }, "text"];
+  await inMemory(async (hands) => {
+    const future = hands.submit(asking, sent.length);
+    for (const payload of sent) await hands.signal(future.id, "go", payload);
+    hands.work({ tasks: [asking] });
+    assert.deepEqual(await future, sent);
+  });
+});
+
 test("a wait for a signal may end by its time", async () => {
   const impatient = task("durable.impatient", async () => {
     try {

@@ -85,7 +85,14 @@ test("SQLite flushes what must be on the disk before anyone sees it, and nothing
   const nothing = (): void => undefined;
   let flushes = 0;
   const flushLog = (): void => void (flushes += 1);
-  const told = { checkPresence: nothing, record: nothing, afterCommit: nothing, afterRollback: nothing, flushLog };
+  const told = {
+    checkPresence: nothing,
+    begun: nothing,
+    record: nothing,
+    afterCommit: nothing,
+    afterRollback: nothing,
+    flushLog,
+  };
   const commits = new Commits({ db, runtime: systemRuntime, version: steps.length, durability: "full", ...told });
   const verb = (flush?: "acknowledged" | "never"): Promise<unknown> => {
     const run = (): unknown => db.get<{ synchronous: number }>("PRAGMA synchronous")?.synchronous;

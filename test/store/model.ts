@@ -524,11 +524,28 @@ async function ownersOf(store: Store, known: Known): Promise<void> {
 /** Opens one new, empty store twice. */
 type OpenTwo = () => Promise<readonly [Store, Store]>;
 
+/** What happened to each job, in its order. */
+async function stories(store: Store, after: string): Promise<unknown> {
+  const stories: Record<string, unknown[]> = {};
+  for (let from = after; ;) {
+    const { events, next } = await store.events(from, 13);
+    for (const { cursor: _cursor, at: _at, ...event } of events) (stories[event.id] ??= []).push(event);
+    if (next === from) return stories;
+    from = next;
+  }
+}
+
+async function beginning(store: Store): Promise<string> {
+  await store.keepEvents(1e15);
+  return (await store.events(null, 1)).next;
+}
+
 async function play(steps: readonly Step[], openTwo: OpenTwo): Promise<void> {
   const known: Known = { now: start, ids: [], claims: [] };
   const memory = memoryStore();
   const stores = await openTwo();
   try {
+    const [first, firstTried] = [await beginning(memory), await beginning(stores[0])];
     for (const { jump, via, verbs: drawn } of steps) {
       known.now += jump;
       const tried = stores[via] ?? stores[0];
@@ -540,6 +557,7 @@ async function play(steps: readonly Step[], openTwo: OpenTwo): Promise<void> {
       learn(known, expected);
       await ownersOf(memory, known);
     }
+    assert.deepEqual(await stories(stores[1], firstTried), await stories(memory, first));
   } finally {
     await Promise.all([memory, ...stores].map((store) => store.close()));
   }

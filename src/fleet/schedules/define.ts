@@ -8,6 +8,7 @@ import { show } from "../../core/show.ts";
 import { checkOptions, didYouMean } from "../../core/suggest.ts";
 import type { Call } from "../../task/call.ts";
 import { isCall } from "../../task/call.ts";
+import { mustBeAlone } from "../alone.ts";
 import { plan } from "../plan.ts";
 import type { CatchUp, Definition, Overlap, Stored } from "./record.ts";
 import { checkScheduleName } from "./record.ts";
@@ -87,11 +88,8 @@ export async function checkDefinition(given: ScheduleDefinition, runtime: Runtim
   }
   const catchUp = checkOneOf(options.catchUp, catchUps, "latest", `${where} catchUp`);
   const planned = plan(call, runtime, now);
-  if (planned.throttle) {
-    throw new UsageError(
-      `${where} calls task "${call.task.name}", whose "throttle" is for submits. Call it without: task.with({ throttle: undefined }).`,
-    );
-  }
+  if (planned.alone)
+    throw mustBeAlone(call.task.name, planned.alone, `, which is for submits, and ${where} calls it. Submit it yourself`);
   const definition: Definition = {
     when: await checkWhen(when, options.timezone, where),
     catchUp,

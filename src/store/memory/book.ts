@@ -22,6 +22,7 @@ import {
   waitingStates,
 } from "../machine.ts";
 import type { Changes, NewWorker, ReadyLine, StoreEvent } from "../store.ts";
+import type { Events } from "./events.ts";
 import { Gates } from "./gates.ts";
 import { Line } from "./line.ts";
 import { Records } from "./records.ts";
@@ -58,6 +59,7 @@ export class Book {
   readonly holders: Map<string, Row> = new Map();
   readonly records: Records = new Records();
   readonly gates: Gates = new Gates();
+  readonly events: Events;
   /** Scheduled and suspended jobs by when they are due. */
   readonly scheduled: Line = new Line(({ job }, order) => isTimed(job.state) && !isHeld(job) && job.dueAt === order);
   readonly expiring: Line = new Line(
@@ -65,8 +67,12 @@ export class Book {
   );
   readonly ended: Line = new Line((row, order) => !row.removed && isFinal(row.job.state) && row.pruneAt === order);
   readonly #ready = new Map<string, Map<string, Line>>();
-  #events = new Set<StoreEvent>();
+  #news = new Set<StoreEvent>();
   #seq = 0;
+
+  constructor(events: Events) {
+    this.events = events;
+  }
 
   /** The ready jobs of a task in a queue, higher priority first. */
   ready(queue: string, task: string): Line | undefined {
@@ -79,10 +85,10 @@ export class Book {
   }
 
   /** What happened since this was last asked. */
-  takeEvents(): ReadonlySet<StoreEvent> {
-    const events = this.#events;
-    if (events.size > 0) this.#events = new Set();
-    return events;
+  takeNews(): ReadonlySet<StoreEvent> {
+    const news = this.#news;
+    if (news.size > 0) this.#news = new Set();
+    return news;
   }
 
   insert(arrival: Arrival, now: number): Row {
@@ -116,7 +122,7 @@ export class Book {
   }
 
   resume(queue: string): void {
-    if (this.paused.delete(queue)) this.#events.add("ready");
+    if (this.paused.delete(queue)) this.#news.add("ready");
   }
 
   /** Makes an ended job live again. */
@@ -156,12 +162,19 @@ export class Book {
 
   /** Lets those pass their gates that can. */
   openGates(now: number): void {
-    if (this.gates.settle(now, (row) => this.#makeReady(row, now, (this.#seq += 1)))) this.#events.add("scheduled");
+    if (this.gates.settle(now, (row) => this.#makeReady(row, now, (this.#seq += 1)))) this.#news.add("scheduled");
+  }
+
+  /** Says that the attempt of a job waits in its worker's memory, or works again. */
+  suspend(row: Row, waits: string | null): void {
+    row.job.state = waits === null ? "running" : "waiting";
+    row.job.waits = waits;
+    this.#came(row);
   }
 
   /** Listeners are to be told of a record. */
   tellWritten(): void {
-    this.#events.add("written");
+    this.#news.add("written");
   }
 
   /** How many signals a job has. */
@@ -174,6 +187,7 @@ export class Book {
     Object.assign(job, { state: "running", worker: member.worker.id, startedAt: now });
     job.attempt += 1;
     job.fence += 1;
+    this.#came(row);
     member.running.add(row);
     this.gates.start(row);
     if (row.uniqueUntil === "started") this.#release(row);
@@ -232,9 +246,10 @@ export class Book {
     row.job.state = state;
     row.job.endedAt = now;
     row.job.waits = null;
+    this.#came(row);
     this.#release(row);
     this.keepUntil(row, now + row.job.keepMs);
-    this.#events.add("ended");
+    this.#news.add("ended");
   }
 
   /** Prunes an ended job no earlier than this. */
@@ -260,8 +275,15 @@ export class Book {
     else if (state === "ready") this.#makeReady(row, now);
     else if (isTimed(state) && job.dueAt !== null) {
       this.scheduled.push(row, job.dueAt);
-      if (isDueSoon(job.dueAt, now)) this.#events.add("scheduled");
+      if (isDueSoon(job.dueAt, now)) this.#news.add("scheduled");
     }
+    this.#came(row);
+  }
+
+  /** Leaves an event, if the job is in another state than when this was last called. */
+  #came(row: Row): void {
+    this.events.note(row.job, row.told);
+    row.told = row.job.state;
   }
 
   #watchExpiry(row: Row): void {
@@ -273,6 +295,7 @@ export class Book {
     row.job.state = "ready";
     row.age = age;
     row.job.readyAt = now;
+    this.#came(row);
     let lines = this.#ready.get(queue);
     if (!lines) this.#ready.set(queue, (lines = new Map()));
     let line = lines.get(task);
@@ -281,7 +304,7 @@ export class Book {
       row.job.state === "ready" && row.job.queue === queue && -row.job.priority === order && row.age === place;
     if (!line) lines.set(task, (line = new Line(belongs)));
     line.push(row, -priority, age);
-    this.#events.add("ready");
+    this.#news.add("ready");
   }
 
   #hold(row: Row): void {

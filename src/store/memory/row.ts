@@ -1,5 +1,5 @@
 // A job as the memory store keeps it, and the copies it gives out: a row changes in place, so it never leaves the store.
-import type { FinalState } from "../../task/state.ts";
+import type { FinalState, JobState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Arrival } from "../arrival.ts";
 import { tolerantPlaces } from "../arrival.ts";
@@ -34,6 +34,8 @@ export interface Row {
   age: number;
   /** Started since: the places that are kept until a start are given back. */
   hasStarted: boolean;
+  /** The state of its last event. */
+  told: JobState | null;
 }
 
 /** A new row in no state yet. */
@@ -70,7 +72,9 @@ export function newRow(seq: number, { job, pending, cause, tolerant }: Arrival, 
   });
 }
 
-function blank(seq: number): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "age" | "hasStarted"> {
+function blank(
+  seq: number,
+): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "removed" | "passed" | "age" | "hasStarted" | "told"> {
   return {
     dependants: new Map(),
     holdsKey: false,
@@ -79,6 +83,7 @@ function blank(seq: number): Pick<Row, "dependants" | "holdsKey" | "pruneAt" | "
     passed: -1,
     age: seq,
     hasStarted: false,
+    told: null,
   };
 }
 

@@ -15,6 +15,7 @@ import type {
   Cancelled,
   Changes,
   Dump,
+  EventPage,
   JobFilter,
   NewWorker,
   Page,
@@ -33,6 +34,7 @@ import type {
 import type { Member } from "./book.ts";
 import { Book } from "./book.ts";
 import { cancel, change, remove, retry } from "./change.ts";
+import { Events } from "./events.ts";
 import type { Row } from "./row.ts";
 import { next } from "./claim.ts";
 import { toEnded, toJob } from "./row.ts";
@@ -45,7 +47,7 @@ class MemoryStore implements Store {
   readonly leaseUrl: null = null;
   readonly tendMs: number = 500;
   readonly settlesAtOnce: number = 1;
-  readonly #book = new Book();
+  readonly #book: Book;
   readonly #runtime: Runtime;
   readonly #listeners = new Set<StoreListener>();
   #toTell = new Set<StoreEvent>();
@@ -53,13 +55,14 @@ class MemoryStore implements Store {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+    this.#book = new Book(new Events(() => runtime.now()));
   }
 
   /** Runs a verb at once; its promise is settled already when the caller gets it. */
   async #verb<T>(run: (book: Book) => T): Promise<T> {
     this.#checkOpen();
     const result = run(this.#book);
-    this.#tell(this.#book.takeEvents());
+    this.#tell(this.#book.takeNews());
     return result;
   }
 
@@ -126,10 +129,8 @@ class MemoryStore implements Store {
   suspend(worker: string, jobs: readonly (readonly [id: string, fence: number, waits: string | null])[]): Promise<void> {
     return this.#verb((book) => {
       for (const [id, fence, waits] of jobs) {
-        const job = book.rows.get(id)?.job;
-        if (!job || !holds(job, worker, fence)) continue;
-        job.state = waits === null ? "running" : "waiting";
-        job.waits = waits;
+        const row = book.rows.get(id);
+        if (row && holds(row.job, worker, fence)) book.suspend(row, waits);
       }
     });
   }
@@ -273,6 +274,14 @@ class MemoryStore implements Store {
 
   gates(names: readonly string[]): Promise<readonly StoredGate[]> {
     return this.#verb((book) => [...new Set(names)].flatMap((name) => book.gates.show(name, book.rows.values()) ?? []));
+  }
+
+  keepEvents(keepMs: number | null): Promise<number> {
+    return this.#verb(({ events }) => events.keep(keepMs));
+  }
+
+  events(after: string | null, limit: number): Promise<EventPage> {
+    return this.#verb(({ events }) => events.read(after, limit));
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

@@ -52,6 +52,7 @@ export function tend(book: Book, now: number, limit: number): Tended {
   book.gates.lookAtDue(now, limit);
   book.openGates(now);
   const pruned = prune(book, now, limit);
+  book.events.prune(now, limit * 10);
   const nextDueAt = Math.min(book.scheduled.head()?.order ?? Infinity, book.gates.nextAt ?? Infinity);
   return { promoted: due.length, recovered, pruned, ended, lost, nextDueAt: nextDueAt === Infinity ? null : nextDueAt };
 }

@@ -8,6 +8,7 @@ import type { SchemaSql } from "./schema.ts";
 import { tables } from "./schema.ts";
 import { secondLayout } from "./second-layout.ts";
 import { quoted } from "./text.ts";
+import { thirdLayout } from "./third-layout.ts";
 import { hasCode } from "./trouble.ts";
 import type { Place } from "./url.ts";
 import { lockNumber } from "./world.ts";
@@ -22,6 +23,7 @@ export interface Step {
 export const steps: readonly Step[] = [
   { name: "first layout", sql: tables },
   { name: "records, suspended attempts, tolerated dependencies, gates", sql: secondLayout },
+  { name: "events", sql: thirdLayout },
 ];
 
 const oldestServer = 140_000;

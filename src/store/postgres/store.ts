@@ -12,6 +12,7 @@ import type {
   Cancelled,
   Changes,
   Dump,
+  EventPage,
   JobFilter,
   NewWorker,
   Page,
@@ -33,6 +34,7 @@ import { cancel } from "./cancel.ts";
 import { change, remove, retry } from "./change.ts";
 import type { Queryable } from "./client.ts";
 import type { Connection, Session } from "./connection.ts";
+import { keepEvents, readEvents } from "./events.ts";
 import { GivenOut } from "./given-out.ts";
 import { gates } from "./gates.ts";
 import type { Ground } from "./ground.ts";
@@ -260,7 +262,7 @@ export class PostgresStore implements Store {
   tend(now: number, limit: number): Promise<Tended> {
     return this.#doLong(async (session) => {
       const askedAt = this.#runtime.elapsed();
-      const { serverMs, idle } = await idleTend(this.#ground, session, now);
+      const { serverMs, idle } = await idleTend(this.#ground, session, now, limit);
       this.#clock.learn(serverMs, askedAt);
       return idle ?? tend(this.#ground, session, now, limit);
     });
@@ -313,6 +315,14 @@ export class PostgresStore implements Store {
 
   queues(): Promise<readonly QueueStats[]> {
     return this.#doLong((session) => queues(this.#ground, session));
+  }
+
+  keepEvents(keepMs: number | null): Promise<number> {
+    return this.#doLong((session) => keepEvents(this.#ground, session, keepMs));
+  }
+
+  events(after: string | null, limit: number): Promise<EventPage> {
+    return this.#doLong((session) => readEvents(this.#ground, session, after, limit));
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

@@ -15,14 +15,16 @@ import { takeBack } from "./workers.ts";
 
 const isLate = "expires_at IS NOT NULL AND attempt = 0 AND expires_at <= $1";
 
-/** The result of a tend with nothing to do; undefined when there is something. */
+/** The result of a tend with nothing to do but to delete old events, which needs no lock; undefined when there is something. */
 export async function idleTend(
   { schema }: Ground,
   session: Session,
   now: number,
+  most: number,
 ): Promise<{ readonly serverMs: number; readonly idle: Tended | undefined }> {
-  const [row] = await session.query(`SELECT clock, next_due, busy FROM ${schema}.look($1)`, [now]);
-  const [serverMs, nextDueAt, isBusy] = row as [number, number | null, boolean];
+  const [row] = await session.query(`SELECT clock, next_due, busy, old_events FROM ${schema}.look($1)`, [now]);
+  const [serverMs, nextDueAt, isBusy, hasOldEvents] = row as [number, number | null, boolean, boolean | null];
+  if (hasOldEvents) await session.query(`SELECT ${schema}.prune_events($1, $2)`, [now, rowLimit(most) * 10]);
   const nothing = { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt };
   return { serverMs, idle: isBusy ? undefined : nothing };
 }

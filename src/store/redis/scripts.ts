@@ -7,6 +7,7 @@ import { base } from "./lua/base.ts";
 import { cancel, change, retry } from "./lua/change.ts";
 import { claim } from "./lua/claim.ts";
 import { ends } from "./lua/ends.ts";
+import { forgetHistory, history, keepEvents, readEvents } from "./lua/events.ts";
 import { fields, places } from "./lua/fields.ts";
 import { awaited, count, endings, get, inputs, lines, list, queues } from "./lua/read.ts";
 import { writing } from "./lua/flush.ts";
@@ -43,12 +44,12 @@ function own(verb: string): string {
   return `return (function()\n${verb}\nend)()`;
 }
 
-const book = [base, fields, prune, rows, gates, moves, rounds, writing, records, ends] as const;
+const book = [base, history, fields, prune, rows, gates, moves, rounds, writing, records, ends] as const;
 const removal = [recordsOfMany, deletion] as const;
 
 /** All scripts, by verb. */
 export const scripts = {
-  addPlain: script(base, answers, addPlain),
+  addPlain: script(base, history, answers, addPlain),
   add: script(...book, answers, add),
   addIf: script(...book, answers, addIf, add),
   settle: script(...book, release, claim, own(settle)),
@@ -69,7 +70,9 @@ export const scripts = {
   retry: script(...book, select, own(retry)),
   change: script(...book, select, ...removal, own(change)),
   remove: script(...book, select, ...removal, own(remove)),
-  tend: script(...book, pruneTaking, ...removal, workers, dueGates, own(tend)),
+  tend: script(...book, pruneTaking, ...removal, workers, dueGates, forgetHistory, own(tend)),
+  keepEvents: script(base, keepEvents),
+  events: script(base, readEvents),
   dump: script(base, fields, prune, rows, recordsOfMany, dump),
   load: script(...book, own(load)),
   join: script(base, join),

@@ -13,6 +13,7 @@ import type {
   Cancelled,
   Changes,
   Dump,
+  EventPage,
   JobFilter,
   NewWorker,
   Page,
@@ -30,6 +31,8 @@ import type {
 import type { AddReply, Submit } from "./adding.ts";
 import { Adding, anyArguments, isOtherwise, settleSubmits } from "./adding.ts";
 import { filterArguments } from "./filter.ts";
+import type { EventsReply } from "./history.ts";
+import { eventArguments, toEvents } from "./history.ts";
 import { info } from "./info.ts";
 import { Link } from "./link.ts";
 import type { Page as Found } from "./replies.ts";
@@ -331,6 +334,14 @@ class RedisStore implements Store {
 
   async queues(): Promise<readonly QueueStats[]> {
     return replies.toQueues(await this.#run<replies.QueuesReply>(scripts.queues, []));
+  }
+
+  async keepEvents(keepMs: number | null): Promise<number> {
+    return Number(await this.#run<string>(scripts.keepEvents, [numberField(keepMs)]));
+  }
+
+  async events(after: string | null, limit: number): Promise<EventPage> {
+    return toEvents(after, limit, await this.#run<EventsReply>(scripts.events, eventArguments(after, limit)));
   }
 
   async dump(after: string | null, limit: number): Promise<Dump> {

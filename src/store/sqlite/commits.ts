@@ -98,6 +98,8 @@ export interface CommitsOptions {
   readonly checkPresence: () => void;
   /** Brings the log to the disk; throws when that fails. */
   readonly flushLog: () => void;
+  /** Called in each transaction when it has begun. */
+  readonly begun: () => void;
   /** Called in each transaction before its commit, and before a read in it. */
   readonly record: (effects: Effects) => void;
   /** Called after each commit, before the promises settle. */
@@ -290,6 +292,7 @@ export class Commits {
     let answers: readonly Answer[];
     try {
       checkVersion(this.#db, this.#options.version);
+      this.#options.begun();
       answers = group.map((item) => this.#run(item, effects));
       this.#options.record(effects);
       this.#db.commit();

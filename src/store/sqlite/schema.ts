@@ -131,9 +131,27 @@ const recordsAndWaits = `
   CREATE INDEX job_line ON job (gate, rank) WHERE gate IS NOT NULL;
 `;
 
+const events = `
+  CREATE TABLE event (                                                 -- that a job came to a state; written by triggers while events are kept
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    id TEXT NOT NULL,
+    task TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    state TEXT NOT NULL,
+    prior TEXT,                                                        -- null when it was added
+    attempt INTEGER NOT NULL,
+    worker TEXT
+  ) STRICT;
+  ALTER TABLE tally ADD COLUMN events_kept REAL NOT NULL DEFAULT 0;    -- for how long, in ms; 0: not at all
+  ALTER TABLE tally ADD COLUMN events_lost INTEGER NOT NULL DEFAULT 0; -- the last that is not kept any more
+  ALTER TABLE tally ADD COLUMN clock REAL NOT NULL DEFAULT 0;          -- when the transaction under way began, while they are kept
+`;
+
 /** The steps that lead to the current layout; the first makes an empty file a store of version 1. */
 export const steps: readonly Step[] = [
   { name: "first layout", sql: firstLayout },
   { name: "paused queues, draining workers", sql: fleetControl },
   { name: "records, suspended jobs, gates", sql: recordsAndWaits },
+  { name: "events", sql: events },
 ];

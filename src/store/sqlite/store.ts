@@ -12,6 +12,7 @@ import type {
   Cancelled,
   Changes,
   Dump,
+  EventPage,
   JobFilter,
   NewWorker,
   Page,
@@ -34,6 +35,7 @@ import type { Effects } from "./commits.ts";
 import { Commits } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { Endings, recordEndings } from "./endings.ts";
+import { keepEvents, readEvents, stampEvents } from "./events.ts";
 import { gates } from "./gate-upkeep.ts";
 import { openGates } from "./gates.ts";
 import { info } from "./info.ts";
@@ -103,6 +105,7 @@ class SqliteStore implements Store {
       durability,
       checkPresence: presenceCheck(db.path),
       flushLog: () => this.#log.flush(),
+      begun: () => stampEvents(db, runtime.now()),
       record: (effects) => recordEndings(db, effects),
       afterCommit: (effects) => this.#watch.ring(effects),
       afterRollback: () => {
@@ -283,6 +286,14 @@ class SqliteStore implements Store {
 
   gates(names: readonly string[]): Promise<readonly StoredGate[]> {
     return this.#commits.read(() => gates(this.#db, names));
+  }
+
+  keepEvents(keepMs: number | null): Promise<number> {
+    return this.#write(1, () => keepEvents(this.#db, keepMs, this.now()));
+  }
+
+  events(after: string | null, limit: number): Promise<EventPage> {
+    return this.#commits.read(() => readEvents(this.#db, after, limit));
   }
 
   dump(after: string | null, limit: number): Promise<Dump> {

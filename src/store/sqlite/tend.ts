@@ -1,5 +1,5 @@
 // The upkeep: lost workers, late jobs, due jobs, jobs kept long enough; in this order, see `Store.tend`. Each is one range of a
-// partial index, so that with nothing to do a tend costs four probes and no write lock.
+// partial index, so that with nothing to do a tend costs a few probes and no write lock.
 import type { Ended } from "../job.ts";
 import { reprieveMs } from "../machine.ts";
 import type { Tended } from "../store.ts";
@@ -8,6 +8,7 @@ import { endedWaiting } from "./columns.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
+import { hasOldEvents, pruneEvents } from "./events.ts";
 import { takeBack } from "./attempt.ts";
 import { dueGates, lookAtDue, nextLookAt, oldGates } from "./gate-upkeep.ts";
 import { openGates } from "./gates.ts";
@@ -95,12 +96,13 @@ export function tend(db: Connection, effects: Effects, now: number, most: number
   lookAtDue(db, effects, now, limit);
   openGates(db, effects, now);
   const pruned = prune(db, effects, now, limit);
+  pruneEvents(db, now, limit * 10);
   return { promoted, recovered, pruned, ended, lost, nextDueAt: nextDueAt(db) };
 }
 
 /** The result of a tend with nothing to do; undefined when there is something. */
 export function idleTend(db: Connection, now: number): Tended | undefined {
-  if ([lostWorkers, lateJobs, dueJobs, overkept, dueGates, oldGates].some((sql) => db.get(sql, now, 1) !== undefined))
-    return undefined;
+  const isBusy = [lostWorkers, lateJobs, dueJobs, overkept, dueGates, oldGates].some((sql) => db.get(sql, now, 1) !== undefined);
+  if (isBusy || hasOldEvents(db, now)) return undefined;
   return { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt: nextDueAt(db) };
 }

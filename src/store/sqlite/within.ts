@@ -12,6 +12,7 @@ import { add } from "./add.ts";
 import { noEffects } from "./commits.ts";
 import { Connection } from "./connection.ts";
 import { recordEndings } from "./endings.ts";
+import { stampEvents } from "./events.ts";
 import { checkVersion } from "./migrate.ts";
 
 const longestWaitMs = 500;
@@ -59,6 +60,7 @@ export function addWithin(store: Within, tx: unknown, jobs: readonly NewJob[], n
   let added: readonly Added[];
   try {
     checkVersion(db, store.version);
+    stampEvents(db, store.runtime.now());
     added = add(db, effects, jobs, now);
     recordEndings(db, effects);
   } catch (error) {

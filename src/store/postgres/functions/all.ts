@@ -5,6 +5,7 @@ import type { SchemaSql } from "../schema.ts";
 import { addJobs, comeToGates } from "./add.ts";
 import { endings, look, note, suspend } from "./ask.ts";
 import { endWaiting, failAbove, freeKeys, releaseAbove, takeOff } from "./ends.ts";
+import { pruneEvents, readEvents } from "./events.ts";
 import { followUp, forgetGates, leaveLines, openGates, passGates } from "./gates.ts";
 import { restAnew } from "./rest.ts";
 import { jsonText, wake, writeRecords } from "./records.ts";
@@ -13,7 +14,7 @@ import { stop } from "./stop.ts";
 
 const ends = [freeKeys, endWaiting, takeOff, releaseAbove, failAbove, jsonText, wake, stop];
 const gates = [leaveLines, openGates, passGates, followUp, forgetGates, comeToGates];
-const verbs = [choose, settle, addJobs, endings, look, note, suspend, writeRecords, restAnew];
+const verbs = [choose, settle, addJobs, endings, look, note, suspend, writeRecords, restAnew, readEvents, pruneEvents];
 
 /** All functions of the current layout. */
 export const functions: SchemaSql = (schema) => [...ends, ...gates, ...verbs].map((sql) => sql(schema)).join("");
@@ -21,7 +22,7 @@ export const functions: SchemaSql = (schema) => [...ends, ...gates, ...verbs].ma
 // Of every layout there was.
 const names =
   "add_jobs choose come_to_gates end_waiting endings fail_above follow_up forget_gates free_keys json_text leave_lines look note open_gates pass_gates release_above " +
-  "rest_anew settle stop suspend take_off wake write_records";
+  "prune_events read_events rest_anew settle stop suspend take_off wake write_records";
 
 /** Drops the functions of whatever layout a schema has, whose arguments may be others. */
 export const dropFunctions: SchemaSql = (s) => `

@@ -18,10 +18,10 @@ export const endings: SchemaSql = (s) => `
   END $body$;
 `;
 
-/** Whether a tend would find something to do; the server's clock; when the next scheduled job is due. */
+/** Whether a tend would find something to do, and whether there are old events; the server's clock; when the next scheduled job is due. */
 export const look: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.look(at double precision, OUT clock double precision, OUT next_due double precision, OUT busy boolean)
-  LANGUAGE plpgsql ${probing} AS $body$
+  CREATE FUNCTION ${s}.look(at double precision, OUT clock double precision, OUT next_due double precision, OUT busy boolean,
+    OUT old_events boolean) LANGUAGE plpgsql ${probing} AS $body$
   BEGIN
     clock := extract(epoch FROM clock_timestamp()) * 1000;
     next_due := least((SELECT due_at FROM ${s}.parked WHERE scheduled ORDER BY due_at, seq LIMIT 1),
@@ -34,6 +34,7 @@ export const look: SchemaSql = (s) => `
       OR EXISTS (SELECT 1 FROM ${s}.gate WHERE forget_at <= look.at)
       OR EXISTS (SELECT 1 FROM ${s}.gate_note)
       OR EXISTS (SELECT 1 FROM ${s}.ended WHERE prune_at <= at);
+    old_events := (SELECT events_kept > 0 AND (SELECT event.at FROM ${s}.event ORDER BY no LIMIT 1) <= look.at - events_kept FROM ${s}.meta);
   END $body$;
 `;
 

@@ -116,6 +116,7 @@ for r = 1, runs do
       end
       args[argCount + 1], args[argCount + 2] = id, mark .. hex .. middle .. ARGV[first + job * 2 - 1]
       argCount = argCount + 2
+      past.note(id, kind, '', deps and 'b' or 'r', '0', '')
     end
   end
   if readyCount > 0 then many('RPUSH', LIST .. openLine(kind, rank), ready) end
@@ -146,5 +147,6 @@ for root, from, upto in gmatch(ARGV[7], '([^\31]*)\31(%d+)\31(%d+)\31') do
   end
 end
 writeTally()
+past.write()
 return answer(refusals, {})
 `;

@@ -106,6 +106,7 @@ local function insertMarked(draft, hex, kind, mark)
   row[STATUS], row[READYAT] = stateByMark(mark), ''
   rows[draft.id], statics[draft.id] = row, s
   tally(row[STATUS], kind, 1)
+  past.note(row.id, kind, '', row[STATUS], '0', '')
   return row
 end
 
@@ -137,6 +138,7 @@ local function insert(draft, seq, now)
   local row = newRow(draft.id, s)
   rows[draft.id], statics[draft.id] = row, s
   local ref = refOf(row)
+  row.isNew = true
   tally('r', kind, 1)
   row[PENDING] = number(draft.pending)
   if draft.cause then row[CAUSE] = draft.cause end
@@ -154,7 +156,9 @@ local function insert(draft, seq, now)
     if draft.state == 'r' and isGated(row) then
       row[READYAT] = ''
       gates.walkUp(row)
-    elseif draft.state == 'r' then makeReady(row, now)
+    elseif draft.state == 'r' then
+      past.note(row.id, kind, '', 'r', '0', '')
+      makeReady(row, now)
     elseif draft.state == 's' then await(row, now) end
   end
   if s.root ~= '' then call('SADD', ROOT .. s.root, ref) end

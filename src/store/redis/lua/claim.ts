@@ -36,6 +36,7 @@ local function give(id, text, facts, record)
   part[partCount + 1], part[partCount + 2], part[partCount + 3] = id, text, facts
   partCount, partSize = partCount + 3, partSize + #text
   if partSize > 20000 then endPart() end
+  if facts == '' or byte(facts) == 61 then past.note(id, plain.no, 'r', 'u', '1', worker) end
   local n = claimedCount * 2
   claimedRecords[n + 1], claimedRecords[n + 2] = id, record
   claimedCount = claimedCount + 1
@@ -47,6 +48,7 @@ end
 local function plainRecordOf(text)
   if not plain.kind or search(text, plain.kind, 14, true) ~= 14 then
     plain.kind = match(text, '^[^\31]*\31[^\31]*\31', 14)
+    plain.no = match(plain.kind, '^%d+')
     plain.record = plain.head .. plain.kind .. plain.tail
   end
   return plain.record
@@ -65,6 +67,7 @@ local function start(row, ref, text, worker, now, suspect)
   if row[HOLDS] ~= '' and sub(static(row).till, 1, 1) == 's' then release(row) end
   if suspect then call('SADD', SUSPECT .. worker, ref) end
   if suspect or row[HOLDS] ~= '' then careFor(row) end
+  past.note(row.id, row[KINDNO], 'r', 'u', row[ATTEMPT], worker)
   give(row.id, text, row[ATTEMPT] .. ' ' .. row[CRASHES] .. ' ' .. row[FENCE], textOf(row))
 end
 
@@ -110,6 +113,7 @@ local function consider(source, at, worker, now)
   end
   local started = state and startedOf(state)
   if started and search(text, sub(ref, 1, 11), 2, true) == 2 then
+    plainRecordOf(text)
     give(id, text, '', started)
     return true
   end
@@ -325,5 +329,6 @@ if claimedCount > 0 then
 end
 endPart()
 writeTally()
+past.write()
 end
 `;

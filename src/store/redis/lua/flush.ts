@@ -46,6 +46,7 @@ local function flush(now)
   writeLeaving()
   writePrunes()
   writeTally()
+  past.write()
 end
 
 `;

@@ -43,9 +43,10 @@ local function comeBack(row, now)
 end
 
 local function place(row, state, now)
-  move(row, state)
+  local isBlocked = state == 'r' and isGated(row)
+  if not isBlocked then move(row, state) end
   if row[ATTEMPT] == '0' and row[EXPIRES] ~= '' then call('ZADD', EXPIRING, row[EXPIRES], refOf(row)) end
-  if state == 'r' and isGated(row) then gates.walkUp(row)
+  if isBlocked then gates.walkUp(row)
   elseif state == 'r' then makeReady(row, now)
   elseif state == 's' or state == 'w' then await(row, now) end
 end

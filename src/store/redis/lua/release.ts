@@ -45,6 +45,7 @@ local function releaseSingles(refs, inputs)
     if its.isUnsorted then sortReleased(its) end
     tally('b', its.kind, -its.count)
     tally('r', its.kind, its.count)
+    for i = 1, its.count do past.note(its.ids[i], its.kind, 'b', 'r', '0', '') end
   end
   return others
 end

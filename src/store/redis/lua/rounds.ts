@@ -160,6 +160,7 @@ local function arrive(through, now)
         common = passed[suffix] or lineOf(suffix, now)
       end
       records[n + 1], records[n + 2] = sub(member, 12, from - 1), common.record
+      past.note(records[n + 1], common.kind, 'b', 'r', '0', '')
       n = n + 2
       if common.count == 0 then lines[#lines + 1] = common end
       common.count = common.count + 1

@@ -180,6 +180,8 @@ local function touch(row)
 end
 
 local function move(row, state)
+  past.note(row.id, row[KINDNO], row.isNew and '' or row[STATUS], state, row[ATTEMPT], row[WORKEROF])
+  row.isNew = false
   tally(row[STATUS], row[KINDNO], -1)
   tally(state, row[KINDNO], 1)
   row[STATUS] = state

@@ -17,9 +17,9 @@ local records, recordCount, isDone, releasing, results = {}, 0, {}, {}, {}
 -- How jobs of this record that run and are done go on: they may have it in common. False when more is to be done than to append to it.
 local function endOf(record, prefix)
   if not record or byte(record, -1) ~= 117 or search(record, prefix, 1, true) ~= 1 then return false end
-  local claim, kind, keep = match(record, '^([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)', #prefix + 1)
+  local claim, kind, keep, attempt = match(record, '^([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)\31[^\31]*\31[^\31]*\31([^\31]*)', #prefix + 1)
   local time = number(tonumber(now) + tonumber(keep))
-  return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, later = laterFor(keep, time), count = 0 }
+  return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, attempt = attempt, later = laterFor(keep, time), count = 0 }
 end
 
 -- The same of one that has gates; gives back its places, and leaves out what it had of them.
@@ -83,6 +83,7 @@ local function settleRun(from, upto, how, states, needed, above)
       records[recordCount * 2 - 1], records[recordCount * 2] = id, goesOn.text .. text .. endOfDone
       goesOn.later[#goesOn.later + 1] = id
       goesOn.count = goesOn.count + 1
+      past.note(id, goesOn.kind, 'u', 'd', goesOn.attempt, worker)
       if above[i] then releasing[#releasing + 1], results[#releasing + 1] = above[i], text end
     else settleOne(i - 1, id, kind, fence, text) end
   end

@@ -43,6 +43,7 @@ for _, each in ipairs(needed) do
   keepUntil(row, nowMs + max(tonumber(row[KEEP]), 60000))
 end
 deleteJobs(gone, isInGraph)
+forgetHistory(nowMs, limit * 10)
 flush()
 local names = usedNames()
 forgetKinds()

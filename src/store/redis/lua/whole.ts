@@ -159,7 +159,9 @@ local function write(draft, seq)
   rows[draft.id], statics[draft.id] = row, draft.s
   for name, text in gmatch(draft.records .. S, '([^\31]*)\31([^\31]*)\31') do setRecord(draft.id, name, text) end
   local state = row[STATUS]
+  row.isNew = true
   tally(state, kind, 1)
+  if final[state] and not draft.cause or draft.record == '' then past.note(draft.id, kind, '', state, row[ATTEMPT], row[WORKEROF]) end
   if draft.cause then finish(row, 'f', now)
   elseif final[state] then
     setWaits(row, '')

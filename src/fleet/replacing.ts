@@ -1,0 +1,66 @@
+// A submit that takes the place of the one before it, as long as that one's job was never given out: the job becomes another call, with the
+// same id. It is added as any other; where its key is taken, the job that has it is changed, and where that has been started or ended
+// meanwhile, it is added again. Each step is one of the store's, so of programs that submit at once the last one's call is what runs, and
+// all get the one job.
+import { DuplicateJobError } from "../core/errors.ts";
+import type { NewJob } from "../store/job.ts";
+import type { Added, Changes, Store } from "../store/store.ts";
+import { nameOf } from "../task/requires.ts";
+import { decodePolicy, withDueBy } from "./policy.ts";
+
+type Replaces = Pick<Store, "get" | "change" | "now">;
+
+function cannot({ task, unique }: NewJob, existing: string): DuplicateJobError {
+  const advice =
+    unique?.until === "started"
+      ? "Submit again once it has been started anew."
+      : 'Wait for its end; or, to have a new job once this one has started, say unique: { until: "started" }.';
+  return new DuplicateJobError(
+    `Task "${nameOf(task)}" has a live job with the same key, ${existing}, that cannot be replaced: it was started before, or it needs other ` +
+      `calls. ${advice}`,
+    existing,
+  );
+}
+
+function changesTo({ args, policy, gates, expiresAt, submittedAt, priority, queue, dueAt }: NewJob): Changes {
+  return { call: { args, policy, gates, expiresAt, submittedAt }, priority, queue, dueAt };
+}
+
+/** The changes, with the latest time that the first submit allows for; undefined when the job is gone. */
+async function withinMaxWait(
+  store: Replaces,
+  changes: Changes,
+  call: NonNullable<Changes["call"]>,
+  id: string,
+): Promise<Changes | undefined> {
+  const [job] = await store.get([id]);
+  if (!job) return undefined;
+  // Whoever replaces the job keeps it, so it is the same whenever it is read.
+  const { dueBy } = decodePolicy(job.policy);
+  if (typeof dueBy !== "number") return changes;
+  const dueAt = Math.min(dueBy, changes.dueAt ?? dueBy);
+  return { ...changes, dueAt, call: { ...call, policy: withDueBy(call.policy, dueBy) } };
+}
+
+async function replace(store: Replaces, job: NewJob, id: string): Promise<boolean> {
+  const changes = changesTo(job);
+  const hasMaxWait = typeof decodePolicy(job.policy).dueBy === "number";
+  const allowed = hasMaxWait && changes.call ? await withinMaxWait(store, changes, changes.call, id) : changes;
+  return allowed !== undefined && (await store.change({ ids: [id] }, allowed, store.now())).length > 0;
+}
+
+/**
+ * Adds the job, or puts its call in the place of the one of the job that has its key. Rejects with a DuplicateJobError where that has been
+ * started and keeps the key.
+ */
+export async function addOrReplace(store: Replaces, job: NewJob, add: () => Promise<Added>): Promise<Added> {
+  let refused: string | undefined;
+  for (;;) {
+    const added = await add();
+    const { existing } = added;
+    if (existing === null || (await replace(store, job, existing))) return added;
+    // It was started or ended just now, or long ago; in the latter case it still has the key when that is asked for again.
+    if (existing === refused) throw cannot(job, existing);
+    refused = existing;
+  }
+}

@@ -1,0 +1,129 @@
+// Events: triggers write them, so that a store of which nobody asks for them has no triggers and does nothing. The state of a job is the
+// table its row is in, so a row that comes is an event. Where it came from is the state of the job's event before: it is looked up by who reads.
+//
+// Events are numbered when they are written, so those of one job are numbered in the order in which they happened: each change of it waits for the
+// commit of the one before. But of two transactions the one with the higher numbers may be committed first, and who reads must not go past
+// numbers that are still to come. So whoever writes has an advisory lock until his commit, whose key is the next number; who reads looks first
+// which number is the last, then at the locks, and then reads up to the lowest of both. An open transaction holds back
+// what is behind it, and nobody waits for anybody.
+import type { SchemaSql } from "../schema.ts";
+import { one, probing } from "./codes.ts";
+
+/** Numbers in keys of locks are cut to 31 bits. */
+const cut = 2 ** 31 - 1;
+
+const lockClass = (s: string): string => `hashtext('manyhands events ${s.replaceAll("'", "''")}')`;
+
+/** What a table tells by the rows that come to it. */
+interface Source {
+  readonly table: "ready" | "parked" | "standing" | "running" | "ended";
+  readonly on: "INSERT" | "UPDATE";
+  /** Which rows of it are events: seq, state, attempt and worker of each. */
+  readonly rows: string;
+}
+
+const parkedState = "CASE WHEN waits IS NOT NULL THEN 'waiting' WHEN scheduled THEN 'scheduled' ELSE 'blocked' END";
+/** What is due at no time at all is there for a moment only, while it is changed. */
+const staying = "due_at IS DISTINCT FROM 'Infinity'";
+const runningRows = (of: string): string =>
+  `SELECT seq, CASE WHEN waits IS NULL THEN 'running' ELSE 'waiting' END AS state, attempt, worker FROM ${of}`;
+
+const sources: readonly Source[] = [
+  {
+    table: "ready",
+    on: "INSERT",
+    rows: "SELECT coalesce(job_seq, seq) AS seq, 'ready' AS state, attempt, NULL AS worker FROM came",
+  },
+  {
+    table: "parked",
+    on: "INSERT",
+    rows: `SELECT seq, ${parkedState} AS state, attempt, NULL AS worker FROM came WHERE ${staying}`,
+  },
+  // What is blocked and still is, is blocked as before.
+  {
+    table: "parked",
+    on: "UPDATE",
+    rows: `SELECT seq, 'scheduled' AS state, attempt, NULL AS worker FROM came WHERE scheduled AND ${staying}`,
+  },
+  { table: "standing", on: "INSERT", rows: "SELECT seq, 'blocked' AS state, attempt, NULL AS worker FROM came" },
+  { table: "running", on: "INSERT", rows: runningRows("came") },
+  { table: "running", on: "UPDATE", rows: `${runningRows("came")} EXCEPT ${runningRows("went")}` },
+  { table: "ended", on: "INSERT", rows: "SELECT seq, state, attempt, worker FROM came" },
+];
+
+const nameOf = ({ table, on }: Source): string => `event_${table}_${on.toLowerCase()}`;
+
+/** Makes the triggers. Who keeps events needs no right to write them. */
+export const createTriggers: SchemaSql = (s) =>
+  sources
+    .map((source) => {
+      const name = nameOf(source);
+      return `
+  CREATE OR REPLACE FUNCTION ${s}.${name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER ${probing} AS $body$
+  BEGIN
+    IF NOT EXISTS (${source.rows}) THEN RETURN NULL; END IF;
+    PERFORM pg_advisory_xact_lock_shared(${lockClass(s)}, ((last_value + is_called::integer) & ${cut})::integer) FROM ${s}.event_no;
+    INSERT INTO ${s}.event (seq, at, id, task, queue, state, attempt, worker)
+    SELECT job.seq, extract(epoch FROM clock_timestamp()) * 1000, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
+    FROM (${source.rows}) AS moved CROSS JOIN LATERAL ${one("job", s, "seq, id, task, queue", "job.seq = moved.seq")};
+    RETURN NULL;
+  END $body$;
+  CREATE OR REPLACE TRIGGER ${name} AFTER ${source.on} ON ${s}.${source.table}
+    REFERENCING NEW TABLE AS came${source.on === "UPDATE" ? " OLD TABLE AS went" : ""} FOR EACH STATEMENT EXECUTE FUNCTION ${s}.${name}();`;
+    })
+    .join("");
+
+/** Takes them away. */
+export const dropTriggers: SchemaSql = (s) =>
+  sources.map((source) => `DROP TRIGGER IF EXISTS ${nameOf(source)} ON ${s}.${source.table};`).join("\n");
+
+/**
+ * Reads events. Those that left their job in its state are passed over: it stood somewhere else in it. The last row says in `head` how
+ * things stand.
+ */
+export const readEvents: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.read_events(behind bigint, most integer)
+  RETURNS TABLE (head json, no bigint, at double precision, id text, task text, queue text, state text, prior text, attempt integer,
+    worker text) LANGUAGE plpgsql SECURITY DEFINER ${probing} AS $body$
+  #variable_conflict use_column
+  DECLARE
+    top bigint;
+    sure bigint;
+    last bigint;
+  BEGIN
+    SELECT last_value - (NOT is_called)::integer INTO top FROM ${s}.event_no;
+    -- The next number of a writer who came since is beyond the last.
+    SELECT least(top, min(top - behind_top) - 1) INTO sure FROM (
+      SELECT (top - objid::bigint) & ${cut} AS behind_top FROM pg_locks
+      WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = (${lockClass(s)}::bigint & 4294967295)
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS held WHERE behind_top < ${2 ** 30};
+    IF behind IS NOT NULL THEN
+      SELECT max(page.no) INTO last FROM (
+        SELECT event.no FROM ${s}.event WHERE event.no > behind AND event.no <= sure ORDER BY event.no LIMIT most
+      ) AS page HAVING count(*) = most;
+      RETURN QUERY SELECT NULL::json, event.no, event.at, event.id, event.task, event.queue, event.state, before.state, event.attempt, event.worker
+      FROM ${s}.event LEFT JOIN LATERAL (
+        SELECT earlier.state FROM ${s}.event AS earlier WHERE earlier.seq = event.seq AND earlier.no < event.no ORDER BY earlier.no DESC LIMIT 1
+      ) AS before ON true
+      WHERE event.no > behind AND event.no <= coalesce(last, sure) AND before.state IS DISTINCT FROM event.state ORDER BY event.no;
+    END IF;
+    -- Asked last: what was deleted meanwhile is not there any more.
+    RETURN QUERY SELECT json_build_array(events_kept, events_lost, top, greatest(coalesce(last, sure), behind)), NULL::bigint, NULL::double precision, NULL, NULL,
+      NULL, NULL, NULL, NULL::integer, NULL FROM ${s}.meta;
+  END $body$;
+`;
+
+/** Deletes events from before `then`, of the first so many. */
+export const pruneEvents: SchemaSql = (s) => `
+  CREATE FUNCTION ${s}.prune_events(at double precision, most bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER ${probing} AS $body$
+  DECLARE
+    last bigint;
+  BEGIN
+    SELECT max(old.no) INTO last FROM (SELECT event.no, event.at FROM ${s}.event ORDER BY event.no LIMIT most) AS old
+    WHERE old.at <= prune_events.at - (SELECT events_kept FROM ${s}.meta);
+    IF last IS NULL THEN RETURN; END IF;
+    UPDATE ${s}.meta SET events_lost = greatest(events_lost, last);
+    DELETE FROM ${s}.event WHERE event.no <= last;
+  END $body$;
+`;
