@@ -6,7 +6,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
-import type { Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
+import type { ClaimedJob, Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
 import { isHeld } from "../../src/store/machine.ts";
 import type { OtherCall, Settled } from "../../src/store/store.ts";
 import { isFinal, jobStates } from "../../src/task/state.ts";
@@ -483,7 +483,10 @@ async function settled(store: Store, run: Promise<Settled>): Promise<Settled> {
     given.map(({ inputs }) => inputs),
     await store.inputs(given.map(({ id }) => id)),
   );
-  return { ...rest, claimed: claimed.map(({ inputs: _, ...job }) => job) };
+  return {
+    ...rest,
+    claimed: claimed.map((job) => Object.fromEntries(Object.entries(job).filter(([name]) => name !== "inputs")) as ClaimedJob),
+  };
 }
 
 function byName<T>(rows: readonly T[]): T[] {
