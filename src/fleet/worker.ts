@@ -238,7 +238,7 @@ export class Worker implements AsyncDisposable {
       concurrency: this.#options.concurrency ?? 50,
       graceMs: abortGraceMs,
       now: () => store.now(),
-      journal: new Journal(store, runtime, () => this.id),
+      journal: new Journal({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
       output: new JobOutput({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
       children: (job, awaited) => this.#host.children(job, awaited),
       waits: () => this.#waitsChanged(),
