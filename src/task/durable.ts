@@ -97,7 +97,7 @@ interface Wait {
 }
 
 function checkName(name: unknown, what: string): string {
-  if (typeof name === "string" && name !== "" && name.length <= longestName) return name;
+  if (typeof name === "string" && name !== "" && name.length <= longestName) return name.toWellFormed();
   throw new UsageError(`${what} takes a name of 1 to ${longestName} characters, found ${show(name)}.`);
 }
 
@@ -105,9 +105,14 @@ function recordOf(kind: "step" | "undo", name: string): string {
   return `${kind}/${encodeURIComponent(name)}`;
 }
 
+/** What the names of the records of a signal begin with. */
+function signalPrefixOf(name: string): string {
+  return `signal/${encodeURIComponent(name.toWellFormed())}/`;
+}
+
 /** The name of the record of a signal sent now: signals of a job are in the order they were sent. */
 export function signalRecord(name: string, now: number, id: string): string {
-  return `signal/${encodeURIComponent(name)}/${String(Math.floor(now)).padStart(15, "0")}-${id}`;
+  return `${signalPrefixOf(name)}${String(Math.floor(now)).padStart(15, "0")}-${id}`;
 }
 
 /** The durable steps of one attempt. */
@@ -169,9 +174,9 @@ export class Durable {
   }
 
   async #waitFor(signal: string, options: WaitOptions): Promise<unknown> {
-    checkName(signal, "context().waitFor()");
-    const name = this.#nameOf(`wait ${signal}`);
-    const place = this.#times.get(`wait ${signal}`) ?? 1;
+    const own = `wait ${checkName(signal, "context().waitFor()")}`;
+    const name = this.#nameOf(own);
+    const place = this.#times.get(own) ?? 1;
     for (;;) {
       const recorded = await this.#recall(name);
       if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
@@ -305,7 +310,7 @@ export class Durable {
   /** The `place`-th signal of this name. */
   async #sent(signal: string, place: number): Promise<readonly [text: string | undefined, seen: number]> {
     const sent = await this.#host.read("signal/");
-    const prefix = `signal/${encodeURIComponent(signal)}/`;
+    const prefix = signalPrefixOf(signal);
     return [sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text, sent.length];
   }
 
