@@ -60,7 +60,7 @@ export interface AttemptOptions {
   /** A part of the output of a generator, encoded. A promise where it has to wait. */
   part(text: string): Promise<void> | undefined;
   /** What durable steps need, without what this file knows. */
-  readonly durable: Omit<DurableHost, "suspend" | "cancelled" | "undoing"> & { cancelled(): void };
+  readonly durable: Omit<DurableHost, "suspend" | "undoing">;
   readonly children: Children;
 }
 
@@ -71,7 +71,7 @@ export class LoopAttempt implements Attempt, TaskContext {
   readonly #options: AttemptOptions;
   readonly #end: (end: AttemptEnd) => void;
   #controller: AbortController | undefined;
-  #aborted: Error | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
   #timer: Timer | undefined;
   #durable: Durable | undefined;
   #isAbandoned = false;
@@ -92,7 +92,7 @@ export class LoopAttempt implements Attempt, TaskContext {
   /** Made when first asked for: most tasks never look at it. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#aborted && !this.#controller.signal.aborted) this.#controller.abort(this.#aborted);
+    if (this.#aborted && !this.#controller.signal.aborted) this.#controller.abort(this.#aborted.reason);
     return this.#controller.signal;
   }
 
@@ -143,13 +143,13 @@ export class LoopAttempt implements Attempt, TaskContext {
     this.#durable = new Durable({
       ...durable,
       suspend: (suspension) => this.#settle({ kind: "suspended", suspension }),
-      cancelled: (error) => {
-        durable.cancelled();
+      stopped: (error) => {
+        durable.stopped(error);
         this.abort(error);
       },
       undoing: () => this.#timer?.cancel(),
     });
-    if (this.#aborted) this.#durable.abort(this.#aborted);
+    if (this.#aborted) this.#durable.abort(this.#aborted.reason);
     return this.#durable;
   }
 
@@ -168,9 +168,9 @@ export class LoopAttempt implements Attempt, TaskContext {
     }
   }
 
-  abort(reason: Error): void {
+  abort(reason: unknown): void {
     if (this.#ended || this.#aborted) return;
-    this.#aborted = reason;
+    this.#aborted = { reason };
     this.#timer?.cancel();
     this.#timer = this.#options.runtime.after(this.#options.graceMs, () => this.#fail(reason, "abandoned"));
     this.#controller?.abort(reason);
@@ -211,7 +211,7 @@ export class LoopAttempt implements Attempt, TaskContext {
     };
     this.#follow(
       definition,
-      withFrame({ current: this }, () => drive(generator, emit, () => this.#aborted)),
+      withFrame({ current: this }, () => drive(generator, emit, () => this.#aborted?.reason)),
     );
   }
 
@@ -238,7 +238,7 @@ export class LoopAttempt implements Attempt, TaskContext {
 
   // After an abort, the reason says more than whatever the task made of it.
   #fail(thrown: unknown, overdue?: Overdue): void {
-    const error = this.#aborted ?? thrown;
+    const error = this.#aborted ? this.#aborted.reason : thrown;
     if (!this.#durable || this.#isAbandoned) return this.#settle({ kind: "failed", error, overdue });
     this.#durable.fail(error, overdue === undefined).then(
       (failed) => this.#settle({ kind: "failed", ...failed, overdue }),

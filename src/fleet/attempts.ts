@@ -1,6 +1,6 @@
 // The jobs a worker holds: those claimed and not started, in slots, and the attempts that run. It starts what there is room for,
 // a few ms at a time, and turns the end of each attempt into the outcome to record. It knows no store.
-import { CancelledError, TimeoutError } from "../core/errors.ts";
+import { CancelledError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInput } from "../pool/input.ts";
 import type { Claim, ClaimedJob, Outcome } from "../store/job.ts";
@@ -31,11 +31,14 @@ import { decodePolicy } from "./policy.ts";
 import type { Running, RunningNeeds } from "./running.ts";
 import { RunningOptions } from "./running.ts";
 import type { Held } from "./slots.ts";
+import { mayLeaveSteps, orUndoing, stepsOf } from "./undoing.ts";
 import { Slots } from "./slots.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 import type { WorkerPools } from "./worker-pools.ts";
 
 const turnMs = 5;
+/** However short its deadline, a job that has missed it has this long to undo what it did. */
+const leastUndoMs = 10_000;
 /** How many batches of a task there are at a time on the event loop: one runs while the next is gathered. */
 const loopBatches = 2;
 
@@ -189,6 +192,7 @@ export class Attempts {
       const running = this.#running.get(id);
       if (!running || running.isCancelled) continue;
       running.attempt?.abort(new CancelledError(`Job ${id} of task "${running.job.task}" was cancelled.`));
+      running.isWished = true;
       this.#cancelled(running);
     }
   }
@@ -229,6 +233,8 @@ export class Attempts {
       since: this.#host.runtime.elapsed(),
       attempt: undefined,
       isCancelled: isUncalledFor(inputs, policy),
+      isWished: false,
+      hasRecords: false,
       children: undefined,
       awaited: 0,
       hasSlot: true,
@@ -341,14 +347,6 @@ export class Attempts {
   }
 
   #start(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
-    this.#launch(running, results, place, end);
-    // A thread or process has a ms for it.
-    const { deadline, slots } = running;
-    if (deadline?.undoes && slots.place === "loop")
-      running.attempt?.abort(new TimeoutError("Its deadline has passed.", deadline.ms));
-  }
-
-  #launch(running: Running, results: readonly unknown[], place: Place, end: (ended: AttemptEnd) => void): void {
     const { job, definition } = running;
     // Threads and processes read the stored text themselves, unless results have to be filled in.
     if (place !== "loop" && results.length === 0) {
@@ -376,6 +374,8 @@ export class Attempts {
   /** The attempt's time-out, cut to the deadline: a little later, so that it has certainly passed. */
   #timeoutOf({ policy: { timeoutMs }, deadline }: Running): number | undefined {
     if (!deadline) return timeoutMs;
+    // Once more for as long, to come to what is to be undone.
+    if (deadline.undoes) return Math.min(Math.max(deadline.ms, leastUndoMs), timeoutMs ?? Infinity);
     return Math.min(Math.max(0, Math.ceil(deadline.at - this.#host.now())) + 1, timeoutMs ?? Infinity);
   }
 
@@ -428,11 +428,15 @@ export class Attempts {
       task: job.task,
       runtime,
       now: () => this.#host.now(),
-      // Nobody ran the job before its first claim: no step can be recorded.
-      read: (prefix) => (job.fence === 1 && prefix === "step/" ? Promise.resolve([]) : journal.read(job, prefix)),
-      write: (changes) => journal.write(job, changes),
+      read: (prefix) => stepsOf(journal, running, prefix),
+      write: (changes) => {
+        running.hasRecords = true;
+        return journal.write(job, changes);
+      },
       isHeld: () => running.awaited > 0,
-      cancelled: () => this.#cancelled(running),
+      stopped: (error) => {
+        if (error instanceof CancelledError) this.#cancelled(running);
+      },
       isLast: (error) => {
         const { isCancelled } = running;
         if (isOverdue(job, { policy, deadline, now: this.#host.now() })) return true;
@@ -468,7 +472,20 @@ export class Attempts {
   }
 
   #over(running: Running, ended: AttemptEnd): void {
-    const { job, slots, definition, policy, deadline, isCancelled } = running;
+    const outcome = this.#outcomeOf(running, ended);
+    if (!mayLeaveSteps(running, outcome)) return this.#settle(running, ended, outcome);
+    const now = this.#host.now();
+    void orUndoing(this.#host.journal, running, ended, outcome, now).then((instead) => this.#settle(running, ended, instead));
+  }
+
+  #outcomeOf({ job, definition, policy, isCancelled, deadline }: Running, ended: AttemptEnd): Outcome {
+    const { retryIf } = definition.options;
+    const random = this.#host.runtime.random();
+    return outcomeOf(job, ended, { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random });
+  }
+
+  #settle(running: Running, ended: AttemptEnd, outcome: Outcome): void {
+    const { job, slots, isCancelled } = running;
     running.isOver = true;
     if (running.hasSlot) slots.free(job.task, ended.kind !== "retracted");
     if (slots.held > 0) this.#turnSoon();
@@ -480,10 +497,6 @@ export class Attempts {
     if (ended.kind === "failed" && ended.overdue && isCancelled) output.note(job, [overdueRecord(job.fence), ended.overdue]);
     output.end(job);
     this.#waits.delete(job.id);
-    const { retryIf } = definition.options;
-    const random = this.#host.runtime.random();
-    const facts = { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random };
-    const outcome = outcomeOf(job, ended, facts);
     this.#host.hooks?.ended(job, slots.place, outcome);
     this.#host.ended(job, outcome);
   }

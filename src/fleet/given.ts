@@ -1,6 +1,6 @@
 // What a worker gets of a job's dependencies beside the job: encoded results, and of those that it tolerates and that did not
 // succeed, their errors. Errors that other jobs caused are looked up here, once for all jobs of a claim.
-import type { Ended } from "../store/job.ts";
+import type { ClaimedJob, Ended, Input } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import { decode } from "../task/codec.ts";
 import { Failure } from "../task/gather.ts";
@@ -21,15 +21,16 @@ export class Fallen extends Failure {
 /** The encoded result of a dependency, or how it ended otherwise. */
 export type Given = string | Fallen;
 
-/** What these jobs get of their dependencies, by their ids. Rejects when the store cannot give it. */
-export async function givenTo(store: Store, ids: readonly string[]): Promise<Map<string, readonly Given[]>> {
-  const inputs = await store.inputs(ids);
-  const ended = inputs.flat().filter((input) => typeof input !== "string");
+/** What those of these jobs get that have dependencies, by their ids. Rejects when the store cannot give it. */
+export async function givenTo(store: Store, jobs: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly Given[]>> {
+  const waited = jobs.filter(({ dependencies }) => dependencies > 0);
+  const asked = waited.filter(({ inputs }) => inputs === undefined).map(({ id }) => id);
+  const answers = asked.length === 0 ? [] : await store.inputs(asked);
+  const ended = answers.flat().filter((input) => typeof input !== "string");
   const errors = ended.length === 0 ? undefined : await errorsOf(store, ended);
-  const given = inputs.map((all) =>
-    all.map((input): Given => (typeof input === "string" ? input : new Fallen(input, errors?.get(input.id)))),
-  );
-  return new Map(ids.map((id, index) => [id, given[index] ?? []] as const));
+  const givenOf = (input: Input): Given => (typeof input === "string" ? input : new Fallen(input, errors?.get(input.id)));
+  const answered = new Map(asked.map((id, index) => [id, answers[index]] as const));
+  return new Map(waited.map(({ id, inputs }) => [id, (inputs ?? answered.get(id) ?? []).map(givenOf)] as const));
 }
 
 /** What takes the places of a job's dependencies in its arguments. */

@@ -3,6 +3,7 @@ import { SnoozeError, UndoError } from "../core/errors.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
 import type { Suspension } from "../task/durable.ts";
+import { unheard } from "../task/job-records.ts";
 import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";
 import { encodeThrown } from "../task/thrown.ts";
@@ -10,9 +11,6 @@ import type { AttemptEnd } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
 import { overdue } from "./deadline.ts";
 import type { AttemptPolicy } from "./policy.ts";
-
-/** More signals than any job has: none wakes a job that snoozes. */
-const unheard = 2 ** 31 - 1;
 
 /** What the decision depends on besides the end of the attempt. */
 export interface OutcomeFacts {

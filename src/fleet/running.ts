@@ -18,7 +18,12 @@ export interface Running {
   /** When it was started here, on the monotonic clock. */
   readonly since: number;
   attempt: Attempt | undefined;
+  /** It was asked to stop for good. */
   isCancelled: boolean;
+  /** It was cancelled while it ran here: the store has the wish. */
+  isWished: boolean;
+  /** This attempt has written records. */
+  hasRecords: boolean;
   children: Children | undefined;
   /** How many promises of children it awaits. */
   awaited: number;

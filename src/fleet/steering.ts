@@ -6,7 +6,7 @@ import type { CancelReceipt } from "../pool/future.ts";
 import type { Job } from "../store/job.ts";
 import type { JobFilter, Store } from "../store/store.ts";
 import { encode } from "../task/codec.ts";
-import { signalRecord } from "../task/durable.ts";
+import { signalRecord } from "../task/job-records.ts";
 import type { Awaiter } from "./awaiter.ts";
 import { callbackId } from "./callbacks.ts";
 import type { CancelOptions, JobChanges } from "./control.ts";

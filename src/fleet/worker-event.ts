@@ -25,7 +25,7 @@ export type WorkerEvent =
   | { readonly kind: "middleware-failed"; readonly name: string; readonly error: unknown }
   /** `context().log()` */
   | { readonly kind: "log"; readonly id: string; readonly task: string; readonly message: string }
-  /** A job went on with another program: steps it had recorded were not met any more (`gone`); others were new (`fresh`). */
+  /** A job went on with another program: steps it had recorded were not met any more (`gone`); others were new (`fresh`); at most 20 of each. */
   | {
       readonly kind: "steps-changed";
       readonly id: string;

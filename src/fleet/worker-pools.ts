@@ -35,9 +35,8 @@ function answererOf(options: AttemptOptions): Answerer {
     read: (prefix) => durable().read(prefix),
     write: (changes) => durable().write(changes),
     isLast: (error) => durable().isLast(error),
-    undoing: () => undefined,
     changed: (gone, fresh) => durable().changed(gone, fresh),
-    cancelled: () => durable().cancelled(),
+    stopped: (error) => durable().stopped(error),
     submit: (call) => options.children.submit(call),
     part: (text) => options.part(text),
   };

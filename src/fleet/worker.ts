@@ -238,7 +238,7 @@ export class Worker implements AsyncDisposable {
       concurrency: this.#options.concurrency ?? 50,
       graceMs: abortGraceMs,
       now: () => store.now(),
-      journal: new Journal(store, runtime, () => this.id),
+      journal: new Journal({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
       output: new JobOutput({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
       children: (job, awaited) => this.#host.children(job, awaited),
       waits: () => this.#waitsChanged(),
@@ -386,10 +386,8 @@ export class Worker implements AsyncDisposable {
   /** What claimed jobs get beside themselves, or undefined when the store could not give it: they are given back. */
   async #givenTo(claimed: readonly ClaimedJob[]): Promise<GivenBeside | undefined> {
     const { store } = this.#host;
-    const waiting = claimed.filter((job) => job.dependencies > 0).map(({ id }) => id);
     try {
-      const inputs = waiting.length === 0 ? new Map<string, readonly Given[]>() : await givenTo(store, waiting);
-      return { inputs, deadlines: await deadlinesOf(store, claimed) };
+      return { inputs: await givenTo(store, claimed), deadlines: await deadlinesOf(store, claimed) };
     } catch (error) {
       this.#report({ kind: "store-failed", error: error as Error });
       return undefined;

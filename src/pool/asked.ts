@@ -20,10 +20,9 @@ import { partsOf } from "./future.ts";
 import type { Question } from "./wire.ts";
 
 /** Who answers a running task. */
-export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "isLast" | "undoing" | "changed"> {
+export interface Answerer extends Pick<DurableHost, "now" | "read" | "write" | "isLast" | "stopped" | "changed"> {
   /** Attempts can be suspended, and signals sent. */
   readonly isDurable: boolean;
-  cancelled(): void;
   submit(call: Call<unknown>): Future<unknown>;
   /** Takes a part of the output of a generator, as the codec's text; a promise where the next has to wait. */
   part?(text: string): Promise<void> | undefined;
@@ -91,9 +90,8 @@ export function poolAnswerer(runtime: Runtime, submit: Answerer["submit"]): Answ
     read: (prefix) => (prefix === "signal/" ? Promise.reject(noSignals()) : Promise.resolve([])),
     write: () => Promise.resolve(true),
     isLast: () => true,
-    undoing: () => undefined,
     changed: () => undefined,
-    cancelled: () => undefined,
+    stopped: () => undefined,
     submit,
   };
 }
@@ -126,10 +124,8 @@ export class Questions {
         return answerer.write(args[0] as readonly Change[]);
       case "last":
         return answerer.isLast(args[0]);
-      case "undoing":
-        return answerer.undoing();
-      case "cancelled":
-        return answerer.cancelled();
+      case "stopped":
+        return answerer.stopped(args[0]);
       case "changed":
         return answerer.changed(args[0] as readonly string[], args[1] as readonly string[]);
       case "submit":
@@ -142,6 +138,10 @@ export class Questions {
         return answerer.part ? answerer.part(args[0] as string) : this.#part(args[0] as string);
       case "stream":
         return this.#read(this.#futures[args[0] as number] as Future<unknown>);
+      // These are heard by the pool.
+      case "undoing":
+      case "left":
+        return undefined;
       case "next":
         return this.#next(this.#readers[args[0] as number] as Reader);
     }

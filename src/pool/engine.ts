@@ -4,7 +4,7 @@
 // that crosses an outcome, a death or an element taken back needs no case of its own.
 //
 // Invariant: every entry that was begun ends exactly once, and `#live` counts those that have not.
-import { SnoozeError, WorkerDiedError } from "../core/errors.ts";
+import { SnoozeError, UndoError, WorkerDiedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Context } from "../task/context.ts";
 import { currentContext } from "../task/context.ts";
@@ -411,7 +411,12 @@ export class Engine implements LaneHost {
   outcome(entry: Entry, kind: PayloadKind, data: unknown): void {
     if (entry.isUndoing) entry.extra.isUndoing = false;
     const { wish } = entry;
-    if (wish && !isSoft(wish)) return this.#fulfil(entry, wish, "stopped");
+    if (wish && !isSoft(wish)) {
+      const error = kind === failed ? decodeThrown(data as string) : undefined;
+      // That steps could not be undone must be seen.
+      if (error instanceof UndoError) return this.end(entry, "failed", error, "stopped");
+      return this.#fulfil(entry, wish, "stopped");
+    }
     entry.wish = undefined;
     if (kind === failed || kind === refused) return this.#fail(entry, decodeThrown(data as string), kind === failed);
     let value: unknown;
@@ -487,6 +492,9 @@ export class Engine implements LaneHost {
       entry.extra.isUndoing = true;
       entry.wish?.grace?.cancel();
     }
+    if (what === "left") entry.extra.isLeft = true;
+    const args = decode(text) as unknown[];
+    if (what === "stopped") this.cancel(entry, args[0] as Error, () => undefined);
     const waits = what === "await" || what === "next";
     if (waits) {
       // Meanwhile it does not take up the room.
@@ -494,7 +502,7 @@ export class Engine implements LaneHost {
       this.#dispatcher.wake();
     }
     questions
-      .answer(what, decode(text) as unknown[])
+      .answer(what, args)
       .then((value) => tell([answer, no, true, encode(value, "answer")]))
       .catch((error: unknown) => tell([answer, no, false, encodeThrown(error)]))
       .finally(() => {

@@ -57,6 +57,8 @@ class Extra {
   alone = false;
   /** It undoes its steps, and is not stopped half-way. */
   isUndoing = false;
+  /** Its task was left to itself: its worker is ended after it. */
+  isLeft = false;
   wish: Wish | undefined = undefined;
   /** The wait for a due time or the next attempt. */
   wait: Timer | undefined = undefined;
@@ -113,6 +115,10 @@ export abstract class Entry {
 
   get isUndoing(): boolean {
     return this.#extra?.isUndoing ?? false;
+  }
+
+  get isLeft(): boolean {
+    return this.#extra?.isLeft ?? false;
   }
 
   get alone(): boolean {

@@ -189,16 +189,19 @@ export class Lane implements Keeper, LinkEvents {
   results([, slot, from, count, kinds, shape, data, finished, tookMs]: ResultsMessage): void {
     const batch = this.#batchIn(slot);
     if (!batch) return;
+    let isLeft = false;
     const width = shape === undefined ? 0 : widthOf(shape);
     for (let i = 0; i < count; i++) {
       const entry = batch.entries[from + i] as Entry;
       entry.batch = undefined;
+      isLeft ||= entry.isLeft;
       batch.reported = from + i + 1;
       if (shape === undefined) this.#host.outcome(entry, at(kinds, i), data[i]);
       else this.#host.outcome(entry, flat, valueFrom(shape, data, i * width));
     }
     if (count > 0) measure(batch, from, count, tookMs);
     this.#hasWorked = true;
+    if (isLeft) return this.kill();
     if (!finished) return;
     this.#batches.splice(this.#batches.indexOf(batch), 1);
     this.#hold();

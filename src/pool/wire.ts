@@ -99,7 +99,10 @@ export type Question =
   | "write"
   | "last"
   | "undoing"
-  | "cancelled"
+  /** The attempt is here to undo: it is stopped as by a cancellation. */
+  | "stopped"
+  /** The task was left to itself, so its thread or process is ended after it. */
+  | "left"
   | "changed"
   | "submit"
   | "await"

@@ -1,6 +1,6 @@
 // What gates do, in one place; the memory store calls it, the others say the same in their own language.
 //
-// A job that would become ready goes to its first gate instead, and stands in its line: higher priority first, then as added. A gate lets the
+// A job that would become ready goes to its first gate instead, and stands in its line: higher priority first, then by age. A gate lets the
 // first of its line pass while it has room; who has passed has a place there and goes to its next gate, or becomes ready after the last. A
 // place is given back when the job starts (`until: "started"`) or when its attempt stops otherwise than ready again ("stopped");
 // whoever leaves a line, or stops being ready without having started, gives back all it has. A job that crashed, was lost or released comes back
@@ -11,9 +11,12 @@
 // back, or is due, lets pass whom it can. So the outcome does not depend on the order of gates. `settle` has its rounds before it claims, and again
 // after it, for the places of those that have started.
 //
-// In the line of ready jobs a job with gates stands as if it had been added when it passed the last of them, those of one round in the order they
-// were added: so a narrow gate for each key, until the start, gives fair shares, since who starts makes room for the next of its key at the end of the line. Who
-// comes back to ready stands where it stood.
+// A job is as old as its adding until it passes a gate, and then, before the next gate and in the line of ready jobs, as its passing of the last;
+// those that pass in one round in the order they were added. So a narrow gate for each key, until the start, gives fair shares, also behind it
+// before a gate for all, since who starts makes room for the next of its key at the end of the line. Who comes back to ready stands where it stood;
+// who walks up to its first gate again is as old as its adding.
+//
+// Jobs that share gates must have them in one order: otherwise each could have a place that the other waits for. Who submits sees to that.
 //
 // A gate with `everyMs` is a token bucket (as in RFC 2697, in tokens for bytes) whose tokens and places not given back are together never more than
 // its room: so that in no time span more than `room` and what it regained meanwhile can start, however long jobs stood ready.

@@ -136,7 +136,10 @@ export type ClaimedJob = Pick<
   | "trace"
   | "dependencies"
   | "submittedAt"
->;
+> & {
+  /** What it gets of its dependencies, where the store had that at hand; else `inputs` of the store says it. */
+  readonly inputs?: readonly Input[];
+};
 
 /** One claim of a job. */
 export type Claim = Pick<ClaimedJob, "id" | "fence">;

@@ -144,14 +144,7 @@ export const waitingStates: readonly JobState[] = ["blocked", "scheduled", "read
 /** States a retry by hand starts from. */
 export const retryableStates: readonly JobState[] = ["failed", "cancelled", "expired"];
 
-/** Records of this kind are signals: written to a suspended job, they make it ready. */
-export const signalPrefix = "signal/";
-
-/** The signal by which a job with something to undo learns from its next worker that it is cancelled; its text is the reason as JSON. */
-export const cancelSignal = "signal/cancel";
-
-/** A job with such a record has something to undo when it is cancelled: while suspended it is not ended, but made ready to do so. */
-export const undoPrefix = "undo/";
+export { cancelSignal, signalPrefix, undoPrefix } from "../task/job-records.ts";
 
 /** True when a record is kept of an attempt that ended so, where its job did not end with it. */
 export function isRecorded(kind: AttemptEnd["kind"]): kind is PastAttempt[0] {

@@ -2,9 +2,7 @@
 // beginning; each step that a record is found of gives what it gave then. Steps are met by their names, not by their order, so that a
 // program may be changed while its jobs wait. A wait (a sleep, a signal) that takes long ends the attempt: nothing of it stays in memory,
 // and the job goes on as a new attempt that counts as the same one.
-//
-// Records of a job, by name: `step/<name>` what a step gave (a later one of the same name is `<name>#2`); `undo/<name>` a step that can be
-// undone; `step/!undoing` the error for which steps are being undone; `signal/<name>/…` a signal, in the order they were sent.
+// For the names of the records see `job-records.ts`.
 //
 // An attempt of which nobody wants to hear any more (another worker has the job, or it was suspended) is never called back: the
 // promises it awaits stay open, and it is forgotten.
@@ -14,6 +12,18 @@ import { CancelledError, TimeoutError, UndoError, UsageError } from "../core/err
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { show } from "../core/show.ts";
 import { decode, encode } from "./codec.ts";
+import {
+  cancelSignal,
+  signalPrefix,
+  signalsNamed,
+  stepOf,
+  stepPrefix,
+  stepRecord,
+  undoingRecord,
+  undoPrefix,
+  undoRecord,
+  unheard,
+} from "./job-records.ts";
 import { decodeThrown, encodeThrown } from "./thrown.ts";
 
 /** A record of a job. */
@@ -49,13 +59,13 @@ export interface DurableHost {
   readonly suspend: ((suspension: Suspension) => void) | undefined;
   /** True while something else keeps the attempt in memory: it awaits a child. */
   isHeld(): boolean;
-  /** The job was cancelled while it was suspended. */
-  cancelled(error: CancelledError): void;
+  /** The attempt is here to undo, for this error: its job was cancelled or failed before. */
+  stopped(error: unknown): void;
   /** True when an attempt that ends with this error is the job's last. */
   isLast(error: unknown): boolean | Promise<boolean>;
   /** Steps are undone: whoever stops attempts that take too long waits. */
   undoing(): void;
-  /** A changed program: steps that are recorded and were not met, and those that were not recorded. */
+  /** A changed program: steps that are recorded and were not met, and those that were not recorded; the first of each. */
   changed(gone: readonly string[], fresh: readonly string[]): void;
 }
 
@@ -77,13 +87,18 @@ export interface WaitOptions {
   readonly timeout?: Duration;
 }
 
-const undoingRecord = "step/!undoing";
-const cancelRecord = "signal/cancel";
 /** Shorter waits are spent in memory: to suspend and to start again costs more. */
 const shortMs = 1000;
-/** More signals than any job has. */
-const unheard = 2 ** 31 - 1;
 const longestName = 200;
+/** Of a changed program at most so many steps are told. */
+const mostTold = 20;
+
+interface Back {
+  readonly error: unknown;
+  /** The steps to undo that have not been met yet. */
+  readonly unmet: Set<string>;
+  isStopped: boolean;
+}
 
 const never: Promise<never> = new Promise(() => undefined);
 
@@ -101,27 +116,14 @@ function checkName(name: unknown, what: string): string {
   throw new UsageError(`${what} takes a name of 1 to ${longestName} characters, found ${show(name)}.`);
 }
 
-function recordOf(kind: "step" | "undo", name: string): string {
-  return `${kind}/${encodeURIComponent(name)}`;
-}
-
-/** What the names of the records of a signal begin with. */
-function signalPrefixOf(name: string): string {
-  return `signal/${encodeURIComponent(name.toWellFormed())}/`;
-}
-
-/** The name of the record of a signal sent now: signals of a job are in the order they were sent. */
-export function signalRecord(name: string, now: number, id: string): string {
-  return `${signalPrefixOf(name)}${String(Math.floor(now)).padStart(15, "0")}-${id}`;
-}
-
 /** The durable steps of one attempt. */
 export class Durable {
   readonly #host: DurableHost;
   #journal: Promise<Map<string, string>> | undefined;
-  /** The names of the steps that earlier attempts recorded. */
-  #past: readonly string[] = [];
+  /** What the journal holds, once it is read. */
+  #recorded: ReadonlyMap<string, string> = new Map();
   readonly #met = new Set<string>();
+  /** The first names of steps that no earlier attempt recorded. */
   readonly #fresh: string[] = [];
   readonly #times = new Map<string, number>();
   readonly #undos: { readonly name: string; readonly run: () => unknown }[] = [];
@@ -132,8 +134,11 @@ export class Durable {
   readonly #underWay = new Set<Promise<unknown>>();
   #looking: Timer | undefined;
   #ended: { readonly error: unknown } | undefined;
-  /** An attempt before this one had begun to undo. */
-  #mustUndo = false;
+  /**
+   * The attempt is here to undo, for this error: one before it had begun to, or could not, or the job was cancelled. It is stopped when it has
+   * met what is to be undone, or does anything new.
+   */
+  #back: Back | undefined;
   #isOver = false;
 
   constructor(host: DurableHost) {
@@ -151,6 +156,7 @@ export class Durable {
     const value = recorded === undefined ? await this.#first(own, run, options) : (decode(recorded) as T);
     const { undo } = options;
     if (undo) this.#undos.push({ name: own, run: () => undo(value) });
+    if (this.#back?.unmet.delete(own) && this.#back.unmet.size === 0) this.#stop(this.#back);
     return value;
   }
 
@@ -196,8 +202,8 @@ export class Durable {
   /** The attempt has come to its end with a result. */
   finish(): void {
     this.#close();
-    const gone = this.#past.filter((name) => !this.#met.has(name) && !name.startsWith("!"));
-    if (gone.length > 0) this.#host.changed(gone, this.#fresh);
+    const gone = [...this.#recorded.keys()].filter((name) => !this.#met.has(name) && !name.startsWith("!"));
+    if (gone.length > 0) this.#host.changed(gone.slice(0, mostTold), this.#fresh);
   }
 
   /**
@@ -209,14 +215,19 @@ export class Durable {
     if (waits) await Promise.allSettled(this.#underWay);
     if (this.#isOver) return never;
     this.#close();
-    const why = this.#ended ? this.#ended.error : error;
-    const isLast = this.#undos.length > 0 && (this.#mustUndo || (await this.#host.isLast(why)));
-    if (!isLast) return { error: why, isLast: this.#mustUndo };
+    const reason = this.#back ?? this.#ended;
+    const why = reason ? reason.error : error;
+    const isLast = this.#back !== undefined || (this.#undos.length > 0 && (await this.#host.isLast(why)));
+    if (!isLast) return { error: why, isLast };
+    // With steps that were not met the job runs once more, so that all are undone in their order.
+    if (!this.#back && (await this.#hasUnmet())) return { error: why, isLast };
     this.#host.undoing();
     // Whoever takes over after a crash must not go forward any more.
     if (!(await this.#host.write([[undoingRecord, encodeThrown(why)]]))) return never;
     const failed = await this.#undo();
-    if (!(await this.#host.write([[undoingRecord, null]]))) return never;
+    // While it is there, nobody runs the job once more for what was not met.
+    const isAllMet = !this.#back || this.#back.unmet.size === 0;
+    if (isAllMet && !(await this.#host.write([[undoingRecord, null]]))) return never;
     return { error: failed.length === 0 ? why : new UndoError(failed, why), isLast: true };
   }
 
@@ -238,6 +249,14 @@ export class Durable {
     for (const wait of this.#waits) this.#over(wait);
   }
 
+  /** True when an earlier attempt has left a step to undo that this one has not come to. */
+  async #hasUnmet(): Promise<boolean> {
+    const journal = await this.#load();
+    if ([...journal.keys()].every((name) => this.#met.has(name))) return false;
+    const known = new Set(this.#undos.map(({ name }) => undoRecord(name)));
+    return (await this.#host.read(undoPrefix)).some(({ name }) => !known.has(name));
+  }
+
   async #undo(): Promise<{ readonly step: string; readonly error: unknown }[]> {
     const failed: { readonly step: string; readonly error: unknown }[] = [];
     for (const { name, run } of this.#undos.toReversed()) {
@@ -247,8 +266,8 @@ export class Durable {
         failed.push({ step: name, error });
       }
       // A step that could not be undone is told of, once; it stays recorded.
-      const undone: Change[] = failed.at(-1)?.step === name ? [] : [[recordOf("step", name), null]];
-      if (!(await this.#host.write([...undone, [recordOf("undo", name), null]]))) return never;
+      const undone: Change[] = failed.at(-1)?.step === name ? [] : [[stepRecord(name), null]];
+      if (!(await this.#host.write([...undone, [undoRecord(name), null]]))) return never;
     }
     return failed;
   }
@@ -259,7 +278,7 @@ export class Durable {
     if (this.#isOver) return never;
     const running = (async () => {
       const text = encode(await run(), `the result of step "${name}"`);
-      await this.#record(name, text, undo ? [[recordOf("undo", name), "null"]] : []);
+      await this.#record(name, text, undo ? [[undoRecord(name), "null"]] : []);
       return decode(text) as T;
     })();
     this.#underWay.add(running);
@@ -275,42 +294,54 @@ export class Durable {
   }
 
   #load(): Promise<Map<string, string>> {
-    this.#journal ??= this.#read();
+    // What could not be read is read again by the next step.
+    this.#journal ??= this.#read().catch((error: unknown) => {
+      this.#journal = undefined;
+      throw error;
+    });
     return this.#journal;
   }
 
   async #read(): Promise<Map<string, string>> {
-    const [steps, cancels] = await Promise.all([this.#host.read("step/"), this.#host.read(cancelRecord)]);
-    const cancel = cancels.find(({ name }) => name === cancelRecord);
-    const journal = new Map(steps.map(({ name, text }) => [decodeURIComponent(name.slice("step/".length)), text] as const));
-    this.#past = [...journal.keys()];
-    const undoing = journal.get("!undoing");
-    if (undoing !== undefined) this.#goOnUndoing(decodeThrown(undoing));
+    const [steps, cancels] = await Promise.all([this.#host.read(stepPrefix), this.#host.read(cancelSignal)]);
+    const cancel = cancels.find(({ name }) => name === cancelSignal);
+    const journal = new Map(steps.map(({ name, text }) => [stepOf(name, stepPrefix), text] as const));
+    this.#recorded = journal;
+    const undoing = journal.get(stepOf(undoingRecord, stepPrefix));
+    if (undoing !== undefined) await this.#goBack(decodeThrown(undoing));
     else if (cancel) {
       const reason = JSON.parse(cancel.text) as string | null;
-      const error = new CancelledError(`Job ${this.#host.id} of task "${this.#host.task}" was cancelled.`, reason ?? undefined);
-      this.#host.cancelled(error);
-      this.abort(error);
+      await this.#goBack(
+        new CancelledError(`Job ${this.#host.id} of task "${this.#host.task}" was cancelled.`, reason ?? undefined),
+      );
     }
     return journal;
   }
 
-  #goOnUndoing(error: unknown): void {
-    this.#mustUndo = true;
-    if (error instanceof CancelledError) this.#host.cancelled(error);
-    this.abort(error);
+  async #goBack(error: unknown): Promise<void> {
+    const undos = await this.#host.read(undoPrefix);
+    const back = { error, unmet: new Set(undos.map(({ name }) => stepOf(name, undoPrefix))), isStopped: false };
+    this.#back = back;
+    if (back.unmet.size === 0) this.#stop(back);
+  }
+
+  #stop(back: Back): void {
+    if (back.isStopped) return;
+    back.isStopped = true;
+    this.#host.stopped(back.error);
+    this.abort(back.error);
   }
 
   async #record(name: string, text: string, more: readonly Change[] = []): Promise<void> {
-    if (!(await this.#host.write([[recordOf("step", name), text], ...more]))) await never;
-    this.#fresh.push(name);
+    if (!(await this.#host.write([[stepRecord(name), text], ...more]))) await never;
+    if (this.#fresh.length < mostTold) this.#fresh.push(name);
     (await this.#load()).set(name, text);
   }
 
   /** The `place`-th signal of this name. */
   async #sent(signal: string, place: number): Promise<readonly [text: string | undefined, seen: number]> {
-    const sent = await this.#host.read("signal/");
-    const prefix = signalPrefixOf(signal);
+    const sent = await this.#host.read(signalPrefix);
+    const prefix = signalsNamed(signal);
     return [sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text, sent.length];
   }
 
@@ -396,6 +427,7 @@ export class Durable {
   }
 
   #refuseAfterEnd(): void {
+    if (this.#back) this.#stop(this.#back);
     if (this.#ended) throw this.#ended.error;
   }
 

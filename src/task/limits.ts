@@ -4,7 +4,10 @@
 //   1. those with a key before those without: who waits for its key holds up its own key. The other way round, jobs of one busy key would
 //      take all the places of the whole task and keep them while they wait, and the task would stand still.
 //   2. a rate before a concurrency: a token is soon regained, a place is kept until the job stops and would lie idle meanwhile.
-//   3. `fair` last: in the line of ready jobs a job stands where it passed its last gate.
+//   3. `fair` between the two: behind its gate each key has a window of jobs, whose next comes when one has started, and from there on a job
+//      stands in every line where it passed the gate before.
+// Limits that are alike go by their names: were shared ones passed in one order here and in another there, two jobs could each have the place
+// that the other waits for.
 import type { Duration } from "../core/durations.ts";
 import { toMs } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
@@ -149,21 +152,26 @@ function checkDistinct(limits: readonly Limit[], where: string): void {
   }
 }
 
-// A gate's line is in the order in which jobs were added, so jobs of a key with a long backlog would stand before all others there.
+// Before the gate of another key jobs would stand in the order in which they were added, those of a long backlog first; behind it, the window
+// of a key could be full of jobs that wait there.
 function checkFair(limits: readonly Limit[], where: string): void {
   const fairness = limits.find(({ kind }) => kind === "fair");
-  const other = fairness && limits.find(({ key }) => key !== fairness.key);
+  const other = fairness && limits.find(({ key }) => key !== undefined && key !== fairness.key);
   if (!other) return;
   throw new UsageError(
-    `${where} has "fair" beside a ${other.kind} limit that does not go by the very same key: before that limit jobs wait in the order ` +
-      "in which they were added, and the shares would not be even. Use the same key function for both, or one of them.",
+    `${where} has "fair" beside a ${other.kind} limit with another key: the shares would not be even where jobs wait for that. Use the very same key ` +
+      "function for both, or one of them.",
   );
 }
 
-const ranks: Readonly<Record<Limit["kind"], number>> = { rate: 0, concurrency: 1, fair: 4 };
+const ranks: Readonly<Record<Limit["kind"], number>> = { rate: 0, concurrency: 1, fair: 2 };
 
 function rank({ kind, key }: Limit): number {
-  return ranks[kind] + (key === undefined ? 2 : 0);
+  return ranks[kind] + (key === undefined ? 3 : 0);
+}
+
+function nameOrder({ name: a = "" }: Limit, { name: b = "" }: Limit): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 /** The limits of a task in the order in which its jobs pass them. Throws {@link UsageError} for what makes no sense. */
@@ -177,5 +185,5 @@ export function resolveLimits(options: LimitOptions, where: string): readonly Li
   ];
   checkDistinct(limits, where);
   checkFair(limits, where);
-  return limits.sort((a, b) => rank(a) - rank(b));
+  return limits.sort((a, b) => rank(a) - rank(b) || nameOrder(a, b));
 }

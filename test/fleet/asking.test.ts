@@ -47,6 +47,12 @@ for (const on of ["thread", "process"] as const) {
   });
 }
 
+test("a child that a thread's task cannot submit rejects what was asked for, and nothing else", async () => {
+  await using hands = await connect("memory:");
+  hands.work({ tasks: [asking.refused.with({ on: "thread" }), asking.square], threads: 1 });
+  assert.equal(await hands.submit(asking.refused.with({ on: "thread" })), "UsageError");
+});
+
 test("in pools of threads and processes the same calls work, but nothing is remembered and there are no signals", async (t) => {
   const file = join(folder(t), "lines");
   for (const pool of [new ThreadPool({ size: 1 }), new ProcessPool({ size: 1 })]) {

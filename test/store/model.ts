@@ -6,9 +6,9 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import type { JobFilter, NewJob, Outcome, Store, Want } from "../../src/store/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
-import type { Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
+import type { ClaimedJob, Gate, NewRecord, StoredJob } from "../../src/store/job.ts";
 import { isHeld } from "../../src/store/machine.ts";
-import type { OtherCall } from "../../src/store/store.ts";
+import type { OtherCall, Settled } from "../../src/store/store.ts";
 import { isFinal, jobStates } from "../../src/task/state.ts";
 import { claim, newJob, newWorker, start } from "../../src/testing/store-suite/bench.ts";
 
@@ -270,7 +270,7 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
     arbitrary: fc.tuple(worker, fc.array(outcome, { maxLength: 4 }), wants).map(([by, drafts, wanted]): Verb => (known) => {
       const { now } = known;
       const outcomes = drafts.map((each) => toOutcome(each, known, by));
-      return (store) => store.settle(by, outcomes, wanted, now);
+      return (store) => settled(store, store.settle(by, outcomes, wanted, now));
     }),
   },
   {
@@ -473,6 +473,20 @@ async function answer(run: Promise<unknown>): Promise<unknown> {
   } catch (error) {
     return (error as Error).constructor.name;
   }
+}
+
+/** What a claim gives beside its jobs is what `inputs` says; which it gives is up to the store. */
+async function settled(store: Store, run: Promise<Settled>): Promise<Settled> {
+  const { claimed, ...rest } = await run;
+  const given = claimed.filter(({ inputs }) => inputs !== undefined);
+  assert.deepEqual(
+    given.map(({ inputs }) => inputs),
+    await store.inputs(given.map(({ id }) => id)),
+  );
+  return {
+    ...rest,
+    claimed: claimed.map((job) => Object.fromEntries(Object.entries(job).filter(([name]) => name !== "inputs")) as ClaimedJob),
+  };
 }
 
 function byName<T>(rows: readonly T[]): T[] {

@@ -22,7 +22,7 @@ import { sqliteStore } from "../../src/store/index.ts";
 import type { Step } from "../../src/store/sqlite/schema.ts";
 import { applicationId, steps } from "../../src/store/sqlite/schema.ts";
 import { openSqlite } from "../../src/store/sqlite/store.ts";
-import { leaseMs, namesOf, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { done, leaseMs, namesOf, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
 import { newPath } from "./files.ts";
 
 /** A path in a folder that exists. */
@@ -255,6 +255,29 @@ test("jobs of the second layout go on as they were: running, scheduled, waiting 
   assert.deepEqual(namesOf((await store.settle("w", [outcome], wants(10), start)).claimed), ["above", "ready"]);
   assert.deepEqual(await store.inputs(["above"]), [["1"]]);
   assert.equal((await store.tend(start + 5, 10)).promoted, 1);
+  await store.close();
+});
+
+test("jobs before gates go on when a store of the fourth layout is opened", async () => {
+  const path = pathInFolder();
+  const gates = ["x", "y"].map((name) => ({ name, room: 1, everyMs: null, until: "stopped" as const }));
+  const before = await sqliteStore(path);
+  await before.add(
+    ["a", "b", "c"].map((id) => newJob({ id, gates })),
+    start,
+  );
+  await before.close();
+  const db = new DatabaseSync(path);
+  db.exec("DROP INDEX job_line; CREATE INDEX job_line ON job (gate, rank) WHERE gate IS NOT NULL");
+  // What a job had of an earlier pass.
+  db.exec(`UPDATE job SET age = 99 WHERE id = 'b'; PRAGMA user_version = ${steps.length - 1}`);
+  db.close();
+  const store = await sqliteStore(path);
+  await store.join(newWorker("w"), start + leaseMs);
+  const order: string[] = [];
+  let [job] = (await store.settle("w", [], wants(1), start)).claimed;
+  for (; job; [job] = (await store.settle("w", [done(job)], wants(1), start)).claimed) order.push(job.id);
+  assert.deepEqual(order, ["a", "b", "c"]);
   await store.close();
 });
 

@@ -168,11 +168,16 @@ class Sealing implements Verbs {
   }
 
   #openSettled(settled: Settled): Promise<Settled> {
-    const claimed = settled.claimed.map((job) =>
-      whenThere(this.#seals.open(job.args, { kind: "args", job: job.id }), (args): ClaimedJob => ({ ...job, args })),
-    );
+    const claimed = settled.claimed.map((job) => this.#openClaimed(job));
     const ended = settled.ended.map((each) => this.#openEnded(each));
     return Promise.all([allOf(claimed), allOf(ended)]).then(([claimed, ended]) => ({ ...settled, claimed, ended }));
+  }
+
+  #openClaimed(job: ClaimedJob): Soon<ClaimedJob> {
+    const args = this.#seals.open(job.args, { kind: "args", job: job.id });
+    if (!job.inputs) return whenThere(args, (args) => ({ ...job, args }));
+    const inputs = allOf(job.inputs.map((input) => this.#openInput(input)));
+    return Promise.all([args, inputs]).then(([args, inputs]) => ({ ...job, args, inputs }));
   }
 
   #openInput(input: Input): Soon<Input> {

@@ -1,5 +1,4 @@
 // What a running task does by asking: the durable steps of its job, and its children. See `../asked.ts` for who answers.
-import type { CancelledError } from "../../core/errors.ts";
 import { RestartedError, SuspendedError } from "../../core/errors.ts";
 import { checkInputs } from "../../core/inputs.ts";
 import type { Runtime } from "../../core/runtime.ts";
@@ -25,6 +24,9 @@ import type { Question } from "../wire.ts";
 /** How many inputs of a map are ahead of the results consumed: each is a question by itself. */
 const defaultWindow = 100;
 
+/** Well before a worker of a fleet ends the thread, which is when it has not stopped for two seconds. */
+const leaveMs = 1000;
+
 /** Asks whoever started the element. */
 export type Ask = (what: Question, ...args: readonly unknown[]) => Promise<unknown>;
 
@@ -34,9 +36,15 @@ export interface AskingElement {
   readonly task: string;
   readonly runtime: Runtime;
   readonly ask: Ask;
-  abort(error: Error): void;
+  abort(error: unknown): void;
   /** Ends the element with this error, whatever its task does. */
   end(error: Error): void;
+  /** The same, once its steps are undone. */
+  fail(error: unknown): void;
+}
+
+function asSent(error: unknown): unknown {
+  return decodeThrown(encodeThrown(error));
 }
 
 class AskingHost implements DurableHost {
@@ -75,13 +83,19 @@ class AskingHost implements DurableHost {
     return this.#isDurable ? (suspension) => this.#element.end(new SuspendedError(suspension)) : undefined;
   }
 
-  cancelled(error: CancelledError): void {
-    void this.#element.ask("cancelled");
+  /** A task that goes on all the same is left to itself, as on a worker's loop, so that its steps are undone before its thread is ended. */
+  stopped(error: unknown): void {
+    void this.#element.ask("stopped", asSent(error));
     this.#element.abort(error);
+    const leave = (): void => {
+      void this.#element.ask("left");
+      this.#element.fail(error);
+    };
+    this.runtime.after(leaveMs, leave, { background: true });
   }
 
   async isLast(error: unknown): Promise<boolean> {
-    return (await this.#element.ask("last", decodeThrown(encodeThrown(error)))) as boolean;
+    return (await this.#element.ask("last", asSent(error))) as boolean;
   }
 
   undoing(): void {
@@ -121,10 +135,14 @@ export class Asking {
     };
     let state: JobState = "ready";
     let id = "";
+    let isSubmittedAsked = false;
     asked.then(
       ([, known]) => (id = known),
-      (error: unknown) => settle.reject(error),
+      // A submit that is refused is told once: to whoever asked for that, or with the result.
+      (error: unknown) => isSubmittedAsked || settle.reject(error),
     );
+    const submitted = asked.then(([, known]) => known);
+    submitted.catch(() => undefined);
     const handle: Handle = {
       get id() {
         return id;
@@ -133,7 +151,10 @@ export class Asking {
         return state;
       },
       progress: undefined,
-      submitted: asked.then(([, known]) => known),
+      get submitted() {
+        isSubmittedAsked = true;
+        return submitted;
+      },
       cancel: async (reason) => (await this.#ask("cancel", (await asked)[0], reason)) as CancelReceipt,
       parts: (restarted) => this.#parts(asked, restarted),
       observe: () => {
@@ -149,7 +170,6 @@ export class Asking {
         );
       },
     };
-    handle.submitted.catch(() => undefined);
     return new Future<unknown>((resolve, reject) => void Object.assign(settle, { resolve, reject }), handle);
   }
 

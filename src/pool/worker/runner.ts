@@ -302,11 +302,11 @@ export class Runner implements Host {
         this.#value(value, asText);
         this.#run();
       },
-      (error: unknown) => this.#failed(running, error),
+      (error: unknown) => this.fail(running, error),
     );
   }
 
-  #failed(running: Running, error: unknown): void {
+  fail(running: Running, error: unknown): void {
     if (running !== this.#running) return;
     const end = (thrown: unknown): void => {
       if (running !== this.#running) return;

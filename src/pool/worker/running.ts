@@ -26,6 +26,8 @@ export interface Host {
   ask(running: Running, what: Question, args: readonly unknown[]): Promise<unknown>;
   /** Ends the element with an error, whatever its task does. */
   end(running: Running, error: Error): void;
+  /** The same, once its steps are undone. */
+  fail(running: Running, error: unknown): void;
 }
 
 export class Running implements TaskContext {
@@ -125,6 +127,7 @@ export class Running implements TaskContext {
       ask: (what, ...args) => host.ask(this, what, args),
       abort: (error) => this.abort(error),
       end: (error) => host.end(this, error),
+      fail: (error) => host.fail(this, error),
     });
     if (this.#aborted) this.#asking.durable.abort(this.#aborted.reason);
     return this.#asking;

@@ -162,7 +162,8 @@ export class Book {
 
   /** Lets those pass their gates that can. */
   openGates(now: number): void {
-    if (this.gates.settle(now, (row) => this.#makeReady(row, now, (this.#seq += 1)))) this.#news.add("scheduled");
+    const nextAge = (): number => (this.#seq += 1);
+    if (this.gates.settle(now, nextAge, (row) => this.#makeReady(row, now))) this.#news.add("scheduled");
   }
 
   /** Says that the attempt of a job waits in its worker's memory, or works again. */
@@ -290,10 +291,9 @@ export class Book {
     if (row.job.attempt === 0 && row.job.expiresAt !== null) this.expiring.push(row, row.job.expiresAt);
   }
 
-  #makeReady(row: Row, now: number, age: number = row.age): void {
+  #makeReady(row: Row, now: number): void {
     const { queue, task, priority } = row.job;
     row.job.state = "ready";
-    row.age = age;
     row.job.readyAt = now;
     this.#came(row);
     let lines = this.#ready.get(queue);
@@ -303,7 +303,7 @@ export class Book {
     const belongs = (row: Row, order: number, place: number): boolean =>
       row.job.state === "ready" && row.job.queue === queue && -row.job.priority === order && row.age === place;
     if (!line) lines.set(task, (line = new Line(belongs)));
-    line.push(row, -priority, age);
+    line.push(row, -priority, row.age);
     this.#news.add("ready");
   }
 

@@ -27,6 +27,7 @@ export class Gates {
   /** A job begins its way through its gates. */
   enter(row: Row): void {
     row.passed = 0;
+    row.age = row.seq;
     row.hasStarted = false;
     row.job.state = "blocked";
     this.#walkers.push(row);
@@ -49,8 +50,11 @@ export class Gates {
     row.passed = -1;
   }
 
-  /** The rounds: lets pass whom it can. `ready` is told of those that have passed all their gates; returns true when a look is due soon. */
-  settle(now: number, ready: (row: Row) => void): boolean {
+  /**
+   * The rounds: lets pass whom it can; who does gets the next age. `ready` is told of those that have passed all their gates; returns true when a
+   * look is due soon.
+   */
+  settle(now: number, nextAge: () => number, ready: (row: Row) => void): boolean {
     let isSoon = false;
     while (this.#walkers.length > 0 || this.#moved.size > 0) {
       const walkers = this.#walkers.filter(({ job, passed, removed }) => passed >= 0 && job.state === "blocked" && !removed);
@@ -58,9 +62,13 @@ export class Gates {
       for (const row of walkers.sort((a, b) => a.seq - b.seq)) this.#join(row, now);
       const moved = [...this.#moved].flatMap((name) => this.#gates.get(name) ?? []);
       this.#moved.clear();
-      const through: Row[] = [];
-      for (const gate of moved) if (this.#open(gate, now, through)) isSoon = true;
-      for (const row of through.sort((a, b) => a.seq - b.seq)) ready(row);
+      const passed: Row[] = [];
+      for (const gate of moved) if (this.#open(gate, now, passed)) isSoon = true;
+      for (const row of passed.sort((a, b) => a.seq - b.seq)) {
+        row.age = nextAge();
+        if (gateOf(row)) this.#walkers.push(row);
+        else ready(row);
+      }
     }
     return isSoon;
   }
@@ -102,17 +110,17 @@ export class Gates {
     const { name, room, everyMs } = gateOf(row) as Gate;
     let gate = this.#gates.get(name);
     if (!gate) {
-      const line = new Line(({ job }, order) => job.gate === name && -job.priority === order);
+      const line = new Line(({ job, age }, order, place) => job.gate === name && -job.priority === order && age === place);
       this.#gates.set(name, (gate = { name, room, everyMs, held: 0, tokens: room, at: now, line, waiting: 0, nextAt: null }));
     }
     Object.assign(gate, { room, everyMs });
     row.job.gate = name;
     gate.waiting += 1;
-    gate.line.push(row, -row.job.priority);
+    gate.line.push(row, -row.job.priority, row.age);
     this.#moved.add(name);
   }
 
-  #open(gate: Standing, now: number, through: Row[]): boolean {
+  #open(gate: Standing, now: number, passed: Row[]): boolean {
     refill(gate, now);
     for (let head = gate.line.head(); head && pass(gate); head = gate.line.head()) {
       const { row } = head;
@@ -120,8 +128,7 @@ export class Gates {
       gate.waiting -= 1;
       row.job.gate = null;
       row.passed += 1;
-      if (gateOf(row)) this.#walkers.push(row);
-      else through.push(row);
+      passed.push(row);
     }
     gate.nextAt = gate.waiting > 0 ? lookAt(gate, now) : null;
     return isDueSoon(gate.nextAt, now);

@@ -30,7 +30,7 @@ export interface Row {
   removed: boolean;
   /** How many of its gates it has passed; -1 while it is not on its way through them. */
   passed: number;
-  /** Where it stands among ready jobs: its seq, or when it passed its last gate. */
+  /** Where it stands in a line: its seq, or when it passed the gate before. */
   age: number;
   /** Started since: the places that are kept until a start are given back. */
   hasStarted: boolean;

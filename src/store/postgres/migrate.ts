@@ -4,6 +4,7 @@
 import { StoreError, StoreLostError, StoreUnavailable } from "../../core/errors.ts";
 import type { Session } from "./connection.ts";
 import { dropFunctions, functions } from "./functions/all.ts";
+import { fourthLayout } from "./fourth-layout.ts";
 import type { SchemaSql } from "./schema.ts";
 import { tables } from "./schema.ts";
 import { secondLayout } from "./second-layout.ts";
@@ -24,6 +25,7 @@ export const steps: readonly Step[] = [
   { name: "first layout", sql: tables },
   { name: "records, suspended attempts, tolerated dependencies, gates", sql: secondLayout },
   { name: "events", sql: thirdLayout },
+  { name: "lines before gates by age", sql: fourthLayout },
 ];
 
 const oldestServer = 140_000;

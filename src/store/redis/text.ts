@@ -87,14 +87,14 @@ export class Kinds {
   }
 }
 
-/** The fields of a claimed job: its id, what was submitted, and attempt, crashes and fence. */
+/** The fields of a claimed job: its id, what was submitted, and attempt, crashes and fence; at a first start what it gets of the one it waited for, or nothing. */
 const claimedFields = 19;
 
 function toClaimedJob(field: readonly string[], at: number, kinds: Kinds): ClaimedJob {
   const id = textOf(field[at]);
-  const facts = field[at + 18];
-  // Empty at a first start.
-  const [attempt, crashes, fence] = facts === undefined || facts === "" ? [1, 0, 1] : facts.split(" ").map(Number);
+  const facts = field[at + 18] ?? "";
+  const isGiven = facts.startsWith("=");
+  const [attempt, crashes, fence] = facts === "" || isGiven ? [1, 0, 1] : facts.split(" ").map(Number);
   const { queue, task } = kinds.find(field[at + 2]);
   return {
     id,
@@ -110,6 +110,7 @@ function toClaimedJob(field: readonly string[], at: number, kinds: Kinds): Claim
     trace: fromField(field[at + 15]),
     dependencies: Number(field[at + 13]),
     submittedAt: Number(field[at + 9]),
+    ...(isGiven && { inputs: [textOf(facts.slice(1))] }),
   };
 }
 

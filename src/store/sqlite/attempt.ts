@@ -48,7 +48,7 @@ export function held(db: Connection, seq: number, worker: string, { id, fence }:
 
 const writeBack = `
   UPDATE job SET state = ?, attempt = ?, crashes = ?, due_at = ?, expires_at = ?, waits = ?, result = ?, error = ?, worker = ?,
-    ready_at = ?, ended_at = ?, prune_at = ?, unique_held = ?, gate = ?, ahead = ?,
+    ready_at = ?, ended_at = ?, prune_at = ?, unique_held = ?, gate = ?, ahead = ?, age = iif(?14 IS NULL, age, NULL),
     cancel_at = ?, cancel_reason = ? WHERE seq = ?`;
 
 /** Ends the attempt of a job that has been read; returns what the job is now. */

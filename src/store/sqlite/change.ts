@@ -78,7 +78,7 @@ const revive = `
   UPDATE job SET state = ?, pending = ?, due_at = ?, expires_at = ? + expires_at - submitted_at, attempt = 0, crashes = 0,
     unique_held = unique_key IS NOT NULL, worker = NULL, ready_at = ?, started_at = NULL, ended_at = NULL, prune_at = NULL,
     result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL,
-    gate = ?, ahead = ? WHERE seq = ?`;
+    gate = ?, ahead = ?, age = NULL WHERE seq = ?`;
 // What tolerated its end, and waits for others still, waits for it again.
 const waitAgain = `
   UPDATE job SET pending = pending + (SELECT count(*) FROM edge WHERE edge.dep = ?1 AND edge.job = job.seq)
@@ -117,7 +117,8 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
 }
 
 const changeable: readonly JobState[] = ["blocked", "scheduled", "ready"];
-const changeOne = "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ?, gate = ?, ahead = ? WHERE seq = ?";
+const changeOne =
+  "UPDATE job SET state = ?, ready_at = ?, rank = ?, queue = ?, due_at = ?, gate = ?, ahead = ?, age = NULL WHERE seq = ?";
 
 interface ChangeableRow {
   readonly seq: number;
@@ -134,7 +135,7 @@ interface ChangeableRow {
 const changeableColumns = `job.seq, job.id, job.pending, job.rank, job.queue, job.due_at AS dueAt, job.ready_at AS readyAt, job.gates,
   job.ahead`;
 
-const replaceCall = "UPDATE job SET args = ?, policy = ?, gates = ?, expires_at = ?, submitted_at = ?, age = NULL WHERE seq = ?";
+const replaceCall = "UPDATE job SET args = ?, policy = ?, gates = ?, expires_at = ?, submitted_at = ? WHERE seq = ?";
 
 function replace(db: Connection, seq: number, call: OtherCall): void {
   const args = isLong(call) ? null : call.args;

@@ -17,19 +17,19 @@ const gatesAhead = "iif(job.ahead > 1, job.gates, NULL)";
 // Most gates that are opened have one place: the one that was given back.
 const withHead = `
   SELECT ${gateColumns}, job.seq, ${gatesAhead}, job.ahead FROM json_each(?) AS asked CROSS JOIN gate ON gate.name = asked.value
-  LEFT JOIN job ON job.seq = (SELECT one.seq FROM job AS one WHERE one.gate = gate.name ORDER BY one.rank, one.seq LIMIT 1)`;
+  LEFT JOIN job ON job.seq = (SELECT one.seq FROM job AS one WHERE one.gate = gate.name ORDER BY one.rank, coalesce(one.age, one.seq), one.seq LIMIT 1)`;
 // Between the seqs of two jobs there is room for a million rounds. Jobs of one round have one age, and stand in the order of their seqs.
 const ageStep = 2 ** -20;
 
 const heads = `
   SELECT asked.value, job.seq, ${gatesAhead}, job.ahead FROM json_each(?) AS asked CROSS JOIN job ON job.seq IN (
-    SELECT one.seq FROM job AS one WHERE one.gate = asked.value ORDER BY one.rank, one.seq LIMIT ?
-  ) ORDER BY asked.key, job.rank, job.seq`;
+    SELECT one.seq FROM job AS one WHERE one.gate = asked.value ORDER BY one.rank, coalesce(one.age, one.seq), one.seq LIMIT ?
+  ) ORDER BY asked.key, job.rank, coalesce(job.age, job.seq), job.seq`;
 type Head = readonly [gate: string, seq: number, gates: string | null, ahead: number];
 type NoHead = readonly [seq: null, gates: null, ahead: null];
 type GateAndHead = readonly [...GateColumns, ...([seq: number, gates: string | null, ahead: number] | NoHead)];
 
-const walkOn = "UPDATE job SET gate = ?, ahead = ? WHERE seq = ?";
+const walkOn = "UPDATE job SET gate = ?, ahead = ?, age = ? WHERE seq = ?";
 const goThrough = `
   UPDATE job SET state = 'ready', gate = NULL, ahead = 0, ready_at = ?, age = ? WHERE seq IN (SELECT value FROM json_each(?))`;
 /** How many of those that stand before a gate must be looked at: who may pass, and by tokens whether anyone is left. */
@@ -113,8 +113,10 @@ class Rounds {
     }
     this.#heads.clear();
     // Not before all have been opened: who passes here comes to the next in the next round.
-    for (const walker of onward) this.#walkOn(walker);
-    if (through.length > 0) this.#makeReady(through);
+    if (onward.length + through.length === 0) return;
+    const age = this.#nextAge();
+    for (const walker of onward) this.#walkOn(walker, age);
+    if (through.length > 0) this.#makeReady(through, age);
   }
 
   /** Those that stand before these gates, at most so many of each, first those that are first. */
@@ -129,16 +131,21 @@ class Rounds {
     return unread.length === 0 ? read : [...read, ...this.#db.lists<Head>(heads, JSON.stringify(unread), most)];
   }
 
-  #walkOn(walker: Walker): void {
-    this.#db.run(walkOn, gateOf(walker).name, walker.ahead, walker.seq);
+  #nextAge(): number {
+    const age = lastAge(this.#db) + ageStep;
+    this.#db.run("UPDATE tally SET age = ?", age);
+    this.#effects.seqsAreLater = false;
+    return age;
+  }
+
+  #walkOn(walker: Walker, age: number): void {
+    this.#db.run(walkOn, gateOf(walker).name, walker.ahead, age, walker.seq);
     this.#effects.walkers.push(walker);
   }
 
-  #makeReady(through: readonly number[]): void {
-    const age = lastAge(this.#db) + ageStep;
+  #makeReady(through: readonly number[], age: number): void {
     this.#db.run(goThrough, this.#now, age, JSON.stringify(through));
-    this.#db.run("UPDATE tally SET age = ?", age);
-    Object.assign(this.#effects, { ready: true, seqsAreLater: false });
+    this.#effects.ready = true;
   }
 
   #save(): void {

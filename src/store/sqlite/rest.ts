@@ -58,6 +58,6 @@ export function rest(effects: Effects, { seq, gates, dueAt }: Resting, state: Re
 
 /** Makes a job that is written as blocked walk up to the first of its gates. */
 export function walkUp(db: Connection, effects: Effects, seq: number, gates: readonly Gate[], now: number): void {
-  db.run("UPDATE job SET gate = ?, ahead = ? WHERE seq = ?", gates[0]?.name ?? null, gates.length, seq);
+  db.run("UPDATE job SET gate = ?, ahead = ?, age = NULL WHERE seq = ?", gates[0]?.name ?? null, gates.length, seq);
   rest(effects, { seq, gates, dueAt: null }, "ready", now);
 }

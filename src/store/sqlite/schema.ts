@@ -148,10 +148,18 @@ const events = `
   ALTER TABLE tally ADD COLUMN clock REAL NOT NULL DEFAULT 0;          -- when the transaction under way began, while they are kept
 `;
 
+// Those that stand before their first gate, or did so when this step was made, are as old as their adding.
+const linesByAge = `
+  UPDATE job SET age = NULL WHERE gate IS NOT NULL;
+  DROP INDEX job_line;
+  CREATE INDEX job_line ON job (gate, rank, coalesce(age, seq)) WHERE gate IS NOT NULL;
+`;
+
 /** The steps that lead to the current layout; the first makes an empty file a store of version 1. */
 export const steps: readonly Step[] = [
   { name: "first layout", sql: firstLayout },
   { name: "paused queues, draining workers", sql: fleetControl },
   { name: "records, suspended jobs, gates", sql: recordsAndWaits },
   { name: "events", sql: events },
+  { name: "lines before gates by age", sql: linesByAge },
 ];

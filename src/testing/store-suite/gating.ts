@@ -69,6 +69,23 @@ export const gating: readonly Case[] = [
     },
   ],
   [
+    "before a second gate a job is as old as its passing of the first, and before its first one as its adding",
+    async (bench) => {
+      const narrow = (key: string): Gate => ({ name: key, room: 2, everyMs: null, until: "started" });
+      const all: Gate = { name: "all", room: 1, everyMs: null, until: "stopped" };
+      const draft = (id: string): { id: string; gates: Gate[] } => ({ id, gates: [narrow(id.charAt(0)), all] });
+      await bench.add(...["a1", "a2", "a3", "a4", "b1", "b2", "b3"].map(draft));
+      const order: string[] = [];
+      const again = { id: "a2", fence: 1, kind: "retry", error: "1", dueAt: bench.now } as const;
+      for (let [job] = await bench.claim(); job; [job] = await bench.claim()) {
+        order.push(job.id);
+        await bench.settle(job.id === "a2" && job.fence === 1 ? again : done(job));
+      }
+      // Once it is back it is the first of its key, behind those that are past their gates of keys.
+      assert.deepEqual(order, ["a1", "a2", "b1", "b2", "a3", "a4", "b3", "a2"]);
+    },
+  ],
+  [
     "a line is by priority, then by age; what is settled and let pass is claimed in the same step",
     async (bench) => {
       const gates = [places("g", 1)];

@@ -56,6 +56,24 @@ test("ten tenants with unequal backlogs get equal shares: max/min is at most 1.2
   }
 });
 
+for (const [name, limits] of [
+  ["concurrency", { concurrency: 5 }],
+  ["rate", { rate: { limit: 100, per: "1s" } }],
+] as const) {
+  test(`beside a ${name} for all, equal keys get equal shares too, and ten jobs do not wait for ten thousand`, async (t) => {
+    const options = { fair: { key: byTenant }, ...limits };
+    const backlogs = [10_000, 700, 3000, 500, 600];
+    const started = await served(t, `fair.beside.${name}`, options, backlogs, (all) => all.length >= 2400);
+    const shares = counts(started.slice(0, 2400), 5);
+    const ratio = Math.max(...shares) / Math.min(...shares);
+    t.diagnostic(`2400 starts: ${shares.join(" ")}, max/min ${ratio.toFixed(3)}`);
+    assert.ok(ratio <= 1.2, shares.join(" "));
+    const few = await served(t, `fair.few.${name}`, options, [10_000, 10], (all) => counts(all, 2)[1] === 10);
+    t.diagnostic(`the tenth had started after ${few.length} starts`);
+    assert.ok(few.length <= 16 + 20 + 57, String(few.length));
+  });
+}
+
 test("weights of 1 and 3 are served 1:3 within 10 %", async (t) => {
   const weight = (order: Order): number => (order.tenant === 1 ? 3 : 1);
   const started = await served(

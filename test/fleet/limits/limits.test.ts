@@ -208,7 +208,7 @@ test("what makes no sense is refused where the task is defined", () => {
     [{ rate: { limit: 1, per: "1s", burst: 0 } }, /burst must be a whole number/],
     [{ fair: {} }, /fair\.key must be a text/],
     [{ fair: { key: "a", weight: 0 } }, /weight must be a number from 0.1 to 100/],
-    [{ fair: { key: "a" }, concurrency: 4 }, /"fair" beside a concurrency limit/],
+    [{ fair: { key: "a" }, concurrency: { limit: 4, key: "b" } }, /"fair" beside a concurrency limit with another key/],
     [{ throttle: { per: 0 } }, /longer than 0/],
     [{ throttle: { per: "8d" } }, /longer "keep"/],
     [{ throttle: { per: "1s" }, unique: {} }, /both "unique" and "throttle"/],

@@ -12,8 +12,14 @@ const gatesOf = (n: number): Gate[] => {
   const key: Gate = { name: `key ${n % keys}`, room: 2, everyMs: null, until: "stopped" };
   const all: Gate = { name: "all", room: 9, everyMs: null, until: "stopped" };
   const pace: Gate = { name: `a pace ${n % 3}`, room: 4, everyMs: null, until: "started" };
-  // In any order, so that workers come to the same gates by different ways.
-  return n % 2 === 0 ? [key, all, pace] : [pace, key, all];
+  // Not in the order of their names, in which they are locked, so that workers come to the same gates by different ways.
+  return (
+    [
+      [key, all, pace],
+      [key, pace],
+      [key, all],
+    ][n % 3] ?? []
+  );
 };
 
 /** Runs what there is until everything is done, and sees that no key has too much at a time. */

@@ -61,6 +61,30 @@ describe("a PostgreSQL store of an older layout", { skip }, () => {
     await finish(url);
   });
 
+  test("has its lines before gates by age when they were not", async () => {
+    const url = newUrl();
+    const s = `"${schemaOf(url)}"`;
+    const gates = ["x", "y"].map((name) => ({ name, room: 1, everyMs: null, until: "stopped" as const }));
+    const before = await postgresStore(url);
+    await before.add(
+      ["a", "b", "c"].map((id) => newJob({ id, gates })),
+      start,
+    );
+    await before.close();
+    await query(`
+      DROP INDEX ${s}.standing_line;
+      ALTER TABLE ${s}.standing DROP COLUMN age;
+      CREATE INDEX standing_line ON ${s}.standing (gate, rank, seq);
+      UPDATE ${s}.meta SET layout = ${steps.length - 1};`);
+    const store = await postgresStore(url);
+    await store.join(newWorker("w"), start + leaseMs);
+    const order: string[] = [];
+    let [job] = (await store.settle("w", [], wants(1), start)).claimed;
+    for (; job; [job] = (await store.settle("w", [done(job)], wants(1), start)).claimed) order.push(job.id);
+    assert.deepEqual(order, ["a", "b", "c"]);
+    await store.close();
+  });
+
   test("is migrated by the SQL for those who may not", async () => {
     const url = newUrl();
     await makeFirst(schemaOf(url));

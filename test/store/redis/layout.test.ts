@@ -122,6 +122,36 @@ test("a job that was changed is given once, from the line it is in now", { skip 
   await store.close();
 });
 
+test(
+  "jobs that are released and left, on both sides of those that wait in their line, are seen where they stand",
+  { skip },
+  async () => {
+    const store = await redisStore(newUrl());
+    const bench = new Bench(store);
+    await bench.add({ id: "a" }, { id: "b", dependsOn: ["a"] });
+    await bench.settle(done(await bench.claimOne()));
+    assert.equal(await store.next(["queue"], ["task"]), "b");
+    await bench.add({ id: "c" }, { id: "d", dependsOn: ["c"], queue: "other" }, { id: "e", dependsOn: ["c"] }, { id: "f" });
+    const [b, c] = await bench.claim("w", 2);
+    assert.ok(b && c);
+    bench.now += 3;
+    await bench.settle(done(b), done(c));
+    assert.deepEqual(
+      (await store.queues()).map(({ queue, oldestReadyAt }) => [queue, oldestReadyAt]),
+      [
+        ["other", start + 3],
+        ["queue", start + 3],
+      ],
+    );
+    assert.equal(await store.next(["other"], ["task"]), "d");
+    assert.deepEqual(
+      (await bench.claim("w", 9)).map(({ id }) => id),
+      ["e", "f"],
+    );
+    await store.close();
+  },
+);
+
 test("a job that left its line and came back is given once, and where it belongs", { skip }, async () => {
   const store = await redisStore(newUrl());
   const bench = new Bench(store);

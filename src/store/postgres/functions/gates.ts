@@ -97,6 +97,9 @@ export function gatesUntil(until: "started" | "stopped"): string {
           SELECT gate.name FROM unnest(gate_names, gate_untils) AS gate(name, until) WHERE gate.until = '${until}') END`;
 }
 
+/** Where one stands before a gate: its seq, or when it passed the gate before. */
+const standingAge = "coalesce(standing.age, standing.seq)";
+
 /** One round: lets pass whom it can, at gates that are locked. Gives those that came to another gate. */
 export const openGates: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.open_gates(names text[], told_names text[], told_rooms double precision[], told_everies double precision[],
@@ -126,21 +129,22 @@ export const openGates: SchemaSql = (s) => `
         next.crashes > 0 AND next.crashes >= job.crash_limit AS suspect, next.number >= cardinality(job.gate_names) AS is_last
       FROM roomy CROSS JOIN LATERAL (
         SELECT standing.ctid AS spot, standing.* FROM ${s}.standing WHERE standing.gate = roomy.name
-        ORDER BY standing.gate, standing.rank, standing.seq LIMIT roomy.space
+        ORDER BY standing.gate, standing.rank, ${standingAge} LIMIT roomy.space
       ) AS next
       CROSS JOIN LATERAL ${one("job", s, "gate_names, gate_untils, queue, task, rank, crash_limit", "job.seq = next.seq")}
     ), gone AS (
       DELETE FROM ${s}.standing WHERE ctid = ANY (ARRAY (SELECT spot FROM passing WHERE is_last))
-    ), on_the_way AS (
-      UPDATE ${s}.standing SET gate = passing.gate_names[passing.number + 1], number = passing.number + 1
-      FROM passing WHERE standing.ctid = passing.spot AND NOT passing.is_last
-    ), to_ready AS (
+    ), aged AS MATERIALIZED (
       -- As if they had been added now.
+      SELECT *, (SELECT nextval('${s.replaceAll("'", "''")}.batch') * 1048576) + row_number() OVER (ORDER BY seq) AS age FROM passing
+    ), on_the_way AS (
+      UPDATE ${s}.standing SET gate = aged.gate_names[aged.number + 1], number = aged.number + 1, age = aged.age
+      FROM aged WHERE standing.ctid = aged.spot AND NOT aged.is_last
+    ), to_ready AS (
       INSERT INTO ${s}.ready (queue, task, rank, seq, job_seq, suspect, starts, attempt, crashes, fence, due_at, expires_at, ready_at,
         started_at, error, progress)
-      SELECT queue, task, rank, (SELECT nextval('${s.replaceAll("'", "''")}.batch') * 1048576) + row_number() OVER (ORDER BY seq), seq,
-        suspect, ${gatesUntil("started")}, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
-      FROM passing WHERE is_last
+      SELECT queue, task, rank, age, seq, suspect, ${gatesUntil("started")}, attempt, crashes, fence, due_at, expires_at, open_gates.at, started_at, error, progress
+      FROM aged WHERE is_last
     ), after AS (
       SELECT name, max(space) AS space, (array_agg(spot) FILTER (WHERE spot IS NOT NULL))[1] AS spot, max(room) AS room, max(every_ms) AS every_ms,
         max(CASE WHEN every_ms IS NULL THEN old_at ELSE open_gates.at END) AS at, max(held) + sum(taken) AS held,
@@ -153,7 +157,7 @@ export const openGates: SchemaSql = (s) => `
       -- Whether others are left matters where time lets them pass.
       SELECT *, every_ms IS NOT NULL AND (
         SELECT standing.seq FROM ${s}.standing WHERE standing.gate = after.name
-        ORDER BY standing.gate, standing.rank, standing.seq OFFSET after.space LIMIT 1
+        ORDER BY standing.gate, standing.rank, ${standingAge} OFFSET after.space LIMIT 1
       ) IS NOT NULL AS more FROM after
     ), timed AS MATERIALIZED (
       SELECT *,

@@ -121,7 +121,7 @@ end
 -- A job that has one gate and nothing else that needs care.
 local function insertBeforeGate(draft, hex, kind)
   local row = insertMarked(draft, hex, kind, '*')
-  gates.walkers[#gates.walkers + 1] = { seq = hex, id = draft.id, rank = tonumber(row[RANK]), rankText = row[RANK],
+  gates.walkers[#gates.walkers + 1] = { seq = hex, age = hex, id = draft.id, rank = tonumber(row[RANK]), rankText = row[RANK],
     suffix = gates.suffixOf(row), gate = gates.of(row)[1] }
   return refOf(row), row.fresh
 end

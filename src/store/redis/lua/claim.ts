@@ -36,7 +36,7 @@ local function give(id, text, facts, record)
   part[partCount + 1], part[partCount + 2], part[partCount + 3] = id, text, facts
   partCount, partSize = partCount + 3, partSize + #text
   if partSize > 20000 then endPart() end
-  if facts == '' then past.note(id, plain.no, 'r', 'u', '1', worker) end
+  if facts == '' or byte(facts) == 61 then past.note(id, plain.no, 'r', 'u', '1', worker) end
   local n = claimedCount * 2
   claimedRecords[n + 1], claimedRecords[n + 2] = id, record
   claimedCount = claimedCount + 1
@@ -85,8 +85,18 @@ local function considerReleased(source, at)
   local text, before = source.texts[at], plain.kind
   plainRecordOf(text)
   if not plain.released or plain.kind ~= before then plain.released = plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2) end
-  give(source.ids[at], text, '', plain.released)
+  give(source.ids[at], text, '=' .. source.inputs[at], plain.released)
   return true
+end
+
+-- What the start is noted as of a job that was released before, and to which nothing else happened: it has its record in common with others.
+local startedBy = {}
+local function startedOf(record)
+  if startedBy[record] == nil then
+    local kind, readyAt = match(record, '^\0310\31\31\31\31(%d+\31[^\31]*\31)\31([^\31]*)\0310\0310\31\0310\31+r$')
+    startedBy[record] = kind and plain.head .. kind .. S .. readyAt .. sub(plain.tail, 2) or false
+  end
+  return startedBy[record]
 end
 
 ${claimPassed}
@@ -99,6 +109,12 @@ local function consider(source, at, worker, now)
   if state == nil then
     if search(text, sub(ref, 1, 11), 2, true) ~= 2 then return nil end
     give(id, text, '', plainRecordOf(text))
+    return true
+  end
+  local started = state and startedOf(state)
+  if started and search(text, sub(ref, 1, 11), 2, true) == 2 then
+    plainRecordOf(text)
+    give(id, text, '', started)
     return true
   end
   statics[id] = parseStatic(text)

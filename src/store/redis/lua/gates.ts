@@ -5,7 +5,7 @@
 // when nobody needs it; a bucket when it is full again.
 //
 // What a job has of gates stands in its field CARE, so that neither a pass nor an end needs to read what was submitted: "g" for one gate until its
-// end, "h" for one until its start, "G" for several; its age in the line of ready jobs; and the names of the gates of which it has a place, in the
+// end, "h" for one until its start, "G" for several; its age once it has passed one; and the names of the gates of which it has a place, in the
 // order it passed them, each behind the character 28 when it has the place until its start, else 29.
 
 /** What is kept of gates and of the places of jobs. */
@@ -80,7 +80,7 @@ function gates.leave(row)
   if row.walks then row.walks = false
   elseif row[STATUS] == 'b' and row[PENDING] == '0' then
     local name = gates.of(row)[#names + 1].name
-    call('ZREM', BEFORE .. name, refOf(row), refOf(row) .. gates.suffixOf(row))
+    call('ZREM', BEFORE .. name, gates.ageOf(row) .. row.id, refOf(row) .. gates.suffixOf(row))
     gates.left[#gates.left + 1] = name
   end
   gates.setPlaces(row, '', '')

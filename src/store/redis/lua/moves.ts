@@ -5,6 +5,15 @@ import { dueSoonMs } from "../../machine.ts";
 /** Moves of single jobs. */
 export const moves: string = String.raw`
 local tails, openGates = {}, nil
+-- The seq of the youngest job of a line's list.
+local function tailOf(line)
+  if not tails[line] then
+    local last = call('LINDEX', LIST .. line, -1)
+    tails[line] = last and seqOf(last) or -1
+  end
+  return tails[line]
+end
+
 -- A line of ready jobs is a list as long as they come in the order they were added, which is nearly always; a sorted set beside
 -- it holds those that come back, of which a claim reads the record. Who leaves the line otherwise than by a claim is left in it, and passed over.
 -- A job with gates stands there by when it passed the last of them.
@@ -13,16 +22,10 @@ local function makeReady(row, now)
   local line = openLine(row[KINDNO], row[RANK])
   local place = isGated(row) and gates.ageOf(row) or row[SEQ]
   local seq = tonumber(place, 16)
-  local tail = tails[line]
-  if not tail then
-    local last = call('LINDEX', LIST .. line, -1)
-    tail = last and seqOf(last) or -1
-  end
-  if seq > tail and (row[FENCE] == '0' or place ~= row[SEQ]) then
+  if seq > tailOf(line) and (row[FENCE] == '0' or place ~= row[SEQ]) then
     call('RPUSH', LIST .. line, place .. row.id)
-    tail = seq
+    tails[line] = seq
   else call('ZADD', BACK .. line, number(seq), place .. row.id) end
-  tails[line] = tail
   isReady = true
 end
 

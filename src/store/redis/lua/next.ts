@@ -20,6 +20,8 @@ for i = 2, queueCount + 1 do
       -- A job that was changed stands in another line, too.
       if state and sub(state, -1) == 'r' then
         local kind, rank = match(state, linePattern)
+        -- Of a job that was released it is left out.
+        if rank == '' then rank = match(call('HGET', JOB, id), '^[^\31]*\31[^\31]*\31[^\31]*\31([^\31]*)') end
         if kind .. ':' .. rank == line then return id end
       elseif id and not state and call('HEXISTS', JOB, id) == 1 then return id end
       local seq

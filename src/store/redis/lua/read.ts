@@ -177,6 +177,8 @@ export const queues: string = String.raw`
 -- otherwise than by a claim still stand in it: some are passed over, and so are lines beyond a number, lest the server stand still.
 local recordPattern = '^[^\31]*\31[^\31]*\31([^\31]*)\31[^\31]*\31(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
 local freshPattern = '^.(%x+)\31([^\31]*)\31[^\31]*\31([^\31]*)\31([^\31]*)\31'
+-- Of a record that leaves out seq and rank: when the job became ready.
+local releasedPattern = '^\0310\31\31\31\31[^\31]*\31[^\31]*\31\31([^\31]*)\31'
 local page, mostPassed, mostLines = 64, 1024, 1000
 
 -- A job that was changed may stand in another line meanwhile.
@@ -192,7 +194,11 @@ local function firstReady(command, key, line)
       elseif sub(states[i], -1) == 'r' then
         local care, seq
         care, seq, kind, rank, at = match(states[i], recordPattern)
-        place = match(care, '^c?[ghG](%x+)') or seq
+        if seq then place = match(care, '^c?[ghG](%x+)') or seq
+        else
+          place, kind, rank = match(texts[i], freshPattern)
+          at = match(states[i], releasedPattern)
+        end
       end
       if place and place == sub(refs[i], 1, 11) and kind .. ':' .. rank == line then return place, at end
     end

@@ -13,22 +13,23 @@ local function releasedLine(text)
   if not its then
     local kind, rank = match(head, '^(%d+)\31[^\31]*\31([^\31]*)')
     local line = openLine(kind, rank)
-    its = released[line] or { line = line, kind = kind, isReleased = true, ages = {}, ids = {}, texts = {}, at = 1, count = 0 }
+    its = released[line] or { line = line, kind = kind, isReleased = true, ages = {}, ids = {}, texts = {}, inputs = {}, at = 1, count = 0 }
     released[line], releasedByHead[head] = its, its
   end
   return its
 end
 
 local function sortReleased(its)
-  local ages, ids, texts, order = its.ages, its.ids, its.texts, {}
+  local ages, ids, texts, inputs, order = its.ages, its.ids, its.texts, its.inputs, {}
   for i = 1, its.count do order[i] = i end
   table.sort(order, function(a, b) return ages[a] < ages[b] end)
-  its.ages, its.ids, its.texts = {}, {}, {}
-  for i, at in ipairs(order) do its.ages[i], its.ids[i], its.texts[i] = ages[at], ids[at], texts[at] end
+  its.ages, its.ids, its.texts, its.inputs = {}, {}, {}, {}
+  for i, at in ipairs(order) do its.ages[i], its.ids[i], its.texts[i], its.inputs[i] = ages[at], ids[at], texts[at], inputs[at] end
 end
 
--- Releases jobs that wait for one alone, by their references; returns those of jobs that something else befell: it has left another mark.
-local function releaseSingles(refs)
+-- Releases jobs that wait for one alone, by their references and what they get of it; returns those of jobs that something else befell: it
+-- has left another mark.
+local function releaseSingles(refs, inputs)
   local ids, others = {}, {}
   for i = 1, #refs do ids[i] = sub(refs[i], 13) end
   for i, text in ipairs(hmget(JOB, ids)) do
@@ -37,7 +38,7 @@ local function releaseSingles(refs)
       local its, age = releasedLine(text), tonumber(seq, 16)
       local n = its.count + 1
       its.isUnsorted = its.isUnsorted or (n > 1 and age < its.ages[n - 1])
-      its.count, its.ages[n], its.ids[n], its.texts[n] = n, age, ids[i], text
+      its.count, its.ages[n], its.ids[n], its.texts[n], its.inputs[n] = n, age, ids[i], text, inputs[i]
     else others[#others + 1] = refs[i] end
   end
   for _, its in pairs(released) do
@@ -49,26 +50,28 @@ local function releaseSingles(refs)
   return others
 end
 
--- Releases what waits for jobs that are done, by the texts of what waits for each.
-local function releaseAll(texts, now)
-  local counts, distinct, singles, others, times = {}, {}, {}, {}, {}
-  for _, text in ipairs(texts) do
-    if byte(text) == 61 and not search(text, S, 1, true) then singles[#singles + 1] = text
-    else
-      if not counts[text] then distinct[#distinct + 1] = text end
-      counts[text] = (counts[text] or 0) + 1
-    end
+-- Releases what waits for jobs that are done, by the texts of what waits for each, and their results.
+local function releaseAll(texts, results, now)
+  local singles, inputs, n, known, others, times = {}, {}, 0, {}, {}, {}
+  local function single(ref, input)
+    n = n + 1
+    singles[n], inputs[n] = ref, input
   end
-  for _, text in ipairs(distinct) do
-    for ref in gmatch(text, '[^\31]+') do
-      if byte(ref) == 61 then singles[#singles + 1] = ref
-      else
-        if not times[ref] then others[#others + 1] = ref end
-        times[ref] = (times[ref] or 0) + counts[text]
+  for i, text in ipairs(texts) do
+    if byte(text) == 61 and not search(text, S, 1, true) then single(text, results[i])
+    elseif not known[text] then
+      -- The members of a join have this in common.
+      known[text] = {}
+      for ref in gmatch(text, '[^\31]+') do
+        if byte(ref) == 61 then single(ref, results[i]) else known[text][#known[text] + 1] = ref end
       end
     end
+    for _, ref in ipairs(known[text] or {}) do
+      if not times[ref] then others[#others + 1] = ref end
+      times[ref] = (times[ref] or 0) + 1
+    end
   end
-  for _, ref in ipairs(releaseSingles(singles)) do others[#others + 1] = ref end
+  for _, ref in ipairs(releaseSingles(singles, inputs)) do others[#others + 1] = ref end
   rowsOf(unmarked(others))
   for _, ref in ipairs(others) do
     local above = deref(bare(ref))
@@ -76,19 +79,25 @@ local function releaseAll(texts, now)
   end
 end
 
--- Writes those that were not claimed.
+-- Writes those that were not claimed. Their records leave out seq and rank, so those of a kind have one in common.
 local function writeReleased(now)
   for line, its in pairs(released) do
-    local records, n = {}, 0
+    local records, n, refs, places, recordByHead = {}, 0, {}, {}, {}
     for i = its.at, its.count do
-      local row = adopt(its.ids[i], nil, its.texts[i])
-      row[STATUS] = 'r'
-      row[PENDING] = '0'
-      makeReady(row, now)
-      records[n + 1], records[n + 2] = row.id, textOf(row)
+      local id, text = its.ids[i], its.texts[i]
+      local head = match(text, '^%d+\31[^\31]*\31', 14)
+      recordByHead[head] = recordByHead[head] or S .. '0' .. rep(S, 4) .. head .. S .. now .. concat({ '', '0', '0', '', '0' }, S) .. rep(S, 9) .. 'r'
+      records[n + 1], records[n + 2] = id, recordByHead[head]
+      local ref = sub(text, 2, 12) .. id
+      refs[#refs + 1] = ref
+      places[n + 1], places[n + 2] = number(its.ages[i]), ref
       n = n + 2
     end
-    many('HSET', STATE, records)
+    if n > 0 then
+      if its.ages[its.at] > tailOf(line) then many('RPUSH', LIST .. line, refs) else many('ZADD', BACK .. line, places) end
+      many('HSET', STATE, records)
+      isReady = true
+    end
   end
 end
 `;

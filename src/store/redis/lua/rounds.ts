@@ -13,7 +13,7 @@ local passed, passedAt, nobody = {}, nil, {}
 
 local function isBefore(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
-  return a.seq < b.seq
+  return a.age < b.age
 end
 
 -- The newest says how wide a gate is.
@@ -35,7 +35,7 @@ local function stand(name, joined, from)
   for i = from, #joined do
     local walker = joined[i]
     args[#args + 1] = walker.rankText
-    args[#args + 1] = walker.seq .. walker.id .. walker.suffix
+    args[#args + 1] = walker.age .. walker.id .. walker.suffix
   end
   many('ZADD', BEFORE .. name, args)
 end
@@ -105,15 +105,37 @@ local function lineOf(suffix, now)
   return common
 end
 
-local function passRow(through, row)
+-- Notes one that passed: to be ready, or to walk on.
+local function passRow(through, onward, row)
   local names, places = gates.placesOf(row)
   local all = gates.of(row)
   local gate = all[#names + 1]
   gates.setPlaces(row, nil, places .. gate.mark .. gate.name)
   touch(row)
-  if #names + 1 == #all then return add(through, refOf(row), nil, row) end
-  row.walks = true
-  gates.walkers[#gates.walkers + 1] = row
+  if #names + 1 == #all then add(through, refOf(row), nil, row) else onward[#onward + 1] = row end
+end
+
+local function byRef(a, b) return a[SEQ] < b[SEQ] end
+
+local function walkOn(onward)
+  if #onward == 0 then return end
+  table.sort(onward, byRef)
+  local age = nextSeqs(#onward)
+  for i, row in ipairs(onward) do
+    local _, places = gates.placesOf(row)
+    gates.setPlaces(row, format('%011x', age + i - 1), places)
+    row.walks = true
+    gates.walkers[#gates.walkers + 1] = row
+  end
+end
+
+-- The rows of those that stood before a gate, each by its age and its id.
+local function standing(entries)
+  local ids, found = {}, {}
+  for i = 1, #entries do ids[i] = sub(entries[i], 12) end
+  fetch(ids)
+  for i = 1, #ids do found[i] = rows[ids[i]] end
+  return found
 end
 
 -- Places of those in the order they were added; nothing when they stand in it, which is nearly always.
@@ -178,7 +200,7 @@ local function takeWalkers()
     if walker.suffix then joining[#joining + 1] = walker
     elseif walker.walks then
       walker.walks = false
-      joining[#joining + 1] = { seq = walker[SEQ], id = walker.id, rank = tonumber(walker[RANK]), rankText = walker[RANK], suffix = '',
+      joining[#joining + 1] = { seq = walker[SEQ], age = gates.ageOf(walker), id = walker.id, rank = tonumber(walker[RANK]), rankText = walker[RANK], suffix = '',
         gate = gates.nextOf(walker), row = walker }
     end
   end
@@ -203,11 +225,13 @@ local function goRound(now)
     local gate = gates.known[name]
     if gate then open(name, gate, nowMs, through, joiners) end
   end
-  for _, row in ipairs(rowsOf(through.others)) do passRow(through, row) end
+  local onward = {}
+  for _, row in ipairs(standing(through.others)) do passRow(through, onward, row) end
   for _, walker in ipairs(joiners) do
-    if walker.row then passRow(through, walker.row)
+    if walker.row then passRow(through, onward, walker.row)
     else add(through, walker.seq .. walker.id .. walker.suffix, walker.gate.name) end
   end
+  walkOn(onward)
   arrive(through, now)
 end
 

@@ -1,0 +1,185 @@
+// What was done is undone, also where the last attempt ends before it has met the steps that an earlier one recorded.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { CancelledError, connect, context, task, TimeoutError, UndoError } from "../../src/index.ts";
+import type { Hands } from "../../src/index.ts";
+import { deaf, deafBefore, slowChild, slowly } from "../fixtures/undoing.ts";
+import { folder, until } from "../fixtures/support.ts";
+
+async function inMemory(run: (hands: Hands) => Promise<void>): Promise<void> {
+  await using hands = await connect("memory:");
+  await run(hands);
+}
+
+const lines = (file: string): string[] => (existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : []);
+const thrown = (future: PromiseLike<unknown>): Promise<unknown> =>
+  Promise.resolve(future).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+const untilAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+const once = { retries: 1, backoff: { initial: 1 } };
+
+/** A task that does `before` ahead of each of its steps, and ends when it is signalled. */
+function saga(name: string, done: string[], before: (step: string) => unknown) {
+  return task(name, async () => {
+    const { step, waitFor } = context();
+    for (const each of ["a", "b"]) {
+      await before(each);
+      await step(each, () => done.push(each), { undo: () => void done.push(`undo ${each}`) });
+    }
+    await waitFor("go");
+    throw new Error("told to fail");
+  });
+}
+
+test("a job that is cancelled before it has met its steps again undoes them", async () => {
+  const done: string[] = [];
+  let waits = false;
+  const trip = saga("undoing.cancelled", done, async () => {
+    const { signal } = context();
+    if (waits) await untilAborted(signal).finally(() => (waits = false));
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    waits = true;
+    await hands.signal(future.id, "other");
+    await until("it runs", async () => (await hands.count({ states: ["running"] })) === 1);
+    await future.cancel("rain");
+    assert.ok((await thrown(future)) instanceof CancelledError);
+    assert.deepEqual(done, ["a", "b", "undo b", "undo a"]);
+    assert.equal((await hands.jobs())[0]?.state, "cancelled");
+  });
+});
+
+test("a job whose last attempt fails before it has met its steps undoes them and fails with that error", async () => {
+  const done: string[] = [];
+  const failures = [false, false, true];
+  const trip = saga("undoing.failed", done, () => {
+    if (failures.shift()) throw new Error("no network");
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip.with({ expires: "1h" }));
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await hands.signal(future.id, "other");
+    await assert.rejects(future, /no network/);
+    assert.deepEqual(done, ["a", "b", "undo b", "undo a"]);
+    assert.equal((await hands.jobs())[0]?.attempt, 1);
+  });
+});
+
+test("steps that the last attempt has met are undone together with those it has not", async () => {
+  const done: string[] = [];
+  const failures = [false, false, false, true];
+  const trip = saga("undoing.partly", done, () => {
+    if (failures.shift()) throw new Error("no network");
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await hands.signal(future.id, "other");
+    await assert.rejects(future, /no network/);
+    assert.deepEqual(done, ["a", "b", "undo b", "undo a"]);
+  });
+});
+
+test("steps that are not met when the job runs once more are told of, and a retry by hand goes on with them", async () => {
+  const done: string[] = [];
+  let fails = false;
+  const trip = saga("undoing.never", done, (step) => {
+    if (fails && step === "b") throw new Error("no network");
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip.with(once));
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    fails = true;
+    await hands.signal(future.id, "other");
+    const error = await thrown(future);
+    assert.ok(error instanceof UndoError);
+    assert.deepEqual(error.steps, ["b"]);
+    assert.match(error.message, /"b": .*no network/);
+    assert.deepEqual(done, ["a", "b", "undo a"]);
+    fails = false;
+    await hands.retry(future.id);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await hands.signal(future.id, "go");
+    await assert.rejects(hands.job(future.id), /told to fail/);
+    assert.deepEqual(done.slice(3), ["a", "undo b", "undo a"]);
+  });
+});
+
+test("a deadline that passes before the steps are met again undoes them", async () => {
+  const done: string[] = [];
+  let waits = false;
+  const trip = saga("undoing.deadline", done, async () => {
+    const { signal } = context();
+    signal.throwIfAborted();
+    if (waits) await untilAborted(signal).finally(() => (waits = false));
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [trip] });
+    const future = hands.submit(trip.with({ deadline: "400ms" }));
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    waits = true;
+    await hands.signal(future.id, "other");
+    assert.match(String(await thrown(future)), /^TimeoutError/);
+    assert.deepEqual(done, ["a", "b", "undo b", "undo a"]);
+  });
+});
+
+for (const on of ["thread", "process"] as const) {
+  test(`a ${on} that hears nothing is ended, and its job's steps are undone`, async (t) => {
+    const file = join(folder(t), "lines");
+    await using hands = await connect("memory:");
+    hands.work({ tasks: [deaf.with({ on }), deafBefore.with({ on })], threads: 1, processes: 1 });
+
+    const cancelled = hands.submit(deaf.with({ on }), file);
+    await until("it has booked", () => lines(file).length === 1);
+    await cancelled.cancel();
+    assert.match(String(await thrown(cancelled)), /^CancelledError/);
+    assert.deepEqual(lines(file), ["book", "undo book"]);
+
+    if (on === "process") return;
+    rmSync(file);
+    const late = hands.submit(deaf.with({ on, deadline: "1s" }), file);
+    assert.match(String(await thrown(late)), /^TimeoutError/);
+    assert.deepEqual(lines(file), ["book", "undo book"]);
+
+    rmSync(file);
+    const before = hands.submit(deafBefore.with({ on }), file);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    writeFileSync(`${file}.deaf`, "");
+    await hands.signal(before.id, "other");
+    await until("it has begun again", () => lines(file).length === 3);
+    const startedAt = async (): Promise<unknown> => (await hands.jobs({ ids: [before.id] }))[0]?.startedAt;
+    const second = await startedAt();
+    await before.cancel();
+    await until("it has been ended and begun again", async () => (await startedAt()) !== second);
+    rmSync(`${file}.deaf`);
+    assert.match(String(await thrown(before)), /^CancelledError/);
+    assert.deepEqual(lines(file), ["begin", "book", "begin", "begin", "undo book"]);
+  });
+}
+
+test("a tree that is cancelled while a thread undoes with a deadline is undone to its end", async (t) => {
+  const file = join(folder(t), "lines");
+  await using hands = await connect("memory:");
+  const parent = slowly.with({ on: "thread", deadline: "1s" });
+  hands.work({ tasks: [parent, slowChild.with({ on: "thread" })], threads: 2 });
+  const future = hands.submit(parent, file);
+  await until("its child sleeps", async () => (await hands.count({ states: ["waiting"], task: slowChild.name })) === 1);
+  await until("it undoes", () => lines(file).includes("undo begins"));
+  await hands.cancel({ root: await future.submitted });
+  const error = await thrown(future);
+  assert.ok(error instanceof TimeoutError || error instanceof CancelledError, String(error));
+  await until("all has ended", async () => (await hands.count({ states: ["waiting", "running", "ready"] })) === 0);
+  assert.deepEqual(lines(file).toSorted(), ["book", "child", "undo begins", "undo child", "undone"]);
+});
