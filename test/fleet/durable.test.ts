@@ -323,7 +323,7 @@ for (const on of ["loop", "thread"] as const) {
         });
         const { lines } = await hands.logs(failed.id);
         assert.deepEqual(
-          lines.map(({ message }) => message),
+          lines.map(({ line }) => line),
           [`undone by ${failed.id}`],
         );
       });
