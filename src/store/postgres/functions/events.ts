@@ -66,6 +66,8 @@ export const createTriggers: SchemaSql = (s) =>
       const name = nameOf(source);
       return `
   CREATE OR REPLACE FUNCTION ${s}.${name}() RETURNS trigger LANGUAGE plpgsql ${probing} AS $body$
+  DECLARE
+    clock double precision := extract(epoch FROM clock_timestamp()) * 1000;
   BEGIN
     IF NOT EXISTS (${source.rows}) THEN RETURN NULL; END IF;
     IF coalesce(current_setting('${heldSetting(s)}', true), '') = '' THEN
@@ -73,7 +75,7 @@ export const createTriggers: SchemaSql = (s) =>
       PERFORM set_config('${heldSetting(s)}', 'yes', true);
     END IF;
     INSERT INTO ${s}.event (seq, at, id, task, queue, state, attempt, worker)
-    SELECT job.seq, extract(epoch FROM clock_timestamp()) * 1000, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
+    SELECT job.seq, clock, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
     FROM (${source.rows}) AS moved CROSS JOIN LATERAL ${one("job", s, "seq, id, task, queue", "job.seq = moved.seq")};
     RETURN NULL;
   END $body$;
