@@ -34,16 +34,19 @@ export class ChildSubmitter {
     this.#submitter = new Submitter(store, runtime);
   }
 
-  /** Submits a plan made by {@link ChildNames}. `hasPast`: an earlier attempt may have submitted it. */
-  submit(plan: Plan, hasPast: boolean): Submission {
-    if (hasPast) return { added: this.#find(plan), sent: true };
+  /** Submits a plan made by {@link ChildNames}. An earlier attempt may have submitted it, or one that was lost and does not know it yet. */
+  submit(plan: Plan): Submission {
     const submission = this.#submitter.submit(plan);
-    // An attempt that was lost and does not know it yet may have been earlier, by a hair.
     const added = submission.added.catch((error: unknown) => {
       if (error instanceof StoreError) return this.#find(plan);
       throw error;
     });
-    return { added, sent: false };
+    return {
+      added,
+      get sent() {
+        return submission.sent;
+      },
+    };
   }
 
   /** Adds what is not stored yet, and retries what has ended badly. */
@@ -99,8 +102,8 @@ export class ChildNames {
 /** Given a promise that a task awaits, gives one that comes when the task may go on. */
 export type Awaited = <T>(promise: Promise<T>) => Promise<T>;
 
-/** A future of which is told when it is awaited. */
-export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T> {
+/** A future of which is told when it is awaited, and when it has come. */
+export function awaitedFuture<T>(future: Future<T>, awaited: Awaited, ended: () => void): Future<T> {
   const settle: Pick<PromiseWithResolvers<T>, "resolve" | "reject"> = { resolve: () => undefined, reject: () => undefined };
   let isAwaited = false;
   const handle: Handle = {
@@ -125,8 +128,14 @@ export function awaitedFuture<T>(future: Future<T>, awaited: Awaited): Future<T>
       if (isAwaited) return;
       isAwaited = true;
       awaited(future).then(
-        (value) => settle.resolve(value),
-        (error: unknown) => settle.reject(error),
+        (value) => {
+          ended();
+          settle.resolve(value);
+        },
+        (error: unknown) => {
+          ended();
+          settle.reject(error);
+        },
       );
     },
   };

@@ -20,6 +20,10 @@ import type { Submission } from "./submitter.ts";
 export interface StreamHost {
   plan(call: Call<unknown>): Plan;
   submit(plan: Plan): Submission;
+  /** A job of this map has ended, or was refused. */
+  ended(id: string): void;
+  /** The jobs may have been submitted, and have ended, before. */
+  readonly hasPast: boolean;
   readonly access: JobAccess;
   cancel(filter: JobFilter, reason: string | undefined): Promise<CancelReceipt>;
   /** A job is due at this time. */
@@ -148,7 +152,7 @@ export class JobStream implements Production {
       );
     }
     const { access } = this.#host;
-    const { isShared } = planned;
+    const mayHaveEnded = planned.isShared || this.#host.hasPast;
     const { id, dueAt } = planned.root;
     const submission = this.#host.submit(planned);
     let isStored = false;
@@ -157,6 +161,7 @@ export class JobStream implements Production {
       if (isOver) return;
       isOver = true;
       this.#live.delete(id);
+      this.#host.ended(id);
       this.#tell(index, state, outcome);
     };
     const waiter: Waiter = {
@@ -165,13 +170,13 @@ export class JobStream implements Production {
       isStored: () => isStored,
     };
     this.#live.add(id);
-    if (!isShared) access.awaiter.wait(id, waiter, true);
+    if (!mayHaveEnded) access.awaiter.wait(id, waiter, true);
     submission.added
       .then((added) => {
         isStored = true;
         const real = acknowledgedId(planned, added);
         if (dueAt !== null) this.#host.dueAt(dueAt);
-        if (isShared) access.awaiter.wait(real, waiter);
+        if (mayHaveEnded) access.awaiter.wait(real, waiter);
       })
       .catch((error: unknown) => {
         access.awaiter.forget(id, waiter);

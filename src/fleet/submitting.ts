@@ -10,7 +10,6 @@ import type { ClaimedJob } from "../store/job.ts";
 import type { Added, JobFilter, Store } from "../store/store.ts";
 import type { Call } from "../task/call.ts";
 import { call, isCall } from "../task/call.ts";
-import type { GraphOptions } from "../task/inherit.ts";
 import { checkGraphOptions } from "../task/inherit.ts";
 import { nameOf } from "../task/requires.ts";
 import type { AnyTask, Task } from "../task/task.ts";
@@ -46,6 +45,10 @@ export interface SubmittingHost {
 interface Source {
   plan(call: Call<unknown>, options?: PlanOptions): Plan;
   submit(plan: Plan): Submission;
+  /** The jobs may have been submitted, and have ended, before. */
+  readonly hasPast: boolean;
+  /** A job of a map has ended. */
+  ended?(id: string): void;
   readonly awaited?: Awaited;
 }
 
@@ -60,6 +63,7 @@ export class Submitting {
   readonly #childSubmitter: ChildSubmitter;
   readonly #hooks: SubmitHooks | undefined;
   readonly #source: Source = {
+    hasPast: false,
     plan: (call, options) => this.#plan(call, options),
     submit: (planned) => this.#hooked(planned, (hooked) => this.#submitter.submit(hooked)),
   };
@@ -99,6 +103,8 @@ export class Submitting {
     const host = {
       plan: (asked: Call<unknown>) => source.plan(asked),
       submit: (planned: Plan) => source.submit(planned),
+      ended: (id: string) => source.ended?.(id),
+      hasPast: source.hasPast,
       access,
       cancel: (filter: JobFilter, reason: string | undefined) => this.#host.cancel(filter, reason),
       dueAt: (at: number): void => this.#host.dueAt(at),
@@ -116,25 +122,29 @@ export class Submitting {
   /** What a running job may submit. */
   childrenOf(job: ClaimedJob, awaited: Awaited): Children {
     const names = new ChildNames(job);
-    const ids: string[] = [];
-    const source = {
+    /** Those that may have to be cancelled. */
+    const live = new Set<string>();
+    const source: Source = {
       awaited,
-      plan: (call: Call<unknown>, options: GraphOptions = {}): Plan => names.plan(this.#plan(call, options)),
-      submit: (planned: Plan): Submission => {
-        ids.push(planned.root.id);
-        return this.#hooked(planned, (hooked) => this.#childSubmitter.submit(hooked, job.fence > 1));
+      hasPast: job.fence > 1,
+      ended: (id) => void live.delete(id),
+      plan: (call, options) => names.plan(this.#plan(call, options)),
+      submit: (planned) => {
+        live.add(planned.root.id);
+        return this.#hooked(planned, (hooked) => this.#childSubmitter.submit(hooked));
       },
     };
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {
       this.#host.checkOpen("context().submit()");
       const options = isCall(what) ? checkGraphOptions(args[0], "context().submit()") : {};
-      return awaitedFuture(this.#send(source.plan(callOf(what, args), options), source), awaited);
+      const planned = source.plan(callOf(what, args), options);
+      return awaitedFuture(this.#send(planned, source), awaited, () => live.delete(planned.root.id));
     };
     return {
       submit: submit as Children["submit"],
       map: (task, inputs, options) => this.map("context().map()", task, inputs, false, options, source),
       starmap: (task, inputs, options) => this.map("context().starmap()", task, inputs, true, options, source),
-      cancel: (reason) => this.#host.cancel({ ids }, reason),
+      cancel: (reason) => this.#host.cancel({ ids: [...live] }, reason),
     };
   }
 
@@ -151,7 +161,7 @@ export class Submitting {
   #send(planned: Plan, source: Source): Future<unknown> {
     const submission = source.submit(planned);
     // It may turn out to be another submit's job; any other cannot end before it has been sent.
-    return this.#follow(planned, submission.added, () => !planned.isShared && !submission.sent);
+    return this.#follow(planned, submission.added, () => !planned.isShared && !source.hasPast && !submission.sent);
   }
 
   /** Within the caller's own transaction. */

@@ -104,8 +104,9 @@ function noSignals(): UsageError {
 export class Questions {
   readonly #answerer: Answerer;
   readonly #part: (text: string) => void;
-  readonly #futures: Future<unknown>[] = [];
-  readonly #readers: Reader[] = [];
+  readonly #futures = new Map<number, Future<unknown>>();
+  readonly #readers = new Map<number, Reader>();
+  #numbers = 0;
 
   /** `part` keeps parts where the answerer does not take them. */
   constructor(answerer: Answerer, part: (text: string) => void) {
@@ -131,35 +132,41 @@ export class Questions {
       case "submit":
         return this.#submit(args[0] as readonly Sent[]);
       case "await":
-        return this.#futures[args[0] as number];
+        return this.#futures.get(args[0] as number);
       case "cancel":
-        return this.#futures[args[0] as number]?.cancel(args[1] as string | undefined);
+        return this.#futures.get(args[0] as number)?.cancel(args[1] as string | undefined);
+      case "forget":
+        return void this.#futures.delete(args[0] as number);
       case "part":
         return answerer.part ? answerer.part(args[0] as string) : this.#part(args[0] as string);
       case "stream":
-        return this.#read(this.#futures[args[0] as number] as Future<unknown>);
+        return this.#read(this.#futures.get(args[0] as number) as Future<unknown>);
       // These are heard by the pool.
       case "undoing":
       case "left":
         return undefined;
       case "next":
-        return this.#next(this.#readers[args[0] as number] as Reader);
+        return this.#next(args[0] as number);
     }
   }
 
   #read(future: Future<unknown>): number {
     const reader: Reader = { parts: partsOf(future, () => (reader.restarts += 1)), restarts: 0 };
-    return this.#readers.push(reader) - 1;
+    this.#readers.set(this.#numbers, reader);
+    return this.#numbers++;
   }
 
-  async #next(reader: Reader): Promise<Next> {
+  async #next(number: number): Promise<Next> {
+    const reader = this.#readers.get(number) as Reader;
     const { done = false, value } = await reader.parts.next();
+    if (done) this.#readers.delete(number);
     return [reader.restarts, done, value];
   }
 
   async #submit(nodes: readonly Sent[]): Promise<readonly [number: number, id: string]> {
     const future = this.#answerer.submit(await received(nodes));
-    const number = this.#futures.push(future) - 1;
+    const number = this.#numbers++;
+    this.#futures.set(number, future);
     return [number, await future.submitted];
   }
 }

@@ -107,6 +107,8 @@ export type Question =
   | "submit"
   | "await"
   | "cancel"
+  /** The task has let the future of a child go. */
+  | "forget"
   /** A part of the output of a generator. */
   | "part"
   /** Begins to read the parts of a child; gives the number of the reader. */

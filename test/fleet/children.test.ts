@@ -2,9 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { call, CancelledError, connect, context, task } from "../../src/index.ts";
-import type { Hands, Task } from "../../src/index.ts";
+import type { Hands as Client, Task } from "../../src/index.ts";
+import { systemRuntime } from "../../src/core/runtime.ts";
+import { Hands } from "../../src/fleet/hands.ts";
 import { InlinePool } from "../../src/pool/index.ts";
-import { simulate } from "../../src/testing/index.ts";
+import { memoryStore } from "../../src/store/index.ts";
+import type { JobFilter, Store } from "../../src/store/store.ts";
+import { simulate, TestClock } from "../../src/testing/index.ts";
+import * as asking from "../fixtures/asking.ts";
 import { until } from "../fixtures/support.ts";
 
 const merge = (a: readonly number[], b: readonly number[]): number[] => [...a, ...b].sort((x, y) => x - y);
@@ -127,7 +132,7 @@ test("with workers that crash, a tree of jobs comes to its end", async () => {
   const { value } = await simulate(seed, {
     tasks: [hardy],
     faults: { crash: 0.01 },
-    program: async (hands: Hands) => hands.submit(hardy, input),
+    program: async (hands: Client) => hands.submit(hardy, input),
   });
   assert.deepEqual(
     value,
@@ -139,3 +144,64 @@ test("with workers that crash, a tree of jobs comes to its end", async () => {
 test("outside a task there is nobody to submit for", () => {
   assert.throws(() => context().submit, /outside a running task/);
 });
+
+test("of children that have ended nothing is kept, and only the others are cancelled with their parent", async () => {
+  const asked: number[] = [];
+  const store = memoryStore();
+  const watched = new Proxy(store, {
+    get: (target, key: keyof Store): unknown => {
+      const member = target[key];
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]): unknown => {
+        if (key === "cancel") asked.push((args[0] as JobFilter).ids?.length ?? 0);
+        return Reflect.apply(member, target, args);
+      };
+    },
+  });
+  const child = task("children.short", (n: number) => n);
+  const sleeper = task("children.sleeper", () => context().sleep("1h"));
+  const parent = task("children.many", async () => {
+    const { submit, map } = context();
+    for (let n = 0; n < 20; n++) await submit(child, n);
+    for await (const _ of map(child, [20, 21, 22]));
+    await submit(sleeper);
+  });
+  await using hands = new Hands(watched, systemRuntime);
+  hands.work({ tasks: [parent, child, sleeper] });
+  const future = hands.submit(parent);
+  await until("its last child sleeps", async () => (await hands.count({ states: ["waiting"], task: sleeper.name })) === 1);
+  await future.cancel();
+  await assert.rejects(Promise.resolve(future), CancelledError);
+  assert.deepEqual(asked, [1, 1]);
+});
+
+test("an attempt that runs again learns at once that its children have ended", async () => {
+  const child = task("children.ended", (n: number) => n);
+  const parent = task("children.again", async () => {
+    const { attempt, map, submit } = context();
+    const sum = await submit(child, 0);
+    for await (const _ of map(child, [1, 2, 3]));
+    if (attempt === 1) throw new Error("the first attempt fails");
+    return sum;
+  });
+  const clock = new TestClock({ seed: 1 });
+  const hands = new Hands(memoryStore({ runtime: clock }), clock);
+  hands.work({ tasks: [parent, child] });
+  assert.equal(await clock.run(hands.submit(parent.with({ retries: 1, backoff: { initial: 1 } }))), 0);
+  assert.ok(clock.elapsed() < 1000, `${clock.elapsed()} ms`);
+  await clock.run(hands.close());
+});
+
+for (const on of ["loop", "thread"] as const) {
+  test(`a child goes to a worker that has what it requires, from the ${on}`, async () => {
+    await using hands = await connect("memory:");
+    const placed = asking.requiring.with({ on });
+    hands.work({ tasks: [placed, asking.needy], threads: 1 });
+    const future = hands.submit(placed);
+    await until("its child is missed", async () => (await hands.unmatched()).length === 1);
+    const [missed] = await hands.unmatched();
+    assert.deepEqual([missed?.task, missed?.requires, missed?.lacks], ["asking.needy", { gpu: true }, "labels"]);
+    hands.work({ tasks: [asking.needy], labels: { gpu: true } });
+    assert.deepEqual(await future, ["needed", "needed"]);
+  });
+}

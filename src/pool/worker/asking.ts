@@ -27,6 +27,8 @@ const defaultWindow = 100;
 /** Well before a worker of a fleet ends the thread, which is when it has not stopped for two seconds. */
 const leaveMs = 1000;
 
+const unreachable = new FinalizationRegistry<() => void>((forget) => forget());
+
 /** Asks whoever started the element. */
 export type Ask = (what: Question, ...args: readonly unknown[]) => Promise<unknown>;
 
@@ -170,7 +172,17 @@ export class Asking {
         );
       },
     };
-    return new Future<unknown>((resolve, reject) => void Object.assign(settle, { resolve, reject }), handle);
+    const future = new Future<unknown>((resolve, reject) => void Object.assign(settle, { resolve, reject }), handle);
+    this.#forgetUnreachable(future, asked);
+    return future;
+  }
+
+  /** Of a future that the task has let go nobody will ask any more: whoever answers need not keep what became of its child. */
+  #forgetUnreachable(future: Future<unknown>, asked: Promise<readonly [number: number, id: string]>): void {
+    const ask = this.#ask;
+    const forget = async (): Promise<void> => void ask("forget", (await asked)[0]);
+    // One that was refused was never kept.
+    unreachable.register(future, () => void forget().catch(() => undefined));
   }
 
   map<Result>(
