@@ -139,7 +139,8 @@ export class Pump {
     const settling = this.#settle(batch, asked).then((goOn) => {
       asked.answered();
       this.#settling.delete(settling);
-      if (goOn && (this.#again || this.#outcomes.length > 0 || this.#isHungry)) this.pump();
+      // On another turn of the event loop: a store in memory answers on this one, and nothing else would ever have its turn.
+      if (goOn && (this.#again || this.#outcomes.length > 0 || this.#isHungry)) this.soon();
     });
     this.#settling.add(settling);
   }
@@ -200,7 +201,7 @@ export class Pump {
       const elapsed = this.#host.runtime.elapsed();
       this.#turn += 1;
       for (const slots of this.#host.slots()) {
-        const rooms = slots.rooms(elapsed);
+        const rooms = slots.rooms(elapsed, this.#outcomes.length >= leastAlongside);
         const asked = this.#askFor(slots, rooms);
         if (asked.wants.length === 0) continue;
         wants.push(...asked.wants);

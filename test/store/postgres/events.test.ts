@@ -40,6 +40,26 @@ describe("events on PostgreSQL", { skip }, () => {
     await Promise.all([late.end(), never.end(), store.close()]);
   });
 
+  test("a transaction that changes jobs many times has one lock for its events", async () => {
+    const [store, client] = await Promise.all([newStore(), connect()]);
+    await begin(store);
+    const locks = async (): Promise<number> =>
+      Number(
+        (await client.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND pid = pg_backend_pid()"))
+          .rowCount,
+      );
+    await client.query("BEGIN");
+    for (let i = 0; i < 5; i++) await store.addIn(client, [newJob({ id: `j${i}` })], start);
+    assert.equal(await locks(), 1);
+    await client.query("COMMIT; BEGIN; SAVEPOINT s");
+    await store.addIn(client, [newJob({ id: "undone" })], start);
+    await client.query("ROLLBACK TO s");
+    await store.addIn(client, [newJob({ id: "last" })], start);
+    assert.equal(await locks(), 1);
+    await client.query("COMMIT");
+    await Promise.all([client.end(), store.close()]);
+  });
+
   test("who begins while a transaction is open misses nothing of it", async () => {
     const [store, client] = await Promise.all([newStore(), connect()]);
     await begin(store);

@@ -6,6 +6,7 @@
 // numbers that are still to come. So whoever writes has an advisory lock until his commit, whose key is the next number; who reads looks first
 // which number is the last, then at the locks, and then reads up to the lowest of both. An open transaction holds back
 // what is behind it, and nobody waits for anybody.
+import { createHash } from "node:crypto";
 import type { SchemaSql } from "../schema.ts";
 import { one, probing } from "./codes.ts";
 
@@ -15,6 +16,9 @@ const cut = 2 ** 31 - 1;
 const lockClass = (s: string): string => `hashtext('manyhands events ${s.replaceAll("'", "''")}')`;
 
 const lastNumber = (s: string): string => `coalesce(pg_sequence_last_value('${s.replaceAll("'", "''")}.event_no'), 0)`;
+
+/** Set while a transaction has the lock: a server has room for some thousand locks in all. */
+const heldSetting = (s: string): string => `manyhands.events_${createHash("sha256").update(s).digest("hex").slice(0, 16)}`;
 
 /** What a table tells by the rows that come to it. */
 interface Source {
@@ -62,11 +66,16 @@ export const createTriggers: SchemaSql = (s) =>
       const name = nameOf(source);
       return `
   CREATE OR REPLACE FUNCTION ${s}.${name}() RETURNS trigger LANGUAGE plpgsql ${probing} AS $body$
+  DECLARE
+    clock double precision := extract(epoch FROM clock_timestamp()) * 1000;
   BEGIN
     IF NOT EXISTS (${source.rows}) THEN RETURN NULL; END IF;
-    PERFORM pg_advisory_xact_lock_shared(${lockClass(s)}, ((${lastNumber(s)} + 1) & ${cut})::integer);
+    IF coalesce(current_setting('${heldSetting(s)}', true), '') = '' THEN
+      PERFORM pg_advisory_xact_lock_shared(${lockClass(s)}, ((${lastNumber(s)} + 1) & ${cut})::integer);
+      PERFORM set_config('${heldSetting(s)}', 'yes', true);
+    END IF;
     INSERT INTO ${s}.event (seq, at, id, task, queue, state, attempt, worker)
-    SELECT job.seq, extract(epoch FROM clock_timestamp()) * 1000, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
+    SELECT job.seq, clock, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
     FROM (${source.rows}) AS moved CROSS JOIN LATERAL ${one("job", s, "seq, id, task, queue", "job.seq = moved.seq")};
     RETURN NULL;
   END $body$;
