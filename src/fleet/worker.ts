@@ -62,7 +62,7 @@ export interface WorkOptions {
   readonly grace?: Duration;
   /** Joins, but takes no jobs until `worker.resume()`. Default false. */
   readonly paused?: boolean;
-  /** Told what happens. Default: warnings go to standard error. */
+  /** Told what happens: attempts that end, lines that tasks log, troubles with the lease, the store or a schedule. Default: lines and warnings go to standard error. */
   readonly report?: (event: WorkerEvent) => void;
 }
 
@@ -318,7 +318,7 @@ export class Worker implements AsyncDisposable {
       lost: () => this.#lost(),
       joined: () => this.#pump?.wake(),
       failed: (error) => this.#storeFailed(error),
-      blocked: (ms, where) => this.#options.report?.({ kind: "blocked", ms, where }),
+      blocked: (ms, where) => this.#report({ kind: "blocked", ms, where }),
     });
   }
 
@@ -430,7 +430,7 @@ export class Worker implements AsyncDisposable {
     if (this.#attempts?.isBusy) this.#pump?.gather();
     else this.#pump?.soon();
     if (this.running === 0) this.#drained?.();
-    this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
+    this.#report({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
   #startFiring(): Firing {
