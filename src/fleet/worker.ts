@@ -148,6 +148,9 @@ export class Worker implements AsyncDisposable {
     this.#isPaused = options.paused ?? false;
     if (typeof this.#isPaused !== "boolean")
       throw new UsageError(`work() paused is true or false, found ${show(this.#isPaused)}.`);
+    if (options.report !== undefined && typeof options.report !== "function") {
+      throw new UsageError(`work() report must be a function of an event, found ${show(options.report)}.`);
+    }
     this.#pools = new WorkerPools(options, host.runtime, abortGraceMs);
     this.#outage = new Outage(host.runtime, {
       failed: (error) => this.#report({ kind: "store-failed", error }),
