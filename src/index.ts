@@ -57,6 +57,7 @@ export type { S3Client, S3Options } from "./fleet/middleware/s3.ts";
 export type { Hands } from "./fleet/hands.ts";
 export type { JobQuery } from "./fleet/filter.ts";
 export type { SubmitOptions } from "./fleet/submit-options.ts";
+export type { EventsOptions, JobEvent } from "./fleet/events.ts";
 export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
@@ -80,6 +81,7 @@ export {
   CodecError,
   DependencyFailedError,
   DuplicateJobError,
+  EventsLostError,
   ExpiredError,
   ManyhandsError,
   RestartedError,

@@ -12,6 +12,7 @@ test("the names of manyhands", () => {
     "CodecError",
     "DependencyFailedError",
     "DuplicateJobError",
+    "EventsLostError",
     "ExpiredError",
     "Future",
     "ManyhandsError",

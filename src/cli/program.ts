@@ -9,6 +9,7 @@ import type { Run } from "./command.ts";
 import { addCancel } from "./commands/cancel.ts";
 import { addChange } from "./commands/change.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addEvents } from "./commands/events.ts";
 import { addJobs } from "./commands/jobs.ts";
 import { addExplain } from "./commands/explain.ts";
 import { addLogs } from "./commands/logs.ts";
@@ -54,6 +55,7 @@ function makeProgram(run: Run, output: Output): Command {
     addShow,
     addExplain,
     addLogs,
+    addEvents,
     addRetry,
     addCancel,
     addChange,

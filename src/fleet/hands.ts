@@ -1,6 +1,8 @@
 // The fleet's client: an executor whose calls become durable jobs in a store, done by workers in this program or elsewhere.
 // It holds no job's state; the store does. This file is its face; behind it, submits are in `submitting.ts`, and what is asked of stored
 // jobs in `steering.ts`.
+import type { Duration } from "../core/durations.ts";
+import { toMs } from "../core/durations.ts";
 import { ClosedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { checkInteger } from "../core/suggest.ts";
@@ -18,6 +20,8 @@ import { Awaiter } from "./awaiter.ts";
 import { errorsOf } from "./causes.ts";
 import type { Awaited, Children } from "./children.ts";
 import type { CancelOptions, JobChanges } from "./control.ts";
+import type { EventsOptions, JobEvent } from "./events.ts";
+import { beginNow, checkEvents, follow } from "./events.ts";
 import type { Explanation } from "./explain.ts";
 import type { JobQuery } from "./filter.ts";
 import { checkFilter, chosen, noSuchJob } from "./filter.ts";
@@ -54,6 +58,7 @@ export class Hands implements Executor {
   readonly #access: JobAccess;
   readonly #schedules: Schedules;
   readonly #wiring: Wiring | undefined;
+  readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
 
   /** Made by `connect()`. The store is closed with it. */
@@ -235,6 +240,30 @@ export class Hands implements Executor {
     return this.#steering.change(which, changes);
   }
 
+  /**
+   * What happens to jobs, as it happens, on whatever machine: an event for each state a job comes to, those of one job in their order. Without
+   * `after` it begins now; with the cursor of an event it goes on right behind that, none left out and none twice, in another program
+   * and after a crash too. It ends by `break`, by `signal`, or when the fleet is closed. Rejects with an EventsLostError when what came after
+   * the cursor is not kept any more. The first call makes the store keep events, for a day: see `keepEvents`.
+   */
+  events(options: EventsOptions = {}): AsyncGenerator<JobEvent, void, undefined> {
+    this.#checkOpen("events()");
+    const { after, signal } = checkEvents(options);
+    const begin = after === undefined ? beginNow(this.#store) : Promise.resolve(after);
+    // Whoever reads hears of it.
+    begin.catch(() => undefined);
+    const stop = signal ? AbortSignal.any([this.#closed.signal, signal]) : this.#closed.signal;
+    return follow(this.#store, this.#runtime, begin, options, stop);
+  }
+
+  /**
+   * Says for how long events are kept; 0 deletes them and keeps none, which is how a store begins and costs nothing. Without a duration it
+   * asks. Gives how long that is now, in ms.
+   */
+  async keepEvents(keep?: Duration): Promise<number> {
+    return this.#store.keepEvents(keep === undefined ? null : toMs(keep, "keepEvents()"));
+  }
+
   /** Deletes ended jobs; those that live jobs need are left. Gives how many. */
   async remove(which: string | JobFilter): Promise<number> {
     return this.#store.remove(chosen(which, "remove()"));
@@ -322,6 +351,7 @@ export class Hands implements Executor {
   }
 
   async #close(): Promise<void> {
+    this.#closed.abort();
     try {
       await this.#submitting.idle();
       const stops = await Promise.allSettled([...this.#workers].map((worker) => worker.stop()));

@@ -200,7 +200,7 @@ export class Pump {
       const elapsed = this.#host.runtime.elapsed();
       this.#turn += 1;
       for (const slots of this.#host.slots()) {
-        const rooms = slots.rooms(elapsed);
+        const rooms = slots.rooms(elapsed, this.#outcomes.length >= leastAlongside);
         const asked = this.#askFor(slots, rooms);
         if (asked.wants.length === 0) continue;
         wants.push(...asked.wants);

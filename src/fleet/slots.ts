@@ -76,15 +76,15 @@ export class Slots {
     return this.#running + this.held + this.#returning.length >= this.capacity;
   }
 
-  /** What there is room for now. */
-  rooms(elapsed: number): Room[] {
+  /** What there is room for now; `isLarge` says that a settle of many outcomes goes to the store anyway. */
+  rooms(elapsed: number, isLarge: boolean): Room[] {
     this.#measure(elapsed);
     const rooms: Room[] = [];
     const idle = this.capacity - this.#running - this.held - this.#asked - this.#returning.length;
     if (idle > 0) rooms.push({ tasks: this.tasks, limit: idle });
     // Small refills cost a commit each: wait until a worthwhile part is free, unless a slot stands idle.
     const ahead = this.#ahead + Math.min(0, idle);
-    if (ahead > 0 && (idle > 0 || ahead * 2 >= this.#ahead))
+    if (ahead > 0 && (idle > 0 || isLarge || ahead * 2 >= this.#ahead))
       rooms.push({ tasks: [...this.#rates.keys()], limit: Math.min(ahead, mostAtOnce) });
     return rooms;
   }

@@ -29,7 +29,7 @@ export function noCursor(cursor: unknown): UsageError {
 /** The error when a store keeps no events. */
 export function noEvents(): EventsLostError {
   return new EventsLostError(
-    "The store keeps no events: this was switched off. Read them without a cursor to switch it on.",
+    "The store keeps no events, so there are none behind a cursor. Read them without one: that switches it on.",
     null,
   );
 }

@@ -341,11 +341,11 @@ export interface Store {
   /** Every queue that has a job or is paused, by name. */
   queues(): Promise<readonly QueueStats[]>;
   /**
-   * Says for how long events are kept, in ms; 0 deletes them and keeps none, which is how a store begins; null asks. Gives how long that is
-   * now. While they are kept, every change of a job's state leaves one, written in the transaction of the change; while not, it costs nothing.
+   * Says for how long events are kept, in ms; 0 deletes them and keeps none, which is how a store begins; null leaves it as it is, but where none
+   * are kept they are for `ifNone`. Gives how long that is now. While they are kept, every change of a job's state leaves one, written in the transaction of the change; while not, it costs nothing.
    * A job that comes before a gate is `blocked`, also when it passes at once.
    */
-  keepEvents(keepMs: number | null): Promise<number>;
+  keepEvents(keepMs: number | null, ifNone?: number): Promise<number>;
   /**
    * Events behind a cursor, at most `limit`, which may be fewer than there are: none is left out or comes twice, and those of one job come in the order in which they happened.
    * `after` null gives none, and in `next` where those from now on begin. Rejects with an EventsLostError when some behind it are not kept any more.

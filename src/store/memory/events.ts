@@ -17,8 +17,9 @@ export class Events {
   }
 
   /** See `Store.keepEvents`. */
-  keep(keepMs: number | null): number {
-    if (keepMs === null) return this.#keepMs;
+  keep(asked: number | null, ifNone: number): number {
+    const keepMs = asked ?? (this.#keepMs || ifNone);
+    if (keepMs === this.#keepMs) return keepMs;
     // What happens until they are kept again is missing.
     if (this.#keepMs === 0 || keepMs === 0) this.#drop(this.#kept.length, 1);
     return (this.#keepMs = keepMs);

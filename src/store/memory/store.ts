@@ -276,8 +276,8 @@ class MemoryStore implements Store {
     return this.#verb((book) => [...new Set(names)].flatMap((name) => book.gates.show(name, book.rows.values()) ?? []));
   }
 
-  keepEvents(keepMs: number | null): Promise<number> {
-    return this.#verb(({ events }) => events.keep(keepMs));
+  keepEvents(keepMs: number | null, ifNone: number = 0): Promise<number> {
+    return this.#verb(({ events }) => events.keep(keepMs, ifNone));
   }
 
   events(after: string | null, limit: number): Promise<EventPage> {

@@ -4,14 +4,14 @@ import type { JobState } from "../../task/state.ts";
 import { finalStates } from "../../task/state.ts";
 import { cancelSignal, restingState, retryableStates } from "../machine.ts";
 import { revivals } from "../revival.ts";
-import type { Changes, JobFilter, OtherCall } from "../store.ts";
+import type { Changes, JobFilter } from "../store.ts";
 import type { Session } from "./connection.ts";
 import type { Effects } from "./effects.ts";
 import { change as changing } from "./effects.ts";
 import { loadAncestors } from "./graph.ts";
 import type { Ground } from "./ground.ts";
-import { gateColumns } from "./kinds.ts";
-import { fromStored, numberArray, textArray, toStored, toStoredOrNull } from "./text.ts";
+import { giveOther, mayGetAnother, putOff } from "./other-call.ts";
+import { fromStored, numberArray, textArray, toStored } from "./text.ts";
 import { whereAlso } from "./where.ts";
 
 const reviveSql = (schema: string): string => `
@@ -103,49 +103,43 @@ async function restAnew(
   effects.atGates(row?.[2], row?.[3]);
 }
 
-const replaceSql = (schema: string): string => `
-  WITH times AS (
-    UPDATE ${schema}.parked SET expires_at = $4 WHERE seq = ANY ($1)
-  )
-  UPDATE ${schema}.job SET args = $2, policy = $3, submitted_at = $5, gate_names = ($6::text[])[1]::text[],
-    gate_rooms = ($7::text[])[1]::double precision[], gate_everies = ($8::text[])[1]::double precision[], gate_untils = ($9::text[])[1]::text[]
-  WHERE seq = ANY ($1)`;
-
-/** Gives parked jobs another call. */
-async function replaceCall({ schema }: Ground, session: Session, seqs: string, call: OtherCall): Promise<void> {
-  const { args, policy, expiresAt, submittedAt } = call;
-  const facts = [seqs, toStored(args), toStoredOrNull(policy), expiresAt, submittedAt];
-  await session.query(replaceSql(schema), [...facts, ...gateColumns([call])]);
-}
-
 /** Changes jobs that wait; see `Store.change`. */
-export function change(
+export async function change(
   ground: Ground,
   session: Session,
+  filter: JobFilter,
+  changes: Changes,
+  now: number,
+): Promise<readonly string[]> {
+  if (await putOff(ground, session, filter, changes, now)) return filter.ids ?? [];
+  return changing(ground, session, now, (effects) => move(ground, session, effects, filter, changes, now));
+}
+
+async function move(
+  ground: Ground,
+  session: Session,
+  effects: Effects,
   filter: JobFilter,
   { call, ...changes }: Changes,
   now: number,
 ): Promise<readonly string[]> {
   const { schema } = ground;
-  return changing(ground, session, now, async (effects) => {
-    const { sql, params } = whereAlso(schema, filter, changeable);
-    const isNew = call ? "jobs.fence = 0 AND jobs.dependencies = 0" : "true";
-    const chosen = await session.query(
-      `SELECT jobs.seq, jobs.id, jobs.due_at FROM ${schema}.jobs WHERE ${sql} AND ${isNew} ORDER BY jobs.seq`,
-      params,
-    );
-    const [first] = chosen;
-    if (!first) return [];
-    const seqs = numberArray(chosen.map(([seq]) => seq as string));
-    if (!call) await restAnew(ground, session, effects, seqs, changes, now);
-    else {
-      // What it has of gates it gives back by its old call; parked meanwhile, it comes to those of the other.
-      await restAnew(ground, session, effects, seqs, { dueAt: Infinity }, now);
-      await replaceCall(ground, session, seqs, call);
-      await restAnew(ground, session, effects, seqs, { dueAt: first[2] as number | null, ...changes }, now);
-    }
-    return chosen.map(([, id]) => fromStored(id as string));
-  });
+  const { sql, params } = whereAlso(schema, filter, changeable);
+  const chosen = await session.query(
+    `SELECT jobs.seq, jobs.id, jobs.due_at FROM ${schema}.jobs WHERE ${sql} AND ${call ? mayGetAnother : "true"} ORDER BY jobs.seq`,
+    params,
+  );
+  const [first] = chosen;
+  if (!first) return [];
+  const seqs = numberArray(chosen.map(([seq]) => seq as string));
+  if (!call) await restAnew(ground, session, effects, seqs, changes, now);
+  else {
+    // What it has of gates it gives back by its old call; parked meanwhile, it comes to those of the other.
+    await restAnew(ground, session, effects, seqs, { dueAt: Infinity }, now);
+    await giveOther(ground, session, first[0] as string, call);
+    await restAnew(ground, session, effects, seqs, { dueAt: first[2] as number | null, ...changes }, now);
+  }
+  return chosen.map(([, id]) => fromStored(id as string));
 }
 
 const eraseAtOnce = 10_000;

@@ -72,16 +72,17 @@ export async function passGates(
   effects.add(row?.[0] as number);
 }
 
-/** Runs a rare verb in a transaction that has the world to itself, and tells what it did. */
+/** Runs a rare verb in a transaction that has the world to itself, unless it is said otherwise, and tells what it did. */
 export async function change<T>(
   ground: Ground,
   session: Session,
   now: number,
   body: (effects: Effects) => Promise<T>,
+  among: typeof alone = alone,
 ): Promise<T> {
   const effects = new Effects();
   let told = 0;
-  const result = await alone(session, ground.world, async () => {
+  const result = await among(session, ground.world, async () => {
     const done = await body(effects);
     await passGates(ground, session, effects, now);
     told = await ring(ground, session, effects.bits);

@@ -1,4 +1,5 @@
 // Events; how they are written and read is said in `functions/events.ts`.
+import { StoreError } from "../../core/errors.ts";
 import type { JobState } from "../../task/state.ts";
 import { eventNumber, eventsFrom } from "../lost-events.ts";
 import type { EventPage, StoredEvent } from "../store.ts";
@@ -7,6 +8,7 @@ import { createTriggers, dropTriggers } from "./functions/events.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 import { alone } from "./transaction.ts";
+import { hasCode } from "./trouble.ts";
 import { rowLimit } from "./where.ts";
 
 async function keptMs({ schema }: Ground, session: Session): Promise<number> {
@@ -14,21 +16,33 @@ async function keptMs({ schema }: Ground, session: Session): Promise<number> {
   return row?.[0] as number;
 }
 
+function notAllowed(error: unknown): never {
+  if (!hasCode(error, "42501")) throw error;
+  throw new StoreError(
+    `Whether events are kept can be changed by the owner of the tables alone: ${(error as Error).message}. Let the owner run ` +
+      '"manyhands events --keep 1d" once.',
+    { cause: error },
+  );
+}
+
 /** See `Store.keepEvents`. */
-export async function keepEvents(ground: Ground, session: Session, keepMs: number | null): Promise<number> {
-  if (keepMs === null) return keptMs(ground, session);
+export async function keepEvents(ground: Ground, session: Session, asked: number | null, ifNone: number): Promise<number> {
+  const wanted = (found: number): number => asked ?? (found || ifNone);
+  const found = await keptMs(ground, session);
+  // Mostly there is nothing to do, which needs no lock.
+  if (wanted(found) === found) return found;
   const { schema, world } = ground;
   return alone(session, world, async () => {
     const before = await keptMs(ground, session);
+    const keepMs = wanted(before);
     await session.query(`UPDATE ${schema}.meta SET events_kept = $1`, [keepMs]);
     if (before > 0 === keepMs > 0) return keepMs;
     // Submits do not hold the world; all of them begin with this table.
     await session.query(`LOCK TABLE ${schema}.job IN SHARE ROW EXCLUSIVE MODE`);
-    await session.query(keepMs > 0 ? createTriggers(schema) : dropTriggers(schema));
+    await session.query(keepMs > 0 ? createTriggers(schema) : dropTriggers(schema)).catch(notAllowed);
     // What happens until they are kept again is missing: a number stands for it.
-    await session.query(
-      `DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = nextval('${schema.replaceAll("'", "''")}.event_no')`,
-    );
+    const missing = `nextval('${schema.replaceAll("'", "''")}.event_no')`;
+    await session.query(`DELETE FROM ${schema}.event; UPDATE ${schema}.meta SET events_lost = ${missing}`);
     return keepMs;
   });
 }

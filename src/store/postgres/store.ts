@@ -317,8 +317,8 @@ export class PostgresStore implements Store {
     return this.#doLong((session) => queues(this.#ground, session));
   }
 
-  keepEvents(keepMs: number | null): Promise<number> {
-    return this.#doLong((session) => keepEvents(this.#ground, session, keepMs));
+  keepEvents(keepMs: number | null, ifNone: number = 0): Promise<number> {
+    return this.#doLong((session) => keepEvents(this.#ground, session, keepMs, ifNone));
   }
 
   events(after: string | null, limit: number): Promise<EventPage> {

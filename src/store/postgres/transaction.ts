@@ -14,6 +14,11 @@ export function alone<T>(session: Session, world: string, body: () => Promise<T>
   return within(session, `BEGIN ISOLATION LEVEL READ COMMITTED; ${lock}`, body);
 }
 
+/** Runs `body` in a transaction beside settles and claims, while nobody has the world to himself. */
+export function amongOthers<T>(session: Session, world: string, body: () => Promise<T>): Promise<T> {
+  return within(session, `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock_shared(${world})`, body);
+}
+
 /** Runs `body` in the transaction that these statements begin. */
 export async function within<T>(session: Session, begin: string, body: () => Promise<T>): Promise<T> {
   let result: T;

@@ -1,11 +1,13 @@
 // Submits on their way to the server. Those asked for on one turn of the event loop are sent together, as one script call in
 // which each is refused or done by itself: a hundred small submits cost the server one call instead of a hundred.
 import type { StoreError } from "../../core/errors.ts";
-import { takenId, tolerantPlaces, unknownDependency } from "../arrival.ts";
+import { takenId, unknownDependency } from "../arrival.ts";
 import type { NewJob } from "../job.ts";
 import type { Added } from "../store.ts";
+import type { Bonds } from "./bonds.ts";
+import { bondsOf } from "./bonds.ts";
 import { separator, textOf, toField } from "./field.ts";
-import { dependenciesField, isSimple, kindName, rankOf, submittedText } from "./text.ts";
+import { dependenciesField, kindName, rankOf, submittedText } from "./text.ts";
 
 /** One call of `Store.add`. */
 export interface Submit {
@@ -20,81 +22,6 @@ export type AddReply = readonly [refusals: readonly string[], others: readonly s
 
 /** Sends submits; settles none of them. */
 export type SendSubmits = (plain: boolean, args: string[], submits: readonly Submit[]) => void;
-
-/** What binds jobs to each other, as `addPlain` takes it. */
-interface Bonds {
-  readonly edges: string;
-  readonly roots: string;
-}
-
-/** Finds the places of jobs in a call by their ids: dependencies nearly always stand one behind the other, before the job. */
-class Places {
-  readonly #jobs: readonly NewJob[];
-  #byId: ReadonlyMap<string, number> | undefined;
-
-  constructor(jobs: readonly NewJob[]) {
-    this.#jobs = jobs;
-  }
-
-  /** Where the job with this id is, perhaps `guess`; undefined when it is not before `at`. */
-  find(id: string, guess: number, at: number): number | undefined {
-    if (guess < at && this.#jobs[guess]?.id === id) return guess;
-    this.#byId ??= new Map(this.#jobs.map((job, place) => [job.id, place]));
-    const place = this.#byId.get(id);
-    return place !== undefined && place < at ? place : undefined;
-  }
-}
-
-/** The dependencies of a job, as `addPlain` takes them, by places among all jobs, of which so many are before its call. */
-function edgesOf(job: NewJob, at: number, places: Places, before: number): string | undefined {
-  const tolerant = tolerantPlaces(job);
-  const runs: [mark: string, from: number, upto: number][] = [];
-  let place: number | undefined = at - job.dependsOn.length - 1;
-  for (const [i, id] of job.dependsOn.entries()) {
-    place = places.find(id, place + 1, at);
-    if (place === undefined) return undefined;
-    const mark = tolerant[i] === true ? "~" : "";
-    const run = runs.at(-1);
-    if (run?.[0] === mark && run[2] === before + place) run[2] += 1;
-    else runs.push([mark, before + place + 1, before + place + 1]);
-  }
-  const [first] = runs;
-  if (first?.[0] === "" && job.dependsOn.length === 1) return String(first[1]);
-  return runs.map(([mark, from, upto]) => `${mark}${from}-${upto}`).join(" ");
-}
-
-/** The roots that are not the job's own, as `addPlain` takes them. */
-function rootsOf(jobs: readonly NewJob[], before: number): string {
-  let roots = "";
-  for (let at = 0; at < jobs.length; at++) {
-    const { id, root } = jobs[at] as NewJob;
-    if (root === id) continue;
-    const from = at;
-    while (jobs[at + 1]?.root === root && jobs[at + 1]?.id !== root) at += 1;
-    roots += `${toField(root)}${separator}${before + from + 1}${separator}${before + at + 1}${separator}`;
-  }
-  return roots;
-}
-
-/** The bonds of jobs, or undefined where they need what only `add` finds out. */
-function bondsOf(submits: readonly Submit[]): Bonds | undefined {
-  let edges = "";
-  let roots = "";
-  let before = 0;
-  for (const { jobs } of submits) {
-    if (!jobs.every(isSimple)) return undefined;
-    const places = new Places(jobs);
-    for (const [at, job] of jobs.entries()) {
-      if (job.dependsOn.length === 0) continue;
-      const its = edgesOf(job, at, places, before);
-      if (its === undefined) return undefined;
-      edges += `${before + at + 1}:${its};`;
-    }
-    roots += rootsOf(jobs, before);
-    before += jobs.length;
-  }
-  return { edges, roots };
-}
 
 /** The arguments of `addPlain` after those that both scripts have. */
 function plainArguments(submits: readonly Submit[], { edges, roots }: Bonds): string[] {
@@ -181,7 +108,7 @@ export class Adding {
     const submits = this.#waiting;
     if (submits.length === 0) return;
     this.#waiting = [];
-    const bonds = bondsOf(submits);
+    const bonds = bondsOf(submits.map(({ jobs }) => jobs));
     this.#send(bonds !== undefined, bonds ? plainArguments(submits, bonds) : anyArguments(submits), submits);
   }
 }

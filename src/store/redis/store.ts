@@ -336,8 +336,8 @@ class RedisStore implements Store {
     return replies.toQueues(await this.#run<replies.QueuesReply>(scripts.queues, []));
   }
 
-  async keepEvents(keepMs: number | null): Promise<number> {
-    return Number(await this.#run<string>(scripts.keepEvents, [numberField(keepMs)]));
+  async keepEvents(keepMs: number | null, ifNone: number = 0): Promise<number> {
+    return Number(await this.#run<string>(scripts.keepEvents, [numberField(keepMs), String(ifNone)]));
   }
 
   async events(after: string | null, limit: number): Promise<EventPage> {

@@ -30,9 +30,10 @@ function kept(db: Connection): KeptEvents {
 }
 
 /** See `Store.keepEvents`. */
-export function keepEvents(db: Connection, keepMs: number | null, now: number): number {
+export function keepEvents(db: Connection, asked: number | null, ifNone: number, now: number): number {
   const before = kept(db).keepMs;
-  if (keepMs === null) return before;
+  const keepMs = asked ?? (before || ifNone);
+  if (keepMs === before) return before;
   db.run("UPDATE tally SET events_kept = ?, clock = ?", keepMs, now);
   if (before > 0 && keepMs > 0) return keepMs;
   db.exec(dropTriggers);

@@ -288,8 +288,8 @@ class SqliteStore implements Store {
     return this.#commits.read(() => gates(this.#db, names));
   }
 
-  keepEvents(keepMs: number | null): Promise<number> {
-    return this.#write(1, () => keepEvents(this.#db, keepMs, this.now()));
+  keepEvents(keepMs: number | null, ifNone: number = 0): Promise<number> {
+    return this.#write(1, () => keepEvents(this.#db, keepMs, ifNone, this.now()));
   }
 
   events(after: string | null, limit: number): Promise<EventPage> {

@@ -327,6 +327,15 @@ export const changing: readonly Case[] = [
       assert.deepEqual({ uniqueKey, fence }, { uniqueKey: "k", fence: 0 });
       assert.partialDeepStrictEqual(job, { ...call, dueAt: start + 3 });
       assert.equal((await bench.add({ id: "d", unique }))[0]?.existing, "a");
+      const third = { ...call, args: "[3]", submittedAt: start + 2 };
+      assert.deepEqual(await store.change({ ids: ["a"] }, { call: third, dueAt: start + 5, priority: 2 }, start + 2), ["a"]);
+      assert.partialDeepStrictEqual(await bench.job("a"), {
+        ...third,
+        state: "scheduled",
+        dueAt: start + 5,
+        priority: 2,
+        queue: "queue",
+      });
       bench.now = start + 7;
       await store.tend(bench.now, 10);
       assert.deepEqual(await bench.states("a"), ["ready"]);

@@ -57,8 +57,8 @@ export const events: readonly Case[] = [
       await bench.add({ id: "before" });
       assert.equal(await store.keepEvents(null), 0);
       assert.equal(await losesThem(store, null), null);
-      assert.equal(await store.keepEvents(5000), 5000);
-      assert.equal(await store.keepEvents(null), 5000);
+      assert.equal(await store.keepEvents(null, 5000), 5000);
+      assert.equal(await store.keepEvents(null, 6000), 5000);
       assert.equal(await store.keepEvents(dayMs), dayMs);
       const { events: none, next } = await store.events(null, 100);
       assert.deepEqual(none, []);

@@ -5,7 +5,7 @@ import { StoreError, StoreLostError, StoreUnavailable, UsageError } from "../../
 import { migrationSql } from "../../../src/store/postgres/migrate.ts";
 import type { PostgresStore } from "../../../src/store/postgres/store.ts";
 import { postgresStore } from "../../../src/store/postgres/store.ts";
-import { done, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
+import { done, namesOf, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
 import { freePort } from "../../servers/child.ts";
 import { connect, newUrl, query, schemaOf, serverUrl, skip } from "./schemas.ts";
 
@@ -186,7 +186,13 @@ describe("opening a PostgreSQL store", { skip }, () => {
       await works(store);
       const { problems } = await store.info();
       assert.match(problems.join(), /may not vacuum/);
-      await store.close();
+      await assert.rejects(store.keepEvents(1e6), /Let the owner run "manyhands events/);
+      const owner = await postgresStore(changed((url) => url.searchParams.set("schema", schema)));
+      await owner.keepEvents(1e6);
+      const { next } = await store.events(null, 1);
+      await store.add([newJob({ id: "told" })], start);
+      assert.deepEqual(namesOf((await store.events(next, 10)).events), ["told"]);
+      await Promise.all([owner.close(), store.close()]);
       await query(`DROP SCHEMA "${schema}" CASCADE`);
     });
   });

@@ -68,6 +68,29 @@ test("nothing is left of jobs that are gone", { skip }, async () => {
   await store.close();
 });
 
+test("what is left of a graph whose root is gone is found by it, and goes without a trace", { skip }, async () => {
+  const storeUrl = newUrl();
+  const store = await redisStore(storeUrl);
+  const bench = new Bench(store);
+  await bench.add(
+    { id: "a", root: "top" },
+    { id: "b", root: "top" },
+    { id: "mid", root: "top", dependsOn: ["a", "b"] },
+    { id: "top", dependsOn: ["mid"], keepMs: 5 },
+    { id: "after", root: "top", dependsOn: ["top"], tolerates: ["top"], keepMs: 5 },
+  );
+  const namesOf = async (): Promise<readonly string[]> => (await store.list({ root: "top" }, { limit: 9 })).map(({ id }) => id);
+  assert.deepEqual(await namesOf(), ["after", "top", "mid", "b", "a"]);
+  assert.deepEqual(await bench.runAll(), ["a", "b", "mid", "top", "after"]);
+  await store.leave("w", start);
+  assert.equal((await store.tend(start + 5, 100)).pruned, 2);
+  assert.deepEqual(await namesOf(), ["mid", "b", "a"]);
+  assert.equal(await store.remove({ root: "top" }), 3);
+  const keys = (await keysOf(storeUrl)).filter((key) => !key.startsWith("answers:"));
+  assert.deepEqual(keys, ["meta"]);
+  await store.close();
+});
+
 test("what is left of a job's attempts goes with it", { skip }, async () => {
   const storeUrl = newUrl();
   const store = await redisStore(storeUrl);

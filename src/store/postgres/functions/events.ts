@@ -6,6 +6,7 @@
 // numbers that are still to come. So whoever writes has an advisory lock until his commit, whose key is the next number; who reads looks first
 // which number is the last, then at the locks, and then reads up to the lowest of both. An open transaction holds back
 // what is behind it, and nobody waits for anybody.
+import { createHash } from "node:crypto";
 import type { SchemaSql } from "../schema.ts";
 import { one, probing } from "./codes.ts";
 
@@ -13,6 +14,11 @@ import { one, probing } from "./codes.ts";
 const cut = 2 ** 31 - 1;
 
 const lockClass = (s: string): string => `hashtext('manyhands events ${s.replaceAll("'", "''")}')`;
+
+const lastNumber = (s: string): string => `coalesce(pg_sequence_last_value('${s.replaceAll("'", "''")}.event_no'), 0)`;
+
+/** Set while a transaction has the lock: a server has room for some thousand locks in all. */
+const heldSetting = (s: string): string => `manyhands.events_${createHash("sha256").update(s).digest("hex").slice(0, 16)}`;
 
 /** What a table tells by the rows that come to it. */
 interface Source {
@@ -53,18 +59,23 @@ const sources: readonly Source[] = [
 
 const nameOf = ({ table, on }: Source): string => `event_${table}_${on.toLowerCase()}`;
 
-/** Makes the triggers. Who keeps events needs no right to write them. */
+/** Makes the triggers. Only the owner of the tables may. */
 export const createTriggers: SchemaSql = (s) =>
   sources
     .map((source) => {
       const name = nameOf(source);
       return `
-  CREATE OR REPLACE FUNCTION ${s}.${name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER ${probing} AS $body$
+  CREATE OR REPLACE FUNCTION ${s}.${name}() RETURNS trigger LANGUAGE plpgsql ${probing} AS $body$
+  DECLARE
+    clock double precision := extract(epoch FROM clock_timestamp()) * 1000;
   BEGIN
     IF NOT EXISTS (${source.rows}) THEN RETURN NULL; END IF;
-    PERFORM pg_advisory_xact_lock_shared(${lockClass(s)}, ((last_value + is_called::integer) & ${cut})::integer) FROM ${s}.event_no;
+    IF coalesce(current_setting('${heldSetting(s)}', true), '') = '' THEN
+      PERFORM pg_advisory_xact_lock_shared(${lockClass(s)}, ((${lastNumber(s)} + 1) & ${cut})::integer);
+      PERFORM set_config('${heldSetting(s)}', 'yes', true);
+    END IF;
     INSERT INTO ${s}.event (seq, at, id, task, queue, state, attempt, worker)
-    SELECT job.seq, extract(epoch FROM clock_timestamp()) * 1000, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
+    SELECT job.seq, clock, job.id, job.task, job.queue, moved.state, moved.attempt, moved.worker
     FROM (${source.rows}) AS moved CROSS JOIN LATERAL ${one("job", s, "seq, id, task, queue", "job.seq = moved.seq")};
     RETURN NULL;
   END $body$;
@@ -84,14 +95,14 @@ export const dropTriggers: SchemaSql = (s) =>
 export const readEvents: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.read_events(behind bigint, most integer)
   RETURNS TABLE (head json, no bigint, at double precision, id text, task text, queue text, state text, prior text, attempt integer,
-    worker text) LANGUAGE plpgsql SECURITY DEFINER ${probing} AS $body$
+    worker text) LANGUAGE plpgsql ${probing} AS $body$
   #variable_conflict use_column
   DECLARE
     top bigint;
     sure bigint;
     last bigint;
   BEGIN
-    SELECT last_value - (NOT is_called)::integer INTO top FROM ${s}.event_no;
+    top := ${lastNumber(s)};
     -- The next number of a writer who came since is beyond the last.
     SELECT least(top, min(top - behind_top) - 1) INTO sure FROM (
       SELECT (top - objid::bigint) & ${cut} AS behind_top FROM pg_locks
@@ -116,7 +127,7 @@ export const readEvents: SchemaSql = (s) => `
 
 /** Deletes events from before `then`, of the first so many. */
 export const pruneEvents: SchemaSql = (s) => `
-  CREATE FUNCTION ${s}.prune_events(at double precision, most bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER ${probing} AS $body$
+  CREATE FUNCTION ${s}.prune_events(at double precision, most bigint) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
     last bigint;
   BEGIN

@@ -26,8 +26,8 @@ end
 /** Adds plain jobs. */
 export const addPlain: string = String.raw`
 -- Then: numbers of jobs of each call, joined by ' '; of each job that has dependencies its place among all and theirs, as '3:1;' or as '4:1-2 ~3-3;', with
--- '~' before those that need not end as done; roots that are not the job's own, each with the places of the first and the last job of a run that has it,
--- behind each the separator; number of runs; for each run kind, rank, number of jobs; ids and texts.
+-- '~' before those that need not end as done; of each root that is not the job's own its place and those of the
+-- first and the last job of a run that has it, as '3:1-2;'; number of runs; for each run kind, rank, number of jobs; ids and texts.
 local runs, at = tonumber(ARGV[8]), 9
 local first = at + runs * 3
 local ids, n = {}, 0
@@ -81,8 +81,8 @@ local function bind(job, deps)
       local marked = tilde == '' and ref or tolerant
       for place = from, upto do
         count = count + 1
-        below[count] = tilde .. refOf[place]
-        bindTo(place, marked)
+        below[count] = tilde == '' and refOf[place] or '~' .. refOf[place]
+        if above[place] then bindTo(place, marked) else above[place] = marked end
       end
     end
     text, mark = concat(below, S), ':'
@@ -136,16 +136,19 @@ if edgeCount > 0 then
   end
   many('HSET', ABOVE, needed)
 end
-for root, from, upto in gmatch(ARGV[7], '([^\31]*)\31(%d+)\31(%d+)\31') do
-  if not refused[tonumber(from)] then
-    local apart = {}
-    for place = from, upto, most do call('SADD', ROOT .. root, unpack(refOf, place, min(upto, place + most - 1))) end
-    for place = from, upto do
-      if not above[place] then apart[#apart + 1] = ids[place] end
-    end
-    many('SADD', GRAPH, apart)
+local members, count, membersOf = {}, 0, {}
+for root, from, upto in gmatch(ARGV[7], '(%d+):(%d+)%-(%d+)') do
+  root = tonumber(root)
+  if refOf[root] then
+    local text = concat(refOf, S, tonumber(from), tonumber(upto))
+    if not membersOf[root] then
+      count = count + 2
+      membersOf[root] = count
+      members[count - 1], members[count] = ids[root], text
+    else members[membersOf[root]] = members[membersOf[root]] .. S .. text end
   end
 end
+many('HSET', MEMBERS, members)
 writeTally()
 past.write()
 return answer(refusals, {})

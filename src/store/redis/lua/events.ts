@@ -42,17 +42,18 @@ end
 
 /** Says for how long events are kept. */
 export const keepEvents: string = String.raw`
--- Arguments: for how long, in ms; or '' to ask.
+-- Arguments: for how long, in ms, or '' to leave it; for how long where none are kept.
 local before = call('HGET', META, 'history') or '0'
-if ARGV[1] == '' then return before end
-if ARGV[1] ~= '0' then call('HSET', META, 'history', ARGV[1]) else call('HDEL', META, 'history') end
-if before == '0' or ARGV[1] == '0' then
+local kept = ARGV[1] ~= '' and ARGV[1] or before ~= '0' and before or ARGV[2]
+if kept == before then return before end
+if kept ~= '0' then call('HSET', META, 'history', kept) else call('HDEL', META, 'history') end
+if before == '0' or kept == '0' then
   -- What happens until they are kept again is missing: an entry stands for it.
   local missing = call('XADD', P .. 'history', '*', 'n', '1', 'e', '')
   call('XTRIM', P .. 'history', 'MAXLEN', '0')
   call('HSET', META, 'lost', missing .. '-1')
 end
-return ARGV[1]
+return kept
 `;
 
 /** Reads events. */

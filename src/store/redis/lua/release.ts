@@ -50,28 +50,32 @@ local function releaseSingles(refs, inputs)
   return others
 end
 
--- Releases what waits for jobs that are done, by the texts of what waits for each, and their results.
-local function releaseAll(texts, results, now)
-  local singles, inputs, n, known, others, times = {}, {}, 0, {}, {}, {}
-  local function single(ref, input)
-    n = n + 1
-    singles[n], inputs[n] = ref, input
-  end
-  for i, text in ipairs(texts) do
-    if byte(text) == 61 and not search(text, S, 1, true) then single(text, results[i])
-    elseif not known[text] then
-      -- The members of a join have this in common.
-      known[text] = {}
-      for ref in gmatch(text, '[^\31]+') do
-        if byte(ref) == 61 then single(ref, results[i]) else known[text][#known[text] + 1] = ref end
-      end
+-- What waits for jobs that are done: those that wait for one alone with what they get of it, and texts of others, with how often each is meant.
+local releasing = { singles = {}, inputs = {}, count = 0, texts = {}, times = {} }
+
+local function releaseSoon(text, result)
+  if byte(text) == 61 and not search(text, S, 1, true) then
+    local n = releasing.count + 1
+    releasing.count, releasing.singles[n], releasing.inputs[n] = n, text, result
+  elseif releasing.times[text] then releasing.times[text] = releasing.times[text] + 1
+  else
+    local others = {}
+    for ref in gmatch(text, '[^\31]+') do
+      if byte(ref) == 61 then releaseSoon(ref, result) else others[#others + 1] = ref end
     end
-    for _, ref in ipairs(known[text] or {}) do
+    releasing.texts[#releasing.texts + 1], releasing.times[text] = { text, others }, 1
+  end
+end
+
+local function releaseAll(now)
+  local others, times = {}, {}
+  for _, each in ipairs(releasing.texts) do
+    for _, ref in ipairs(each[2]) do
       if not times[ref] then others[#others + 1] = ref end
-      times[ref] = (times[ref] or 0) + 1
+      times[ref] = (times[ref] or 0) + releasing.times[each[1]]
     end
   end
-  for _, ref in ipairs(releaseSingles(singles, inputs)) do others[#others + 1] = ref end
+  for _, ref in ipairs(releaseSingles(releasing.singles, releasing.inputs)) do others[#others + 1] = ref end
   rowsOf(unmarked(others))
   for _, ref in ipairs(others) do
     local above = deref(bare(ref))

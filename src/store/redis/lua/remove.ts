@@ -2,7 +2,7 @@
 
 /** Deleting rows. */
 export const deletion: string = String.raw`
--- Ids of these that are part of a graph: needed by others, or with a root that is not their own.
+-- Ids of these that are part of a graph: needed by others, or with a root that notes them one by one; of these 'apart' is known.
 local function graphOf(jobs)
   local isIn, ids = {}, {}
   for i, each in ipairs(jobs) do ids[i] = each.id end
@@ -18,7 +18,7 @@ local function graphOf(jobs)
   if call('EXISTS', GRAPH) == 0 then return isIn end
   for i = 1, #ids, most do
     for j, found in ipairs(call('SMISMEMBER', GRAPH, unpack(ids, i, min(#ids, i + most - 1)))) do
-      if found == 1 then isIn[ids[i + j - 1]] = true end
+      if found == 1 then isIn[ids[i + j - 1]] = 'apart' end
     end
   end
   return isIn
@@ -38,6 +38,25 @@ local function leaveGraphs(jobs)
   for root, refs in pairs(byRoot) do many('SREM', ROOT .. root, refs) end
   for i = 1, #lists, most do call('UNLINK', unpack(lists, i, min(#lists, i + most - 1))) end
   many('SREM', GRAPH, ids)
+end
+
+-- Where a root goes before jobs that were added with it, it notes those one by one.
+local function leaveMembers(roots)
+  if call('EXISTS', MEMBERS) == 0 then return end
+  local refs, ids, rootOf, n = {}, {}, {}, 0
+  for i, text in ipairs(hmget(MEMBERS, roots)) do
+    for ref in gmatch(text or '', '[^\31]+') do
+      n = n + 1
+      refs[n], ids[n], rootOf[n] = ref, sub(ref, 12), roots[i]
+    end
+  end
+  for i, text in ipairs(hmget(JOB, ids)) do
+    if text and sub(text, 2, 12) == sub(refs[i], 1, 11) then
+      call('SADD', ROOT .. rootOf[i], refs[i])
+      call('SADD', GRAPH, ids[i])
+    end
+  end
+  many('HDEL', MEMBERS, roots)
 end
 
 local function deleteRecords(ids)
@@ -78,7 +97,7 @@ end
 
 -- Deletes ended jobs: id, ref, seq, kind, status. What remains in lists of others is a reference to nothing.
 local function deleteJobs(gone, isInGraph)
-  local ids, unsuccessful, blocks, inGraphs = {}, {}, {}, {}
+  local ids, unsuccessful, blocks, apart = {}, {}, {}, {}
   for i, each in ipairs(gone) do
     ids[i] = each.id
     if each.status ~= 'd' then unsuccessful[#unsuccessful + 1] = each.ref end
@@ -87,14 +106,15 @@ local function deleteJobs(gone, isInGraph)
     blocks[block] = (blocks[block] or 0) + 1
     tally(each.status, each.kind, -1)
     emptied[each.kind] = true
-    if isInGraph[each.id] then inGraphs[#inGraphs + 1] = each end
+    if isInGraph[each.id] == 'apart' then apart[#apart + 1] = each end
   end
-  leaveGraphs(inGraphs)
+  leaveGraphs(apart)
   deleteRecords(ids)
   many('HDEL', JOB, ids)
   many('HDEL', STATE, ids)
   many('HDEL', DEPS, ids)
   many('HDEL', ABOVE, ids)
+  leaveMembers(ids)
   many('ZREM', LOST, unsuccessful)
   for at, count in pairs(blocks) do
     local block = number(at)

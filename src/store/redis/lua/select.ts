@@ -94,7 +94,8 @@ local function onlyUnsuccessful()
 end
 
 local function rootRefs()
-  local refs = call('SMEMBERS', ROOT .. filter.root)
+  local refs, text = call('SMEMBERS', ROOT .. filter.root), call('HGET', MEMBERS, filter.root)
+  for ref in gmatch(text or '', '[^\31]+') do refs[#refs + 1] = ref end
   local own = find(filter.root)
   if own and static(own).root == '' then refs[#refs + 1] = refOf(own) end
   return refs

@@ -12,7 +12,7 @@ local origin, settleNo = match(ARGV[1], '^(.*) (%d+)$')
 local worker, now, count, runs = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local first = 6 + runs * 2
 local refused, ended, unsuccessful, endOfDone = {}, {}, {}, S .. 'd'
-local records, recordCount, isDone, releasing, results = {}, 0, {}, {}, {}
+local records, recordCount, isDone = {}, 0, {}
 
 -- How jobs of this record that run and are done go on: they may have it in common. False when more is to be done than to append to it.
 local function endOf(record, prefix)
@@ -84,7 +84,7 @@ local function settleRun(from, upto, how, states, needed, above)
       goesOn.later[#goesOn.later + 1] = id
       goesOn.count = goesOn.count + 1
       past.note(id, goesOn.kind, 'u', 'd', goesOn.attempt, worker)
-      if above[i] then releasing[#releasing + 1], results[#releasing + 1] = above[i], text end
+      if above[i] then releaseSoon(above[i], text) end
     else settleOne(i - 1, id, kind, fence, text) end
   end
   ends.last = nil
@@ -116,7 +116,7 @@ local function settleAll()
   end
   isEnded = isEnded or recordCount > 0
   many('HSET', STATE, records)
-  releaseAll(releasing, results, now)
+  releaseAll(now)
   for _, row in ipairs(failAbove(unsuccessful, now)) do ended[#ended + 1] = row end
 end
 
