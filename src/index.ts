@@ -10,7 +10,7 @@ export type { FailedPolicy } from "./task/gather.ts";
 export type { GraphOptions } from "./task/inherit.ts";
 export { context } from "./pool/context.ts";
 export type { TaskContext as Context } from "./pool/context.ts";
-export type { SleepOptions, StepOptions, WaitOptions } from "./task/durable.ts";
+export type { SleepOptions, StepOptions, WaitOptions } from "./task/step-options.ts";
 export { snooze } from "./task/snooze.ts";
 export { transfer } from "./task/transfer.ts";
 export type { Backoff, Batch, Place, TaskOptions, Unique } from "./task/options.ts";
