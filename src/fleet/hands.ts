@@ -188,10 +188,14 @@ export class Hands implements Executor {
 
   /**
    * What a job has logged with `context().log()`, kept with it: the last 1000 lines, or 64 kB, of all its attempts. A line is there
-   * a fifth of a second after it was logged. Empty where there is no such job.
+   * a fifth of a second after it was logged. Rejects with a UsageError when there is no such job.
    */
-  logs(id: string): Promise<JobLines> {
-    return readLog(this.#store, id);
+  async logs(id: string): Promise<JobLines> {
+    const log = await readLog(this.#store, id);
+    if (log.lines.length > 0) return log;
+    await this.#submitting.idle();
+    if ((await this.#store.get([id])).length === 0) throw noSuchJob(id);
+    return log;
   }
 
   /** How many jobs the filter selects. */

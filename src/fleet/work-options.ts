@@ -65,5 +65,8 @@ export function workTerms(options: WorkOptions): WorkTerms {
   const labels = checkLabels(options.labels, "work() labels");
   const isPaused = options.paused ?? false;
   if (typeof isPaused !== "boolean") throw new UsageError(`work() paused is true or false, found ${show(isPaused)}.`);
+  if (options.report !== undefined && typeof options.report !== "function") {
+    throw new UsageError(`work() report must be a function of an event, found ${show(options.report)}.`);
+  }
   return { leaseMs, graceMs, concurrency, labels, isPaused };
 }

@@ -300,6 +300,11 @@ test("what is awaited when the store is deleted fails", async (t) => {
   await assert.rejects(Promise.resolve(future), StoreLostError);
 });
 
+test("what a worker cannot report to is refused at once", async (t) => {
+  const { hands } = await fleet(t);
+  assert.throws(() => hands.work({ tasks: [jobs], report: 5 as never }), /report must be a function of an event, found 5/);
+});
+
 test("a worker that cannot start has stopped, too", async (t) => {
   const { hands } = await fleet(t);
   const worker = hands.work({ tasks: [Promise.reject(new Error("no such module"))] });
