@@ -150,6 +150,7 @@ export class LoopAttempt implements Attempt, TaskContext {
       undoing: () => this.#timer?.cancel(),
     });
     if (this.#aborted) this.#durable.abort(this.#aborted.reason);
+    if (this.#ended) this.#durable.finish();
     return this.#durable;
   }
 

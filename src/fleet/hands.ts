@@ -42,7 +42,7 @@ import type { When } from "./schedules/when.ts";
 import { Steering } from "./steering.ts";
 import type { SubmitOptions } from "./submit-options.ts";
 import { Submitting } from "./submitting.ts";
-import type { WorkOptions } from "./worker.ts";
+import type { WorkOptions } from "./work-options.ts";
 import { Worker } from "./worker.ts";
 import type { QueueInfo, Unmatched, WorkerInfo } from "./worker-info.ts";
 import { mostLines, unmatched, workerInfo } from "./worker-info.ts";
@@ -188,10 +188,14 @@ export class Hands implements Executor {
 
   /**
    * What a job has logged with `context().log()`, kept with it: the last 1000 lines, or 64 kB, of all its attempts. A line is there
-   * a fifth of a second after it was logged. Empty where there is no such job.
+   * a fifth of a second after it was logged. Rejects with a UsageError when there is no such job.
    */
-  logs(id: string): Promise<JobLines> {
-    return readLog(this.#store, id);
+  async logs(id: string): Promise<JobLines> {
+    const log = await readLog(this.#store, id);
+    if (log.lines.length > 0) return log;
+    await this.#submitting.idle();
+    if ((await this.#store.get([id])).length === 0) throw noSuchJob(id);
+    return log;
   }
 
   /** How many jobs the filter selects. */

@@ -66,7 +66,7 @@ function uniqueOf(definition: Definition, args: readonly unknown[], encoded: str
   if (typeof key !== "string") {
     throw new UsageError(`unique.key of task "${definition.name}" must give a text, found ${show(key)}.`);
   }
-  return { key: `${definition.name}\n${key}`, until: unique.until ?? "ended" };
+  return { key: `${definition.name}\n${key}`.toWellFormed(), until: unique.until ?? "ended" };
 }
 
 /** What a key may read of the arguments. */

@@ -139,7 +139,8 @@ export class Pump {
     const settling = this.#settle(batch, asked).then((goOn) => {
       asked.answered();
       this.#settling.delete(settling);
-      if (goOn && (this.#again || this.#outcomes.length > 0 || this.#isHungry)) this.pump();
+      // On another turn of the event loop: a store in memory answers on this one, and nothing else would ever have its turn.
+      if (goOn && (this.#again || this.#outcomes.length > 0 || this.#isHungry)) this.soon();
     });
     this.#settling.add(settling);
   }

@@ -1,5 +1,8 @@
 // A future is the promise of one submitted call, with its id, its state and a way to stop it. It is a thin face over a
 // `Handle` that the executor keeps, so that 100,000 futures cost little more than 100,000 promises.
+import { UsageError } from "../core/errors.ts";
+import { show } from "../core/show.ts";
+import { checkOptions } from "../core/suggest.ts";
 import type { StreamOptions } from "../task/generator.ts";
 import type { JobState } from "../task/state.ts";
 
@@ -95,9 +98,14 @@ export class Future<Result, Part = unknown> extends Promise<Result> {
   /**
    * What the task yields, an async generator: from the first part, also for who comes late, as it comes; then what it returns. Rejects as
    * the future does when the call does not succeed, and with a RestartedError when an attempt of which parts were read is void (see
-   * {@link StreamOptions}). A pool keeps the parts in memory as long as the future, a fleet with the job.
+   * {@link StreamOptions}). A pool keeps the parts in memory as long as the future, a fleet with the job. Throws UsageError for options it
+   * does not know.
    */
   stream(options: StreamOptions = {}): AsyncGenerator<Part, Result> {
+    checkOptions(options, ["restarted"], "stream()");
+    if (options.restarted !== undefined && typeof options.restarted !== "function") {
+      throw new UsageError(`stream() restarted must be a function, found ${show(options.restarted)}.`);
+    }
     // Who reads gets the error when he comes to it: until then it is no unhandled rejection.
     super.then(undefined, () => undefined);
     return this.#read(options.restarted);

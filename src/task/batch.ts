@@ -96,7 +96,8 @@ export function batchTask<Input, Outcome>(
     if (outcome instanceof Error) throw outcome;
     return outcome;
   };
-  return defineTask(name, alone, options, many) as unknown as Task<
+  // Plain JavaScript may leave them out, and is told then what they must say.
+  return defineTask(name, alone, options ?? {}, many) as unknown as Task<
     [input: Input],
     Exclude<Outcome, Error>,
     Promise<Exclude<Outcome, Error>>

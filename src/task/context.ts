@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Duration } from "../core/durations.ts";
 import { UsageError } from "../core/errors.ts";
 import { show } from "../core/show.ts";
-import type { SleepOptions, StepOptions, WaitOptions } from "./durable.ts";
+import type { SleepOptions, StepOptions, WaitOptions } from "./step-options.ts";
 
 /** What a running task may ask and tell. Its parts may be taken out of it: `const { signal, progress } = context()`. */
 export interface Context {

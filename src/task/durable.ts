@@ -10,19 +10,22 @@ import type { Duration } from "../core/durations.ts";
 import { toMs } from "../core/durations.ts";
 import { CancelledError, TimeoutError, UndoError, UsageError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
-import { show } from "../core/show.ts";
 import { decode, encode } from "./codec.ts";
+import { currentContext, withFrame } from "./context.ts";
 import {
   cancelSignal,
   signalPrefix,
+  signalsNamed,
   stepOf,
   stepPrefix,
   stepRecord,
   undoingRecord,
   undoPrefix,
   undoRecord,
+  unheard,
 } from "./job-records.ts";
-import { unheard } from "./job-records.ts";
+import type { SleepOptions, StepOptions, WaitOptions } from "./step-options.ts";
+import { checkName, checkSleep, checkStep, checkWait } from "./step-options.ts";
 import { decodeThrown, encodeThrown } from "./thrown.ts";
 
 /** A record of a job. */
@@ -68,27 +71,8 @@ export interface DurableHost {
   changed(gone: readonly string[], fresh: readonly string[]): void;
 }
 
-/** How a step is done. */
-export interface StepOptions<T> {
-  /** Undoes the step when the job fails for good or is cancelled: the last step first. Called with what the step gave. */
-  readonly undo?: (result: T) => unknown;
-}
-
-/** How a task sleeps. */
-export interface SleepOptions {
-  /** By which the sleep is known when the task runs again. Default: its duration. */
-  readonly name?: string;
-}
-
-/** How a task waits for a signal. */
-export interface WaitOptions {
-  /** After this time the wait rejects with a TimeoutError. Default: it waits for ever. */
-  readonly timeout?: Duration;
-}
-
 /** Shorter waits are spent in memory: to suspend and to start again costs more. */
 const shortMs = 1000;
-const longestName = 200;
 /** Of a changed program at most so many steps are told. */
 const mostTold = 20;
 
@@ -108,11 +92,6 @@ interface Wait {
   readonly about: readonly [kind: "sleep" | "signal", name: string, until: number | null];
   go(): void;
   timer: Timer | undefined;
-}
-
-function checkName(name: unknown, what: string): string {
-  if (typeof name === "string" && name !== "" && name.length <= longestName) return name;
-  throw new UsageError(`${what} takes a name of 1 to ${longestName} characters, found ${show(name)}.`);
 }
 
 /** The durable steps of one attempt. */
@@ -139,32 +118,36 @@ export class Durable {
    */
   #back: Back | undefined;
   #isOver = false;
+  /** It is over since the task has come to its end. */
+  #hasEnded = false;
 
   constructor(host: DurableHost) {
     this.#host = host;
   }
 
   /** Runs `run` once, whatever happens to the attempt after it, and gives a copy of what it gave. */
-  step<T>(name: string, run: () => T | PromiseLike<T>, options: StepOptions<T> = {}): Promise<T> {
-    return this.#during(() => this.#step(name, run, options));
+  step<T>(name: string, run: () => T | PromiseLike<T>, options?: StepOptions<T>): Promise<T> {
+    return this.#during("step", () => this.#step(name, run, options));
   }
 
-  async #step<T>(name: string, run: () => T | PromiseLike<T>, options: StepOptions<T>): Promise<T> {
+  async #step<T>(name: string, run: () => T | PromiseLike<T>, options?: StepOptions<T>): Promise<T> {
     const own = this.#nameOf(checkName(name, "context().step()"));
+    const undo = checkStep(name, run, options);
+    const frame = { current: currentContext() };
     const recorded = await this.#recall(own);
-    const value = recorded === undefined ? await this.#first(own, run, options) : (decode(recorded) as T);
-    const { undo } = options;
-    if (undo) this.#undos.push({ name: own, run: () => undo(value) });
+    const value = recorded === undefined ? await this.#first(own, run, undo !== undefined) : (decode(recorded) as T);
+    if (undo) this.#undos.push({ name: own, run: () => withFrame(frame, () => undo(value)) });
     if (this.#back?.unmet.delete(own) && this.#back.unmet.size === 0) this.#stop(this.#back);
     return value;
   }
 
   /** Resolves after `duration`, or at a time; the job takes up nobody meanwhile. */
   sleep(duration: Duration | Date, options: SleepOptions = {}): Promise<void> {
-    return this.#during(() => this.#sleep(duration, options));
+    return this.#during("sleep", () => this.#sleep(duration, options));
   }
 
   async #sleep(duration: Duration | Date, options: SleepOptions): Promise<void> {
+    checkSleep(options);
     const told = duration instanceof Date ? duration.toISOString() : String(duration);
     const name = this.#nameOf(`sleep ${checkName(options.name ?? told, "context().sleep()")}`);
     const recorded = await this.#recall(name);
@@ -175,13 +158,14 @@ export class Durable {
 
   /** Resolves with what was sent with a signal of this name; each call takes the next. */
   waitFor(signal: string, options: WaitOptions = {}): Promise<unknown> {
-    return this.#during(() => this.#waitFor(signal, options));
+    return this.#during("waitFor", () => this.#waitFor(signal, options));
   }
 
   async #waitFor(signal: string, options: WaitOptions): Promise<unknown> {
-    checkName(signal, "context().waitFor()");
-    const name = this.#nameOf(`wait ${signal}`);
-    const place = this.#times.get(`wait ${signal}`) ?? 1;
+    checkWait(options);
+    const own = `wait ${checkName(signal, "context().waitFor()")}`;
+    const name = this.#nameOf(own);
+    const place = this.#times.get(own) ?? 1;
     for (;;) {
       const recorded = await this.#recall(name);
       if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
@@ -200,6 +184,7 @@ export class Durable {
 
   /** The attempt has come to its end with a result. */
   finish(): void {
+    this.#hasEnded = true;
     this.#close();
     const gone = [...this.#recorded.keys()].filter((name) => !this.#met.has(name) && !name.startsWith("!"));
     if (gone.length > 0) this.#host.changed(gone.slice(0, mostTold), this.#fresh);
@@ -213,6 +198,7 @@ export class Durable {
     // oxlint-disable-next-line promise/no-promise-in-callback -- the parameter is what failed, not a callback's
     if (waits) await Promise.allSettled(this.#underWay);
     if (this.#isOver) return never;
+    this.#hasEnded = true;
     this.#close();
     const reason = this.#back ?? this.#ended;
     const why = reason ? reason.error : error;
@@ -271,13 +257,13 @@ export class Durable {
     return failed;
   }
 
-  #first<T>(name: string, run: () => T | PromiseLike<T>, { undo }: StepOptions<T>): Promise<T> {
+  #first<T>(name: string, run: () => T | PromiseLike<T>, hasUndo: boolean): Promise<T> {
     this.#refuseAfterEnd();
     // Others may have the job by now.
     if (this.#isOver) return never;
     const running = (async () => {
       const text = encode(await run(), `the result of step "${name}"`);
-      await this.#record(name, text, undo ? [[undoRecord(name), "null"]] : []);
+      await this.#record(name, text, hasUndo ? [[undoRecord(name), "null"]] : []);
       return decode(text) as T;
     })();
     this.#underWay.add(running);
@@ -340,7 +326,7 @@ export class Durable {
   /** The `place`-th signal of this name. */
   async #sent(signal: string, place: number): Promise<readonly [text: string | undefined, seen: number]> {
     const sent = await this.#host.read(signalPrefix);
-    const prefix = `${signalPrefix}${encodeURIComponent(signal)}/`;
+    const prefix = signalsNamed(signal);
     return [sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text, sent.length];
   }
 
@@ -388,7 +374,20 @@ export class Durable {
     wait.go();
   }
 
-  async #during<T>(run: () => T | PromiseLike<T>): Promise<T> {
+  #during<T>(what: string, run: () => Promise<T>): Promise<T> {
+    if (!this.#hasEnded) return this.#occupied(run);
+    const refused = Promise.reject(
+      new UsageError(
+        `context().${what}() was called when its task had ended (job ${this.#host.id} of task "${this.#host.task}"): after it, or in an undo. ` +
+          "Await every step in the task; an undo has none.",
+      ),
+    );
+    // Where nobody awaits it, it takes no program down.
+    refused.catch(() => undefined);
+    return refused;
+  }
+
+  async #occupied<T>(run: () => Promise<T>): Promise<T> {
     this.#busy += 1;
     try {
       return await run();

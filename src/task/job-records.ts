@@ -33,7 +33,12 @@ export function stepOf(record: string, prefix: typeof stepPrefix | typeof undoPr
   return decodeURIComponent(record.slice(prefix.length));
 }
 
+/** What the records of the signals of this name begin with. */
+export function signalsNamed(name: string): string {
+  return `${signalPrefix}${encodeURIComponent(name.toWellFormed())}/`;
+}
+
 /** The name of the record of a signal sent now: signals of a job are in the order they were sent. */
 export function signalRecord(name: string, now: number, id: string): string {
-  return `${signalPrefix}${encodeURIComponent(name)}/${String(Math.floor(now)).padStart(15, "0")}-${id}`;
+  return `${signalsNamed(name)}${String(Math.floor(now)).padStart(15, "0")}-${id}`;
 }

@@ -19,7 +19,8 @@ export function checkKey(key: unknown, where: string): void {
 export function keyOf(key: Key<never>, args: readonly unknown[], where: string): string {
   const given: unknown = typeof key === "function" ? (key as (...args: readonly unknown[]) => unknown)(...args) : key;
   if (typeof given !== "string") throw new UsageError(`${where} must give a text, found ${show(given)}.`);
-  if (given.length <= longest) return given;
+  // Half a character, as a cut through an emoji leaves, is nothing that every store can keep.
+  if (given.length <= longest) return given.toWellFormed();
   throw new UsageError(
     `${where} gives a text of ${given.length} characters; at most ${longest} are kept. Give a shorter one, such as an id.`,
   );

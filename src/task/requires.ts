@@ -36,6 +36,16 @@ const units: Readonly<Record<string, number>> = {
 const longest = 500;
 const most = 32;
 
+/** The size that a text seems to mean and does not say: `"16GiB"` for `"16Gib"`, `"16gib"` and `"16Gi"`. A single letter may be anything. */
+function meantSize(text: string): string | undefined {
+  const [, number = "", unit = ""] = /^(-?\d+(?:\.\d+)?) ?([A-Za-z]{2,3})$/.exec(text) ?? [];
+  if (Object.hasOwn(units, unit)) return undefined;
+  const meant = Object.keys(units).find(
+    (known) => known.length > 1 && (known.toLowerCase() === unit.toLowerCase() || known === `${unit}B`),
+  );
+  return meant && number + meant;
+}
+
 function quantity(value: Label): number | undefined {
   if (typeof value === "number") return value;
   const match = typeof value === "string" ? /^(-?\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(value) : null;
@@ -61,8 +71,14 @@ function checkKey(key: string, where: string): void {
 function checkLabel(value: unknown, what: string): Label {
   if (typeof value === "boolean" || (typeof value === "number" && Number.isFinite(value))) return value;
   // oxlint-disable-next-line no-control-regex -- control characters are just what a label must not hold
-  if (typeof value === "string" && /^[^\u0000-\u001f]{1,128}$/.test(value)) return value;
+  if (typeof value === "string" && /^[^\u0000-\u001f]{1,128}$/.test(value)) return checkText(value, what);
   throw new UsageError(`${what} must be true, false, a number or a text of 1 to 128 characters, found ${show(value)}.`);
+}
+
+function checkText(text: string, what: string): string {
+  const meant = meantSize(text);
+  if (meant === undefined) return text;
+  throw new UsageError(`${what}: ${show(text)} is no size, and would be compared as a mere text. Did you mean "${meant}"?`);
 }
 
 function checkBag(given: unknown, what: string): [string, unknown][] {

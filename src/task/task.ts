@@ -89,7 +89,7 @@ function register(definition: Definition): void {
 
 function checkName(name: unknown): asserts name is string {
   // oxlint-disable-next-line no-control-regex -- control characters are just what a name must not hold
-  if (typeof name === "string" && name.length > 0 && name.length <= 200 && !/[\s#\u0000-\u001f]/.test(name)) return;
+  if (typeof name === "string" && name.length > 0 && name.length <= 200 && !/[\s#\u0000-\u001f\p{Surrogate}]/u.test(name)) return;
   throw new UsageError(`A task's name has 1 to 200 characters without spaces or "#", found ${show(name)}.`);
 }
 

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { CancelledError, CodecError, connect, context, task, TimeoutError, UndoError, UsageError } from "../../src/index.ts";
 import type { Hands, WorkerEvent } from "../../src/index.ts";
 import { simulate } from "../../src/testing/index.ts";
+import { late, undoing } from "../fixtures/asking.ts";
 import { folder, until } from "../fixtures/support.ts";
 
 const hour = 36e5;
@@ -277,6 +278,57 @@ function saga(done: string[], fails: () => boolean, name: string) {
     await sleep("1h");
     return "booked";
   });
+}
+
+test("steps are refused what they do not know", async () => {
+  const told: string[] = [];
+  const telling = async (run: () => Promise<unknown>): Promise<void> => {
+    await run().catch((error: unknown) => told.push(error instanceof UsageError ? error.message : `${String(error)}!`));
+  };
+  const wrong = task("durable.wrong", async () => {
+    const { step, sleep, waitFor } = context() as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
+    assert.ok(step && sleep && waitFor);
+    await telling(() => step("pay", () => 1, { Undo: () => 1 }));
+    await telling(() => step("pay", () => 1, { undo: 5 }));
+    await telling(() => step("pay", () => 1, null));
+    await telling(() => step("pay", 7));
+    await telling(() => waitFor("x", { timeOut: "1s" }));
+    await telling(() => sleep("1s", { nam: "x" }));
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [wrong] });
+    await hands.submit(wrong);
+  });
+  const expected = [/"Undo".*Did you mean "undo"/, /undo must be a function, found 5/, /object of options, found null/];
+  for (const [i, pattern] of [...expected, /takes a function, found 7/, /Did you mean "timeout"/, /"nam"/].entries()) {
+    assert.match(told[i] ?? "nothing", pattern);
+  }
+});
+
+for (const on of ["loop", "thread"] as const) {
+  test(
+    `steps of a task that has ended are refused, and one that is called in an undo, on the ${on}`,
+    { timeout: 20_000 },
+    async () => {
+      await inMemory(async (hands) => {
+        hands.work({ tasks: [late, undoing], threads: 1 });
+        const place = on === "thread" ? { on } : {};
+        await hands.submit(late.with(place));
+        assert.match(String(await hands.submit(late.with(place))), /context\(\).step\(\) was called when its task had ended/);
+        const failed = hands.submit(undoing.with(place));
+        await assert.rejects(Promise.resolve(failed), (error: unknown) => {
+          assert.ok(error instanceof UndoError, String(error));
+          assert.match(error.message, /"second": .* an undo has none/);
+          return true;
+        });
+        const { lines } = await hands.logs(failed.id);
+        assert.deepEqual(
+          lines.map(({ line }) => line),
+          [`undone by ${failed.id}`],
+        );
+      });
+    },
+  );
 }
 
 test("steps are undone in reverse order when the job fails for good, and not while there are retries", async () => {

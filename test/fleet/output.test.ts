@@ -74,7 +74,8 @@ test("what a task logs is kept with its job, with time and attempt", async (t) =
   );
   assert.equal((lines[1]?.at ?? 0) - (lines[0]?.at ?? 0), 1000);
   assert.equal(dropped, 0);
-  assert.deepEqual(await hands.logs("nobody"), { lines: [], dropped: 0 });
+  assert.deepEqual(await hands.logs(hands.submit(silent).id), { lines: [], dropped: 0 });
+  await assert.rejects(hands.logs("nobody"), { code: "USAGE", message: /no job "nobody"/ });
 });
 
 test("the log of a running task is there a moment later", async (t) => {

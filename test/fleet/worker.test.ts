@@ -12,7 +12,9 @@ import {
   DependencyFailedError,
   DuplicateJobError,
   ExpiredError,
+  snooze,
   StoreLostError,
+  task,
   TimeoutError,
   UsageError,
   WorkerDiedError,
@@ -44,6 +46,23 @@ test("a submit resolves when durable, its future with the result", async (t) => 
   const [job] = await hands.jobs({ states: ["done"] });
   assert.deepEqual(job?.args, [2, 3]);
   assert.equal(job?.result, 5);
+});
+
+test("work without end on a store in memory leaves the event loop to others", { timeout: 5000 }, async () => {
+  await using hands = await connect("memory:");
+  let isOver = false;
+  const again = task("worker.again", () => {
+    if (!isOver) throw snooze(0);
+    return "over";
+  });
+  hands.work({ tasks: [again] });
+  const future = hands.submit(again);
+  await future.submitted;
+  await new Promise((resolve) => {
+    setTimeout(resolve, 1);
+  });
+  isOver = true;
+  assert.equal(await future, "over");
 });
 
 test("a paused worker joins, and takes jobs when it is resumed", async (t) => {
@@ -279,6 +298,11 @@ test("what is awaited when the store is deleted fails", async (t) => {
   for (const name of readdirSync(path)) rmSync(join(path, name));
   await assert.rejects(worker.stopped, StoreLostError);
   await assert.rejects(Promise.resolve(future), StoreLostError);
+});
+
+test("what a worker cannot report to is refused at once", async (t) => {
+  const { hands } = await fleet(t);
+  assert.throws(() => hands.work({ tasks: [jobs], report: 5 as never }), /report must be a function of an event, found 5/);
 });
 
 test("a worker that cannot start has stopped, too", async (t) => {

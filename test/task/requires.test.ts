@@ -74,3 +74,15 @@ test("what nobody could understand is refused where the task is defined", () => 
   }
   assert.throws(() => checkLabels({ memory: NaN }, "work() labels"), /work\(\) labels\.memory must be/);
 });
+
+test("a size that is nearly one is refused, other texts that begin with a number are not", () => {
+  const sizes = { "16Gib": "16GiB", "16gib": "16GiB", "16Gi": "16GiB", "1.5 gb": "1.5GB", "8KB": "8kB" };
+  for (const [text, meant] of Object.entries(sizes)) {
+    const message = new RegExp(`labels\\.memory: "${text}" is no size.*Did you mean "${meant}"\\?`);
+    assert.throws(() => checkLabels({ memory: text }, "work() labels"), { code: "USAGE", message });
+    assert.throws(() => writeRequires({ memory: ["a", text] }, "test"), UsageError);
+  }
+  for (const text of ["3rd-floor", "5G", "7b", "2x", "16 cores", "1ab", "16GiB", "8kB"]) {
+    assert.deepEqual(checkLabels({ text }, "work() labels"), { text });
+  }
+});

@@ -64,6 +64,7 @@ test("options are checked where the task is defined", () => {
   assert.throws(define({ resources: 3 }), usage(/no option "resources"/));
   assert.throws(() => task("task.bad", 5 as never), usage(/needs a function, found 5/));
   assert.throws(() => task("two words", () => 1), usage(/without spaces/));
+  assert.throws(() => task("half\ud83d", () => 1), usage(/without spaces/));
   assert.throws(() => task("", () => 1), usage(/1 to 200 characters/));
 });
 

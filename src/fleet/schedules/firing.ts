@@ -172,7 +172,7 @@ export class Firing {
       const leave = leaveMs * (1 + this.#host.runtime.random());
       return [{ name, text, stored, rhythm, isMine: false, leaveMs: leave, hasFailed: false, told: known?.told }];
     }
-    if (!this.#unreadable.has(text)) this.#host.scheduleFailed(name, notUnderstood(name));
+    if (!this.#unreadable.has(text)) this.#host.scheduleFailed(name, notUnderstood(entry));
     this.#unreadable.add(text);
     return [];
   }

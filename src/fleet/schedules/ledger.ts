@@ -1,8 +1,10 @@
 // Reading and changing the stored schedules. A change compares what it saw with what stands there, and looks again when someone
 // else was faster.
-import { StoreError } from "../../core/errors.ts";
+import type { ManyhandsError } from "../../core/errors.ts";
+import { SealError, StoreError } from "../../core/errors.ts";
 import type { NewJob } from "../../store/job.ts";
 import type { Added, Store } from "../../store/store.ts";
+import { isSealed, sealErrorOf } from "../../task/sealed.ts";
 import type { Stored } from "./record.ts";
 import { nameOfRecord, readRecord, recordName, writeRecord } from "./record.ts";
 
@@ -46,16 +48,17 @@ export async function readOne(store: Store, name: string): Promise<Entry | undef
 }
 
 /** What is wrong with a schedule whose text cannot be read. */
-export function notUnderstood(name: string): StoreError {
+export function notUnderstood({ name, text }: Entry): ManyhandsError {
+  if (isSealed(text)) return new SealError(`Schedule "${name}" cannot be read: ${sealErrorOf(text).message}`);
   return new StoreError(
     `Schedule "${name}" was written by another version of manyhands, or damaged. Use that version, or remove the schedule and define it again.`,
   );
 }
 
-/** The schedule as this version understands it. Throws a StoreError when it does not. */
-export function understood({ name, stored }: Entry): Stored {
-  if (stored) return stored;
-  throw notUnderstood(name);
+/** The schedule as this version understands it. Throws a StoreError when it does not, a SealError where it is sealed. */
+export function understood(entry: Entry): Stored {
+  if (entry.stored) return entry.stored;
+  throw notUnderstood(entry);
 }
 
 /** Sets what `before` is to become, if it stands there still; null when it does not. */

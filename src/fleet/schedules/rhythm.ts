@@ -44,3 +44,8 @@ export async function rhythmOf(when: StoredWhen): Promise<Rhythm> {
   const { Cron } = await import("croner");
   return ofCron(new Cron(when.cron, { timezone: when.timezone, paused: true }));
 }
+
+/** True for a cron text without a tick after now. A single time that is over is a tick that was missed. */
+export async function isOver(when: StoredWhen, now: number): Promise<boolean> {
+  return "cron" in when && (await rhythmOf(when)).after(now) === null;
+}

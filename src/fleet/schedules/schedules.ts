@@ -5,9 +5,9 @@ import { show } from "../../core/show.ts";
 import { checkOptions } from "../../core/suggest.ts";
 import type { Checked, FieldChange, ScheduleDefinition } from "./define.ts";
 import { begun, changesOf, checkDefinition, redefined } from "./define.ts";
-import { change, readAll, understood } from "./ledger.ts";
+import { change, readAll, readOne, understood } from "./ledger.ts";
 import { checkScheduleName } from "./record.ts";
-import { rhythmOf } from "./rhythm.ts";
+import { isOver, rhythmOf } from "./rhythm.ts";
 import type { ScheduleHost, ScheduleInfo } from "./schedule.ts";
 import { Schedule, scheduleInfo } from "./schedule.ts";
 
@@ -89,8 +89,17 @@ export class Schedules {
     };
   }
 
-  #check(definition: ScheduleDefinition): Promise<Checked> {
-    return checkDefinition(definition, this.#runtime, this.#host.store.now());
+  async #check(definition: ScheduleDefinition): Promise<Checked> {
+    const { store } = this.#host;
+    const now = store.now();
+    const checked = await checkDefinition(definition, this.#runtime, now);
+    if (!(await isOver(checked.definition.when, now))) return checked;
+    // A program may define what it has defined before, though it is over by now.
+    const entry = await readOne(store, checked.name);
+    if (entry && changesOf(understood(entry), checked).every(({ field }) => field !== "when")) return checked;
+    throw new UsageError(
+      `Schedule ${show(checked.name)}: ${show(definition.when)} never comes again: the last of its years is over.`,
+    );
   }
 
   async #write(checked: Checked): Promise<void> {

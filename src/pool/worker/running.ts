@@ -38,6 +38,7 @@ export class Running implements TaskContext {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   #asking: Asking | undefined;
+  #hasEnded = false;
   #flow: PartFlow | undefined;
 
   constructor(host: Host, batch: GiveMessage, index: number, task: string) {
@@ -130,6 +131,7 @@ export class Running implements TaskContext {
       fail: (error) => host.fail(this, error),
     });
     if (this.#aborted) this.#asking.durable.abort(this.#aborted.reason);
+    if (this.#hasEnded) this.#asking.durable.finish();
     return this.#asking;
   }
 
@@ -146,10 +148,12 @@ export class Running implements TaskContext {
 
   /** The end of the attempt with a result, and with an error: what its steps have to undo is undone if it is the last. */
   finished(): void {
+    this.#hasEnded = true;
     this.#asking?.durable.finish();
   }
 
   failed(error: unknown): Promise<unknown> | undefined {
+    this.#hasEnded = true;
     return this.#asking?.fail(this.#aborted ? this.#aborted.reason : error);
   }
 

@@ -2,7 +2,7 @@
 //
 // What the layout is after: the rate must not fall with a million rows waiting or ended. PostgreSQL keeps every old version of a
 // row until a vacuum, and every index of a table is written with each of them, so facts and state are kept apart. `job` is
-// what was submitted, and is never updated. The state of a job is the table its other row is in: `ready`, `parked` (blocked or
+// what was submitted, and is updated only by `change`. The state of a job is the table its other row is in: `ready`, `parked` (blocked or
 // scheduled), `running` or `ended`; a change of state is a DELETE here and an INSERT there. The tables with much coming and going are
 // narrow and small, and quickly vacuumed.
 //

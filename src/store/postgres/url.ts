@@ -4,6 +4,7 @@
 //   postgres://user@host/database?sslmode=verify-full&sslrootcert=/path/ca.pem     TLS; sslcert and sslkey for a client's certificate
 //   postgres://user@/database?host=/run/postgresql, postgres://user@%2Frun%2Fpostgresql/database     a Unix socket, by its folder
 import { UsageError } from "../../core/errors.ts";
+import { didYouMean } from "../../core/suggest.ts";
 
 /** A store's URL, taken apart. */
 export interface Place {
@@ -57,6 +58,10 @@ export function placeOf(url: string): Place {
   }
   if (schema.startsWith("pg_")) {
     throw new UsageError(`"${schema}" cannot be the name of a schema: PostgreSQL keeps names with pg_ to itself.`);
+  }
+  for (const name of read.searchParams.keys()) {
+    const guess = name === "schema" ? "" : didYouMean(name, ["schema"]);
+    if (guess.startsWith("Did")) throw new UsageError(`The URL of a PostgreSQL store has no parameter "${name}". ${guess}`);
   }
   read.searchParams.delete("schema");
   if (checkedModes.has(read.searchParams.get("sslmode") ?? "") && read.searchParams.get("uselibpqcompat") !== "true") {

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type * as Client from "ioredis";
 import type { Redis, RedisOptions } from "ioredis";
-import { StoreError, UsageError } from "../../core/errors.ts";
+import { StoreError, StoreUnavailable, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
-import { networkTrouble } from "../network/trouble.ts";
+import { isLasting, networkTrouble } from "../network/trouble.ts";
 import { bare, unended } from "./trouble.ts";
 import type { Address, RedisTarget } from "./url.ts";
 
@@ -99,7 +99,7 @@ export function drop(client: Redis): void {
   stream?.destroy();
 }
 
-function describe(target: RedisTarget, error: Error): NoConnection {
+function describe(target: RedisTarget, error: Error): StoreError {
   const { message } = error;
   const start = `The Redis server ${target.location} cannot be used`;
   const refused = (why: string, wait: boolean): NoConnection =>
@@ -114,12 +114,10 @@ function describe(target: RedisTarget, error: Error): NoConnection {
     return refused(`no Sentinel names a master "${target.sentinel}" that can be reached. ${message}`, false);
   if (/DB index is out of range/u.test(message))
     return refused(`it has no database ${target.db}. Name another in the URL.`, false);
-  const network = networkTrouble(error, "?ca=/path/ca.pem");
-  if (network !== undefined) return refused(`${network}.`, false);
-  return refused(
-    `${unended(error)}. Check that it runs, that host and port are right, and whether it wants TLS (rediss:).`,
-    false,
-  );
+  const unknown = `${unended(error)}. Check that it runs, that host and port are right, and whether it wants TLS (rediss:)`;
+  const network = `${networkTrouble(error, "?ca=/path/ca.pem") ?? unknown}.`;
+  if (isLasting(error)) return refused(network, false);
+  return new StoreUnavailable(`${start}: ${network}`, { cause: bare(error) });
 }
 
 function checkServer(target: RedisTarget, info: ReadonlyMap<string, string>): void {
@@ -210,7 +208,7 @@ async function openVia(ways: Ways, target: RedisTarget, address: Address | undef
   }
 }
 
-/** Connects. Rejects with a NoConnection. The connection does not keep the process alive. */
+/** Connects. Rejects with a NoConnection, or a StoreUnavailable where nobody answers. The connection does not keep the process alive. */
 export async function connect(ways: Ways, target: RedisTarget): Promise<Redis> {
   const seeds: readonly (Address | undefined)[] = target.cluster ? [...target.addresses, ...ways.nodes] : [target.addresses[0]];
   let failure: unknown;

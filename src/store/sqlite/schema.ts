@@ -3,7 +3,7 @@
 //
 // What the layout is after: the rate must not fall with a million rows waiting or ended. Every index is therefore partial and
 // holds only the jobs that can be asked for in this way, and a row moves through at most three of them in its life. A change of
-// state writes the whole row anew, so long arguments, which never change, lie in a table of their own. Times are REAL, so
+// state writes the whole row anew, so long arguments, which hardly ever change, lie in a table of their own. Times are REAL, so
 // that any number a caller gives is kept as it is. Plain text and plain names: the file is meant to be read with any SQLite tool.
 
 /** Marks a file as a manyhands store: "MHJS" in ASCII. */

@@ -1,6 +1,7 @@
 // What an async generator yields is read while it runs, and after.
 import assert from "node:assert/strict";
-import { CancelledError, CodecError, RestartedError } from "../../core/errors.ts";
+import { CancelledError, CodecError, RestartedError, UsageError } from "../../core/errors.ts";
+import type { StreamOptions } from "../../task/generator.ts";
 import type { Case } from "./bench.ts";
 import { failureOf } from "./bench.ts";
 import { double, flood, restarts, rows, ticks, unsendable } from "./tasks.ts";
@@ -39,6 +40,17 @@ export const streams: readonly Case[] = [
       const failure = failureOf(() => future);
       await future.cancel();
       assert.ok((await failure) instanceof CancelledError);
+    },
+  ],
+  [
+    "options of a stream that it does not know are refused",
+    async (bench) => {
+      const executor = await bench.executor();
+      const future = executor.submit(rows, [1]);
+      const options: StreamOptions = { restartd: () => undefined } as object;
+      assert.throws(() => future.stream(options), /no option "restartd"\. Did you mean "restarted"\?/);
+      assert.throws(() => future.stream({ restarted: 5 as never }), UsageError);
+      assert.equal(await future, 1);
     },
   ],
   [

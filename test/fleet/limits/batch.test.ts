@@ -149,6 +149,7 @@ test("what a batch cannot have is refused", async (t) => {
     () => batchTask("batch.none", (n: readonly number[]) => n, {} as { batch: { size: number } }),
     /needs to know how many/,
   );
+  assert.throws(() => batchTask("batch.none", (n: readonly number[]) => n, undefined as never), /needs to know how many/);
   assert.throws(() => batchTask("batch.none", (n: readonly number[]) => n, { batch: { size: 0 } }), UsageError);
   assert.throws(
     () => batchTask("batch.none", (n: readonly number[]) => n, { batch: { size: 1, wait: "2m" } }),

@@ -156,9 +156,11 @@ for (const { kind, skip, fresh } of stores) {
       await worker.ready;
       const clients = kind === "memory" ? [hands, hands, hands] : await Promise.all([0, 1, 2].map(() => connect(url)));
       const count = 40;
+      // Some are put off, and come due while others replace them.
+      const soon = jobs.latest.with({ delay: "5ms" });
       const submit = async (client: Hands, name: number): Promise<void> => {
         for (let i = 1; i <= count; i++) {
-          const futures = ["a", "b"].map((key) => client.submit(jobs.latest, key, `p${name} ${i}`));
+          const futures = ["a", "b"].map((key) => client.submit(i % 3 === 0 ? jobs.latest : soon, key, `p${name} ${i}`));
           await Promise.all(futures.map(({ submitted }) => submitted));
           // What its job comes to is somebody's value for the key, and none of this program's earlier ones.
           for (const [place, future] of futures.entries()) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { batchTask, connect, snooze, task } from "../../../src/index.ts";
+import { batchTask, connect, context, snooze, task } from "../../../src/index.ts";
 import type { Hands } from "../../../src/index.ts";
 import type { AnyTask } from "../../../src/task/task.ts";
 import { folder } from "../../fixtures/support.ts";
@@ -38,6 +38,20 @@ test("on SQLite two workers together keep a concurrency, in all and for each key
   const hands = await two(t, [limited]);
   assert.deepEqual(await hands.map(limited, inputs), inputs);
   assert.equal(most, 3);
+});
+
+test("keys cut through the middle of a character hold up nobody", async (t) => {
+  const cut = (name: string): string => name.slice(0, 1);
+  const limited = task("sqlite.cut.limited", (name: string) => name, { concurrency: { limit: 1, key: cut } });
+  const fair = task("sqlite.cut.fair", (name: string) => name, { fair: { key: cut } });
+  const once = task("sqlite.cut.once", (name: string) => name, { unique: { key: cut } });
+  const asking = task("sqlite.cut.step", () => context().step(cut("😀"), () => context().waitFor(cut("😀"))));
+  const tasks = [limited, fair, once] as const;
+  const hands = await two(t, [...tasks, asking]);
+  assert.deepEqual(await Promise.all(tasks.map((each) => hands.submit(each, "😀"))), ["😀", "😀", "😀"]);
+  const asked = hands.submit(asking);
+  await hands.signal(asked.id, cut("😀"), "yes");
+  assert.equal(await asked, "yes");
 });
 
 test("on SQLite two workers together keep a rate", async (t) => {

@@ -154,6 +154,10 @@ test("schedules are encrypted, and their ticks", async (t) => {
   await hands.schedule("often").pause();
   assert.ok(!storedTexts(path).includes("the secret"), "it has been stored in the clear");
   assert.deepEqual((await hands.jobs({ states: ["done"], limit: 1 }))[0]?.result, secret);
+  const stranger = await sqlite(t, [], path);
+  await assert.rejects(stranger.hands.schedules(), (error: unknown) => {
+    return error instanceof SealError && /^Schedule "often" cannot be read: .*encryption/.test(error.message);
+  });
 });
 
 test("a copy of a store is as sealed as the store, and opens with the same keys", async (t) => {

@@ -142,6 +142,21 @@ test("more schedules than fit a page of records", async () => {
   await clock.run(hands.close());
 });
 
+test("a cron text whose years are over is refused, unless it was defined before", async () => {
+  const { clock, hands } = await fleet();
+  const past = { ...often, name: "past", when: "* * * * * * 1999" };
+  const refused = { code: "USAGE", message: /^Schedule "past": "\* \* \* \* \* \* 1999" never comes again/ };
+  await assert.rejects(hands.schedule("past", past.when, past.call), refused);
+  await assert.rejects(hands.schedules([often, past]), refused);
+  assert.equal((await hands.schedules()).length, 0, "all is checked before anything is written");
+  const year = { ...often, name: "year", when: "0 0 0 1 12 * 2026" };
+  await hands.schedules([year]);
+  clock.jump(366 * 864e5);
+  assert.deepEqual((await hands.schedules([year])).same, ["year"]);
+  await assert.rejects(hands.schedules([{ ...year, when: "0 0 0 2 12 * 2026" }]), { code: "USAGE" });
+  await clock.run(hands.close());
+});
+
 test("what cannot be is refused before anything is written", async () => {
   const { clock, hands } = await fleet();
   const cases: readonly (readonly [() => unknown, RegExp])[] = [

@@ -104,6 +104,7 @@ describe("opening a PostgreSQL store", { skip }, () => {
     await failure("postgres://user:p@ss/w:rd@host:port", UsageError);
     await failure("postgres://user@host/%zz", UsageError);
     await failure("postgres://user@%zz/database", UsageError);
+    assert.match(await failure("postgres://user@host/database?schem=jobs", UsageError), /no parameter "schem".*"schema"/);
     await failure(
       changed((url) => url.searchParams.set("schema", "")),
       UsageError,

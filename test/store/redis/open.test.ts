@@ -4,7 +4,7 @@ import type { Server } from "node:net";
 import { createServer } from "node:net";
 import { after, test } from "node:test";
 import { inspect } from "node:util";
-import { StoreError, UsageError } from "../../../src/core/errors.ts";
+import { StoreError, StoreUnavailable, UsageError } from "../../../src/core/errors.ts";
 import type { Runtime } from "../../../src/core/runtime.ts";
 import { systemRuntime } from "../../../src/core/runtime.ts";
 import { redisStore } from "../../../src/store/redis/store.ts";
@@ -50,7 +50,9 @@ async function fake(answer: (command: string) => string | undefined): Promise<{ 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 
 test("a port where nobody listens, and a host that does not exist", { skip }, async () => {
-  assert.match(await refusal(`redis://127.0.0.1:${await freePort()}`), /ECONNREFUSED/u);
+  const nobody = `redis://127.0.0.1:${await freePort()}`;
+  assert.match(await refusal(nobody), /ECONNREFUSED/u);
+  await assert.rejects(redisStore(nobody), StoreUnavailable);
   assert.match(await refusal("redis://nobody.invalid"), /ENOTFOUND|EAI_AGAIN/u);
 });
 

@@ -1,4 +1,4 @@
-// Lua: the jobs a script works on. A job is two texts: what was submitted, of which only the mark ever changes (`job`), and what changes
+// Lua: the jobs a script works on. A job is two texts: what was submitted, of which only the mark changes unless `change` writes it anew (`job`), and what changes
 // (`state`), which a job that is ready for the first time does not have yet. Rows are read once, changed here, and written at
 // the end of the script. The fields of both texts are listed in `fields.ts`.
 
