@@ -6,6 +6,8 @@ import { decode } from "../task/codec.ts";
 import { Failure } from "../task/gather.ts";
 import { failureOf } from "./callbacks.ts";
 import { errorsOf } from "./causes.ts";
+import type { Deadline } from "./deadline.ts";
+import { deadlinesOf } from "./deadline.ts";
 import type { AttemptPolicy } from "./policy.ts";
 
 /** A dependency that did not succeed. */
@@ -22,7 +24,7 @@ export class Fallen extends Failure {
 export type Given = string | Fallen;
 
 /** What those of these jobs get that have dependencies, by their ids. Rejects when the store cannot give it. */
-export async function givenTo(store: Store, jobs: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly Given[]>> {
+async function givenTo(store: Store, jobs: readonly ClaimedJob[]): Promise<ReadonlyMap<string, readonly Given[]>> {
   const waited = jobs.filter(({ dependencies }) => dependencies > 0);
   const asked = waited.filter(({ inputs }) => inputs === undefined).map(({ id }) => id);
   const answers = asked.length === 0 ? [] : await store.inputs(asked);
@@ -44,4 +46,15 @@ export function resultsOf(given: readonly Given[], { onFailed }: AttemptPolicy):
 /** True for a job that is about a failure, where there was none. */
 export function isUncalledFor(given: readonly Given[], { onFailed }: AttemptPolicy): boolean {
   return onFailed === true && given.every((each) => typeof each === "string");
+}
+
+/** What jobs get with their claim: of their dependencies, and until when. */
+export interface GivenBeside {
+  readonly inputs: ReadonlyMap<string, readonly Given[]>;
+  readonly deadlines: ReadonlyMap<string, Deadline>;
+}
+
+/** What these claimed jobs get beside themselves. */
+export async function givenBeside(store: Store, claimed: readonly ClaimedJob[]): Promise<GivenBeside> {
+  return { inputs: await givenTo(store, claimed), deadlines: await deadlinesOf(store, claimed) };
 }

@@ -42,7 +42,7 @@ import type { When } from "./schedules/when.ts";
 import { Steering } from "./steering.ts";
 import type { SubmitOptions } from "./submit-options.ts";
 import { Submitting } from "./submitting.ts";
-import type { WorkOptions } from "./worker.ts";
+import type { WorkOptions } from "./work-options.ts";
 import { Worker } from "./worker.ts";
 import type { QueueInfo, Unmatched, WorkerInfo } from "./worker-info.ts";
 import { mostLines, unmatched, workerInfo } from "./worker-info.ts";

@@ -13,7 +13,7 @@ import { ThreadPool } from "../pool/threads/pool.ts";
 import type { AnyTask, Definition } from "../task/task.ts";
 import { taskOf } from "../task/task.ts";
 import type { Attempt, AttemptEnd, AttemptOptions } from "./attempt.ts";
-import type { WorkOptions } from "./worker.ts";
+import type { WorkOptions } from "./work-options.ts";
 
 type PoolPlace = "thread" | "process";
 

@@ -4,80 +4,41 @@
 // What it deliberately does not do: decide what a job is allowed to do next. That is the store's state machine.
 import { toMs } from "../core/durations.ts";
 import type { Duration } from "../core/durations.ts";
-import { CancelledError, StoreLostError, UsageError } from "../core/errors.ts";
+import { CancelledError, StoreLostError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
-import { show } from "../core/show.ts";
-import { checkInteger, checkOptions } from "../core/suggest.ts";
 import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Settled, Store } from "../store/store.ts";
-import type { Labels } from "../task/requires.ts";
-import { checkLabels, nameOf } from "../task/requires.ts";
+import { nameOf } from "../task/requires.ts";
 import { Attempts } from "./attempts.ts";
 import type { Awaited, Children } from "./children.ts";
 import { JobOutput } from "./job-output.ts";
 import { Journal } from "./journal.ts";
-import type { Deadline } from "./deadline.ts";
-import { deadlinesOf } from "./deadline.ts";
-import type { Given } from "./given.ts";
-import { givenTo } from "./given.ts";
+import type { GivenBeside } from "./given.ts";
+import { givenBeside } from "./given.ts";
 import { Membership } from "./membership.ts";
 import { RunHooks } from "./middleware/run-hooks.ts";
 import { Upkeep } from "./middleware/upkeep.ts";
 import type { Wiring } from "./middleware/wiring.ts";
 import { Outage } from "./outage.ts";
 import { Pump } from "./pump.ts";
-import type { QueueChoice } from "./queue-choice.ts";
 import { queueEntries } from "./queue-choice.ts";
 import { Routes } from "./routes.ts";
-import type { TaskSource } from "./roster.ts";
 import { roster } from "./roster.ts";
 import { Firing } from "./schedules/firing.ts";
+import { tellings } from "./tellings.ts";
 import { Tending } from "./tending.ts";
 import { Watchdog } from "./watchdog.ts";
+import type { WorkOptions, WorkTerms } from "./work-options.ts";
+import { workTerms } from "./work-options.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 import { printEvent } from "./worker-event.ts";
 import { WorkerPools } from "./worker-pools.ts";
 
-/** How a worker works. */
-export interface WorkOptions {
-  /** Tasks, modules of tasks, or promises of modules. Default: every task this program has defined. */
-  readonly tasks?: readonly TaskSource[];
-  /**
-   * The queues to take from: names, and patterns such as `"mail-*"`; or the weight of each, `{ "mail-*": 3, default: 1 }`, by which room is
-   * divided among those that have work (queues of one pattern share its part). Queues that fit a pattern are found within half a second of their
-   * first job. Default: those its tasks name.
-   */
-  readonly queues?: QueueChoice;
-  /** What this worker has, for tasks with `requires`: `{ gpu: true, memory: "16GiB", zone: "a" }`. Default: nothing. */
-  readonly labels?: Labels;
-  /** How many tasks at a time run on the event loop. Default 50. */
-  readonly concurrency?: number;
-  /** Threads for tasks with `on: "thread"`. Default: one a core. */
-  readonly threads?: number | "auto";
-  /** Processes for tasks with `on: "process"`. Default: one a core. */
-  readonly processes?: number | "auto";
-  /** How long after its last sign of life the worker's jobs are given to others. Default `"10s"`. */
-  readonly lease?: Duration;
-  /** How long running tasks may take to end after a stop or an abort. Default `"10s"` for a stop. */
-  readonly grace?: Duration;
-  /** Joins, but takes no jobs until `worker.resume()`. Default false. */
-  readonly paused?: boolean;
-  /** Told what happens: attempts that end, lines that tasks log, troubles with the lease, the store or a schedule. Default: lines and warnings go to standard error. */
-  readonly report?: (event: WorkerEvent) => void;
-}
-
-const optionNames = ["tasks", "queues", "labels", "concurrency", "threads", "processes", "lease", "grace", "paused", "report"];
 const abortGraceMs = 2000;
 const staleHeldMs = 1000;
 const tellWaitsMs = 100;
 /** How long jobs that are due soon wait for others, before it is asked when the first is due. */
 const gatherDueMs = 50;
-
-/** What jobs get with their claim: of their dependencies, and until when. */
-interface GivenBeside {
-  readonly inputs: ReadonlyMap<string, readonly Given[]>;
-  readonly deadlines: ReadonlyMap<string, Deadline>;
-}
 
 /** What a worker shares with the fleet it belongs to. */
 export interface WorkerHost {
@@ -107,10 +68,8 @@ export class Worker implements AsyncDisposable {
   readonly #hasStopped: PromiseWithResolvers<void> = Promise.withResolvers();
   readonly #host: WorkerHost;
   readonly #options: WorkOptions;
-  readonly #leaseMs: number;
-  readonly #graceMs: number;
+  readonly #terms: WorkTerms;
   #tasks: readonly string[] = [];
-  readonly #labels: Labels;
   #routes: Routes | undefined;
   #attempts: Attempts | undefined;
   #pump: Pump | undefined;
@@ -132,25 +91,11 @@ export class Worker implements AsyncDisposable {
 
   /** Made by `hands.work()`. */
   constructor(host: WorkerHost, options: WorkOptions) {
-    checkOptions(options, optionNames, "work()");
+    this.#terms = workTerms(options);
+    this.#isPaused = this.#terms.isPaused;
     this.#host = host;
     this.#options = options;
     this.#hooks = host.wiring && new RunHooks(host.wiring.hooks, this.#middlewareFailed);
-    this.#leaseMs = toMs(options.lease ?? "10s", "work() lease");
-    this.#graceMs = toMs(options.grace ?? "10s", "work() grace");
-    checkInteger(options.concurrency ?? 50, "work() concurrency", 1);
-    if (this.#leaseMs < 100) throw new UsageError(`work() lease must be at least 100 ms, found ${this.#leaseMs} ms.`);
-    if (options.tasks !== undefined && !Array.isArray(options.tasks)) {
-      throw new UsageError(`work() tasks must be a list, found ${show(options.tasks)}.`);
-    }
-    if (options.queues !== undefined) queueEntries(options.queues);
-    this.#labels = checkLabels(options.labels, "work() labels");
-    this.#isPaused = options.paused ?? false;
-    if (typeof this.#isPaused !== "boolean")
-      throw new UsageError(`work() paused is true or false, found ${show(this.#isPaused)}.`);
-    if (options.report !== undefined && typeof options.report !== "function") {
-      throw new UsageError(`work() report must be a function of an event, found ${show(options.report)}.`);
-    }
     this.#pools = new WorkerPools(options, host.runtime, abortGraceMs);
     this.#outage = new Outage(host.runtime, {
       failed: (error) => this.#report({ kind: "store-failed", error }),
@@ -182,7 +127,7 @@ export class Worker implements AsyncDisposable {
    * a slower stop is under way.
    */
   stop(options: { readonly grace?: Duration } = {}): Promise<void> {
-    const graceMs = options.grace === undefined ? this.#graceMs : toMs(options.grace, "stop() grace");
+    const graceMs = options.grace === undefined ? this.#terms.graceMs : toMs(options.grace, "stop() grace");
     if (graceMs === 0) this.#isHurried = true;
     if (this.#isHurried) this.#drained?.();
     if (!this.#stopping) {
@@ -228,7 +173,7 @@ export class Worker implements AsyncDisposable {
       store,
       runtime,
       entries,
-      labels: this.#labels,
+      labels: this.#terms.labels,
       tasks,
       found: () => this.#pump?.wake(),
       failed: (error) => this.#storeFailed(error),
@@ -238,7 +183,7 @@ export class Worker implements AsyncDisposable {
       runtime,
       tasks,
       pools: this.#pools,
-      concurrency: this.#options.concurrency ?? 50,
+      concurrency: this.#terms.concurrency,
       graceMs: abortGraceMs,
       now: () => store.now(),
       journal: new Journal({ store, runtime, worker: () => this.id, failed: (error) => this.#storeFailed(error) }),
@@ -285,7 +230,7 @@ export class Worker implements AsyncDisposable {
       mayClaim: () => this.#mayClaim,
       slots: () => attempts.slots,
       claims: () => attempts.claims(),
-      settled: (...what) => this.#tellEnded(...what),
+      settled: (...what) => this.#settled(...what),
       claimed: (jobs) => this.#take(attempts, jobs),
       failed: (error) => this.#storeFailed(error),
     });
@@ -311,7 +256,7 @@ export class Worker implements AsyncDisposable {
 
   #membership(queues: readonly string[]): Membership {
     const { store, runtime } = this.#host;
-    const terms = { store, runtime, leaseMs: this.#leaseMs, queues, tasks: this.#tasks, labels: this.#labels };
+    const terms = { store, runtime, leaseMs: this.#terms.leaseMs, queues, tasks: this.#tasks, labels: this.#terms.labels };
     return new Membership(terms, {
       cancels: (ids) => this.cancel(ids),
       drain: () => this.#drainAsked(),
@@ -388,41 +333,20 @@ export class Worker implements AsyncDisposable {
 
   /** What claimed jobs get beside themselves, or undefined when the store could not give it: they are given back. */
   async #givenTo(claimed: readonly ClaimedJob[]): Promise<GivenBeside | undefined> {
-    const { store } = this.#host;
     try {
-      return { inputs: await givenTo(store, claimed), deadlines: await deadlinesOf(store, claimed) };
+      return await givenBeside(this.#host.store, claimed);
     } catch (error) {
       this.#report({ kind: "store-failed", error: error as Error });
       return undefined;
     }
   }
 
-  #tellEnded(batch: readonly Outcome[], settled: Settled, doubtful: ReadonlySet<Outcome>): void {
-    const ended: Ended[] = [...settled.ended];
-    const otherwise = new Set(settled.ended.map(({ id }) => id));
-    const refused = new Set(settled.refused);
-    batch.forEach((outcome, index) => {
-      if (refused.has(index) && doubtful.has(outcome)) return this.#host.look();
-      if (refused.has(index)) return this.#report({ kind: "refused", id: outcome.id });
-      const isDue = outcome.kind === "retry" || outcome.kind === "waiting";
-      if (isDue && outcome.dueAt !== null) this.#tending?.soon(outcome.dueAt - this.#host.store.now());
-      if (otherwise.has(outcome.id) || !this.#host.wanted(outcome.id)) return;
-      // The store knows the reason of a cancellation; this worker does not.
-      if (outcome.kind === "cancelled") return this.#host.look();
-      if (outcome.kind !== "done" && outcome.kind !== "failed") return;
-      ended.push({
-        id: outcome.id,
-        task: "",
-        state: outcome.kind,
-        result: outcome.kind === "done" ? outcome.result : null,
-        error: outcome.kind === "failed" ? outcome.error : null,
-        cause: null,
-        cancelReason: null,
-        crashes: 0,
-        worker: this.id,
-      });
-    });
-    if (ended.length > 0) this.#host.ended(ended);
+  #settled(batch: readonly Outcome[], settled: Settled, doubtful: ReadonlySet<Outcome>): void {
+    const told = tellings(batch, settled, doubtful, { worker: this.id, wanted: (id) => this.#host.wanted(id) });
+    for (const id of told.refused) this.#report({ kind: "refused", id });
+    for (const at of told.due) this.#tending?.soon(at - this.#host.store.now());
+    if (told.mustLook) this.#host.look();
+    if (told.ended.length > 0) this.#host.ended(told.ended);
   }
 
   #ended(job: ClaimedJob, outcome: Outcome): void {

@@ -4,7 +4,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { connect, EventsLostError, task, UsageError } from "../../src/index.ts";
 import type { EventsOptions, Hands, JobEvent } from "../../src/index.ts";
 import { seededRandom, TestClock } from "../../src/testing/index.ts";
@@ -72,11 +71,12 @@ test("it goes on behind any event", async (t) => {
   assert.deepEqual(await next(hands.events({ after: first.cursor }), 2), all.slice(1));
 });
 
-test("it ends by its signal and when the fleet is closed, also while it waits", async (t) => {
-  const hands = await open(t);
+test("it ends by its signal and when the fleet is closed, also while it waits", async () => {
+  const clock = new TestClock();
+  const hands = await connect("memory:", { runtime: clock });
   const stop = new AbortController();
   const [bySignal, byClose] = [hands.events({ signal: stop.signal }).next(), hands.events().next()];
-  await delay(10);
+  await clock.advance(5000);
   stop.abort();
   assert.deepEqual(await bySignal, { value: undefined, done: true });
   await hands.close();

@@ -7,6 +7,7 @@ import type { PostgresStore } from "../../../src/store/postgres/store.ts";
 import { postgresStore } from "../../../src/store/postgres/store.ts";
 import { seededRandom } from "../../../src/testing/clock.ts";
 import { done, leaseMs, namesOf, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
+import { until } from "../../fixtures/support.ts";
 import { connect, newStore, newUrl, query, schemaOf, skip } from "./schemas.ts";
 
 const dayMs = 86_400_000;
@@ -76,7 +77,8 @@ describe("events on PostgreSQL", { skip }, () => {
     await client.query("BEGIN");
     await store.addIn(client, [newJob({ id: "early" })], start);
     const keeping = store.keepEvents(dayMs);
-    await delay(100);
+    const waits = "SELECT 1 FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND NOT granted";
+    await until("it waits for the transaction", async () => (await query(waits)).length > 0);
     await client.query("COMMIT");
     assert.equal(await keeping, dayMs);
     const { next } = await store.events(null, 1);

@@ -31,6 +31,8 @@ interface Source {
 const parkedState = "CASE WHEN waits IS NOT NULL THEN 'waiting' WHEN scheduled THEN 'scheduled' ELSE 'blocked' END";
 /** What is due at no time at all is there for a moment only, while it is changed. */
 const staying = "due_at IS DISTINCT FROM 'Infinity'";
+const scheduledRows = (of: string): string =>
+  `SELECT seq, 'scheduled' AS state, attempt, NULL AS worker FROM ${of} WHERE scheduled AND waits IS NULL`;
 const runningRows = (of: string): string =>
   `SELECT seq, CASE WHEN waits IS NULL THEN 'running' ELSE 'waiting' END AS state, attempt, worker FROM ${of}`;
 
@@ -45,11 +47,11 @@ const sources: readonly Source[] = [
     on: "INSERT",
     rows: `SELECT seq, ${parkedState} AS state, attempt, NULL AS worker FROM came WHERE ${staying}`,
   },
-  // What is blocked and still is, is blocked as before.
+  // What was blocked may wait for its time next, if it does not move.
   {
     table: "parked",
     on: "UPDATE",
-    rows: `SELECT seq, 'scheduled' AS state, attempt, NULL AS worker FROM came WHERE scheduled AND ${staying}`,
+    rows: `${scheduledRows("came")} AND ${staying} EXCEPT ${scheduledRows("went")}`,
   },
   { table: "standing", on: "INSERT", rows: "SELECT seq, 'blocked' AS state, attempt, NULL AS worker FROM came" },
   { table: "running", on: "INSERT", rows: runningRows("came") },
