@@ -10,7 +10,8 @@ interface Entry {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
-  cancelled: boolean;
+  /** Cancelled, or run. */
+  isOver: boolean;
 }
 
 /** A seeded generator of numbers in [0, 1): mulberry32 by Tommy Ettinger (public domain algorithm), 32 bits of state. */
@@ -49,7 +50,9 @@ export class TestClock implements Runtime {
   #elapsed = 0;
   #skew = 0;
   #order = 0;
-  readonly #timers: Entry[] = [];
+  #timers: Entry[] = [];
+  /** How many of the timers are cancelled. */
+  #cancelled = 0;
   #deferred: (() => void)[] = [];
 
   constructor(options: TestClockOptions = {}) {
@@ -67,13 +70,9 @@ export class TestClock implements Runtime {
   }
 
   after(ms: number, run: () => void): Timer {
-    const entry: Entry = { at: this.#elapsed + Math.max(0, ms), order: this.#order++, run, cancelled: false };
+    const entry: Entry = { at: this.#elapsed + Math.max(0, ms), order: this.#order++, run, isOver: false };
     this.#insert(entry);
-    return {
-      cancel: () => {
-        entry.cancelled = true;
-      },
-    };
+    return { cancel: () => this.#cancel(entry) };
   }
 
   /** Virtual time keeps no process alive. */
@@ -113,6 +112,7 @@ export class TestClock implements Runtime {
     this.#dropCancelled();
     const first = this.#timers.shift();
     if (!first) return false;
+    first.isOver = true;
     this.#elapsed = Math.max(this.#elapsed, first.at);
     first.run();
     await this.settle();
@@ -148,8 +148,21 @@ export class TestClock implements Runtime {
     );
   }
 
+  /** A timer a day away that is set anew every second would leave a long list behind: cancelled ones go when they are the most. */
+  #cancel(entry: Entry): void {
+    if (entry.isOver) return;
+    entry.isOver = true;
+    this.#cancelled += 1;
+    if (this.#cancelled < 100 || this.#cancelled * 2 < this.#timers.length) return;
+    this.#timers = this.#timers.filter(({ isOver }) => !isOver);
+    this.#cancelled = 0;
+  }
+
   #dropCancelled(): void {
-    while (this.#timers[0]?.cancelled) this.#timers.shift();
+    while (this.#timers[0]?.isOver) {
+      this.#timers.shift();
+      this.#cancelled -= 1;
+    }
   }
 
   #insert(entry: Entry): void {

@@ -20,6 +20,31 @@ test("timers run in the order of their time, then of their making", async () => 
   assert.equal(clock.elapsed(), 1015);
 });
 
+test("timers set and cancelled at random run once, in order, unless they were cancelled before", async () => {
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const random = seededRandom(seed);
+  const clock = new TestClock();
+  const timers = Array.from({ length: 3000 }, (_, id) => ({ id, at: Math.floor(random() * 1000), ranAt: -1, cancelledAt: -1 }));
+  for (const timer of timers) {
+    const made = clock.after(timer.at, () => {
+      assert.equal(timer.ranAt, -1);
+      timer.ranAt = clock.elapsed();
+    });
+    if (random() < 0.2) continue;
+    timer.cancelledAt = Math.floor(random() * 1000);
+    // Again and again, also when it has run: it counts once.
+    for (const more of [0, 1, 500]) clock.after(timer.cancelledAt + more, () => made.cancel());
+  }
+  await clock.advance(2000);
+  const wrong = timers.filter(({ at, ranAt, cancelledAt }) => {
+    // Of two at the same time the timer was set before what cancels it.
+    const runs = cancelledAt < 0 || at <= cancelledAt;
+    return ranAt !== (runs ? at : -1);
+  });
+  assert.deepEqual(wrong, [], `seed ${seed}`);
+  assert.equal(clock.next, undefined);
+});
+
 test("run() takes as much virtual time as the promise needs", async () => {
   const clock = new TestClock();
   const start = clock.now();
