@@ -5,7 +5,10 @@ import { show } from "../core/show.ts";
 import type { AnyTask, Definition } from "../task/task.ts";
 import { definedTasks, definitionOf, isTask } from "../task/task.ts";
 
-/** A task, a module of tasks (`import * as tasks`), or the promise of one (`import("./tasks.ts")`). */
+/**
+ * A task, a module of tasks (`import * as tasks`), or the promise of one (`import("./tasks.ts")`). The file that calls `work()` gives its own tasks
+ * as they are: an `import()` of itself, while it awaits a job at its top level, would wait for it, and it for the job, for ever.
+ */
 export type TaskSource = AnyTask | object | Promise<object>;
 
 function tasksOfModule(module: object): Definition[] {
