@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // The command's entry. It holds nothing but the check of Node's version, and no syntax an older Node cannot parse: everything
 // else is imported after the check, so that an old Node gets a plain sentence instead of a SyntaxError.
-const version = process.versions.node;
+import { nodeIsTooOld } from "../core/node-version.ts";
 
-if (Number(version.split(".")[0]) < 24) {
-  console.error(
-    `manyhands needs Node 24 or newer; this is Node ${version} (${process.execPath}). Install a current Node: https://nodejs.org`,
-  );
+const problem = nodeIsTooOld();
+
+if (problem !== undefined) {
+  console.error(problem);
   process.exitCode = 2;
 } else {
   const { main } = await import("./program.ts");

@@ -35,7 +35,10 @@ export interface WorkOptions {
   readonly grace?: Duration;
   /** Joins, but takes no jobs until `worker.resume()`. Default false. */
   readonly paused?: boolean;
-  /** Told what happens. Default: warnings go to standard error. */
+  /**
+   * Told what happens: attempts that end, lines that tasks log, troubles with the lease, the store or a schedule. Default: lines and warnings
+   * go to standard error.
+   */
   readonly report?: (event: WorkerEvent) => void;
 }
 

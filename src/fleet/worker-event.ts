@@ -1,7 +1,8 @@
 // What a worker has to say, and how it is said when nobody listens.
 import { showMs } from "../core/durations.ts";
+import { show } from "../core/show.ts";
 
-/** Something a worker has to say. Errors of jobs are not among them: they are stored with the jobs. */
+/** Something a worker has to say, to the `report` it was given; `kind` says what. Errors of jobs are not among them: they are stored with the jobs. */
 export type WorkerEvent =
   /** A task held the event loop; the lease's thread has said so on standard error already. */
   | { readonly kind: "blocked"; readonly ms: number; readonly where: string }
@@ -45,32 +46,45 @@ function listed(names: readonly string[]): string {
   return names.map((name) => `"${name}"`).join(", ");
 }
 
+/** The event in a sentence for people. */
+export function describeEvent(event: WorkerEvent): string {
+  switch (event.kind) {
+    case "blocked":
+      return `a task held the event loop for ${showMs(event.ms)}: ${event.where}`;
+    case "lease-lost":
+      return `worker ${event.worker} was taken for lost (was the machine asleep?). Its jobs went to others; it joins again.`;
+    case "refused":
+      return `the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`;
+    case "drain":
+      return "the worker was asked to stop.";
+    case "stalled":
+      return `job ${event.id} has waited for ${showMs(event.ms)} and is not given to this worker, which has room. It connects anew.`;
+    case "store-failed":
+      return `the store failed, trying again: ${event.error.message}`;
+    case "store-back":
+      return `the store works again, ${showMs(event.ms)} after it failed.`;
+    case "store-lost":
+      return `the worker has ended: ${event.error.message}`;
+    case "schedule-failed":
+      return `schedule "${event.schedule}" cannot fire, trying again: ${event.error.message}`;
+    case "middleware-failed":
+      return `${event.name} failed, and the job goes on: ${show(event.error)}`;
+    case "log":
+      return `${event.task} ${event.id}: ${event.message}`;
+    case "steps-changed": {
+      const fresh = event.fresh.length > 0 ? `, and ${listed(event.fresh)} were new.` : ".";
+      return `job ${event.id} of task "${event.task}" went on with a changed program: its recorded steps ${listed(event.gone)} were not met any more${fresh}`;
+    }
+    case "ended":
+      return `${event.outcome} ${event.task} ${event.id}`;
+  }
+}
+
 /** Writes warnings and log lines to standard error; what went as it should is not worth a line. */
 export function printEvent(event: WorkerEvent): void {
-  if (event.kind === "log") console.error(`${event.task} ${event.id}: ${event.message}`);
-  else if (event.kind === "lease-lost") {
-    console.error(
-      `manyhands: worker ${event.worker} was taken for lost (was the machine asleep?). Its jobs went to others; it joins again.`,
-    );
-  } else if (event.kind === "refused") {
-    console.error(
-      `manyhands: the outcome of job ${event.id} came too late and was refused: the job had been given to another worker.`,
-    );
-  } else if (event.kind === "drain") console.error("manyhands: the worker was asked to stop.");
-  else if (event.kind === "stalled") {
-    console.error(
-      `manyhands: job ${event.id} has waited for ${showMs(event.ms)} and is not given to this worker, which has room. It connects anew.`,
-    );
-  } else if (event.kind === "steps-changed") {
-    console.error(
-      `manyhands: job ${event.id} of task "${event.task}" went on with a changed program: its recorded steps ${listed(event.gone)} were not met any more` +
-        (event.fresh.length > 0 ? `, and ${listed(event.fresh)} were new.` : "."),
-    );
-  } else if (event.kind === "store-back") console.error(`manyhands: the store works again, ${showMs(event.ms)} after it failed.`);
-  else if (event.kind === "store-lost") console.error(`manyhands: the worker has ended: ${event.error.message}`);
-  else if (event.kind === "schedule-failed") {
-    console.error(`manyhands: schedule "${event.schedule}" cannot fire, trying again: ${event.error.message}`);
-  } else if (event.kind === "middleware-failed") {
-    console.error(`manyhands: ${event.name} failed, and the job goes on:`, event.error);
-  } else if (event.kind === "store-failed") console.error(`manyhands: the store failed, trying again: ${event.error.message}`);
+  // Of a blocked loop the lease's thread has told already: while it happened.
+  if (event.kind === "ended" || event.kind === "blocked") return;
+  if (event.kind === "log") return console.error(describeEvent(event));
+  console.error(`manyhands: ${describeEvent(event)}`);
+  if (event.kind === "middleware-failed") console.error(event.error);
 }

@@ -263,7 +263,7 @@ export class Worker implements AsyncDisposable {
       lost: () => this.#lost(),
       joined: () => this.#pump?.wake(),
       failed: (error) => this.#storeFailed(error),
-      blocked: (ms, where) => this.#options.report?.({ kind: "blocked", ms, where }),
+      blocked: (ms, where) => this.#report({ kind: "blocked", ms, where }),
     });
   }
 
@@ -354,7 +354,7 @@ export class Worker implements AsyncDisposable {
     if (this.#attempts?.isBusy) this.#pump?.gather();
     else this.#pump?.soon();
     if (this.running === 0) this.#drained?.();
-    this.#options.report?.({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
+    this.#report({ kind: "ended", id: job.id, task: job.task, outcome: outcome.kind });
   }
 
   #startFiring(): Firing {

@@ -14,7 +14,7 @@ export function refuseLimited({ name, policy }: Definition, pool: string): void 
   const limited = limitOf(policy);
   if (limited === undefined) return;
   throw new UsageError(
-    `Task "${name}" has a "${limited}", which a fleet's store keeps; of a ${pool} nobody can rely on it. Submit it to a fleet (connect("memory:") needs no ` +
+    `Task "${name}" has a "${limited}", which a fleet's store keeps and ${pool} cannot. Submit it to a fleet (connect("memory:") needs no ` +
       `server), or without it: task.with({ ${limited}: undefined }).`,
   );
 }

@@ -4,7 +4,7 @@
 //
 // Shared memory is never marked (threads share it anyway), nor is memory that Node forbids to move, such as the pool
 // that small Buffers are cut from.
-import { isMarkedAsUntransferable } from "node:worker_threads";
+import workerThreads from "node:worker_threads";
 
 const marks = new WeakSet<ArrayBuffer>();
 /** Every marked buffer, until it is known to have moved or to be gone. While it is empty, nothing has to be looked at. */
@@ -51,7 +51,7 @@ function buffersIn(root: unknown): Set<ArrayBuffer> {
  */
 export function transfer<T>(value: T): T {
   for (const buffer of buffersIn(value)) {
-    if (marks.has(buffer) || buffer.detached || isMarkedAsUntransferable(buffer)) continue;
+    if (marks.has(buffer) || buffer.detached || workerThreads.isMarkedAsUntransferable(buffer)) continue;
     marks.add(buffer);
     waiting.push(new WeakRef(buffer));
   }

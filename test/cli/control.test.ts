@@ -18,6 +18,11 @@ export const talk = task("talk", async (text: string) => {
   while (!existsSync("release")) await delay(5, undefined, { signal: context().signal });
   context().log(text + " 2");
 });
+export const renamed = task("renamed", async () => {
+  const { attempt, step } = context();
+  await step(attempt === 1 ? "before" : "after", () => attempt);
+  if (attempt === 1) throw new Error("once more");
+}, { retries: 1, backoff: { initial: 1 } });
 export const train = task("train", (n: number) => n, { requires: { gpu: true, memory: ">=8GiB" }, queue: "gpu-a" });
 `,
   );
@@ -52,7 +57,7 @@ test("what nobody can take is shown, until a worker with its labels comes", asyn
   ]);
   const [job] = json(jobs.out);
   assert.deepEqual([job?.["id"], job?.["task"], job?.["unmatched"]], [id, "train", "labels"]);
-  assert.match(workers.out, /gpu-\* default +gpu=true memory=4GiB +talk train/);
+  assert.match(workers.out, /gpu-\* default +gpu=true memory=4GiB +renamed talk train/);
   const large = place.start("worker", "steered.ts", "--queues", "gpu-*", "--labels", "gpu,memory=16GiB");
   await large.says("joined");
   await until("it is done", async () => json((await place.run("show", id, "--json")).out)[0]?.["state"] === "done");
@@ -72,6 +77,21 @@ test("waiting jobs are changed, by id and by filter", async (t) => {
   assert.equal(nothing.code, 2);
   assert.match(nothing.err, /nothing to change/);
   assert.match((await place.run("change", id, "--at", "noon")).err, /--at takes a time/);
+});
+
+test("a worker says when a job went on with changed steps, to people and to programs", async (t) => {
+  const place = placeOf(t);
+  const said =
+    /job \S+ of task \W+renamed\W+ went on with a changed program: .*before.* were not met any more, and .*after.* were new/;
+  for (const how of [[], ["--json"]]) {
+    const worker = place.start("worker", "steered.ts", ...how);
+    await worker.says("joined");
+    await submit(place, "steered.ts#renamed", "--wait");
+    await worker.says("changed program");
+    worker.child.kill("SIGTERM");
+    const { err } = await worker.ended;
+    assert.match(how.length > 0 ? String(json(err)[0]?.["warning"]) : err, said);
+  }
 });
 
 test("a log is followed until the job has ended; a cancel by root waits for the end", async (t) => {

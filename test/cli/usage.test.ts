@@ -134,8 +134,12 @@ test("an old Node is told what is needed", async (t) => {
   const { code, err } = await place.startWith({ NODE_OPTIONS: "--import=./old.mjs" }, "--help").ended;
   assert.equal(code, 2);
   assert.match(err, /^manyhands needs Node 24 or newer; this is Node 20\.11\.0 \(.*\n$/);
-  // What stands in the entry must parse there: no import but the one after the check.
+  // What stands in the entry must parse there: it imports nothing before the check but the check.
   const entry = readFileSync(new URL("../../src/cli/main.ts", import.meta.url), "utf8");
-  assert.doesNotMatch(entry, /^import /m);
+  assert.deepEqual(entry.match(/^import .*/gm), ['import { nodeIsTooOld } from "../core/node-version.ts";']);
   assert.equal(stripTypeScriptTypes(entry), entry);
+  // A program that imports the library is told the same.
+  place.write("imports.mjs", `import ${JSON.stringify(new URL("../../src/index.ts", import.meta.url).href)};`);
+  const imported = spawnSync(process.execPath, ["--import=./old.mjs", "imports.mjs"], { cwd: place.path, encoding: "utf8" });
+  assert.match(imported.stderr, /^UsageError: manyhands needs Node 24 or newer; this is Node 20\.11\.0 /m);
 });

@@ -2,8 +2,8 @@
 // its jobs then come back when its lease runs out.
 import type { Command } from "commander";
 import type { Duration } from "../../core/durations.ts";
-import { showMs } from "../../core/durations.ts";
 import type { WorkerEvent } from "../../fleet/worker-event.ts";
+import { describeEvent } from "../../fleet/worker-event.ts";
 import type { QueueChoice } from "../../fleet/queue-choice.ts";
 import type { Label, Labels } from "../../task/requires.ts";
 import type { WorkOptions } from "../../fleet/work-options.ts";
@@ -11,7 +11,7 @@ import type { Worker } from "../../fleet/worker.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
 import { duration, list, wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
-import { errorJson, toJson } from "../json.ts";
+import { toJson } from "../json.ts";
 import type { TaskModule } from "../module.ts";
 import { loadModule } from "../module.ts";
 import type { Output } from "../output.ts";
@@ -45,28 +45,24 @@ class Journal {
   }
 
   report(event: WorkerEvent): void {
-    switch (event.kind) {
+    const { kind, ...facts } = event;
+    switch (kind) {
       case "ended":
-        if (this.#verbose) this.say("ended", { ...event, kind: undefined }, `${event.outcome} ${event.task} ${event.id}`);
+        if (this.#verbose) this.say(kind, facts, describeEvent(event));
         return;
-      case "log":
-        return this.say("log", { ...event, kind: undefined }, `${event.task} ${event.id}: ${event.message}`);
       case "blocked":
         // The lease's thread has told people already: while it happens, not after.
-        if (this.#output.json) this.say("blocked", { ms: event.ms, where: event.where }, "");
+        if (this.#output.json) this.say(kind, facts, "");
         return;
-      case "lease-lost":
-        return this.#output.warn(`worker ${event.worker} was taken for lost; its jobs went to others, and it joins again.`);
-      case "refused":
-        return this.#output.warn(`the outcome of job ${event.id} came too late: the job had been given to another worker.`);
+      case "store-lost":
+        // The command ends with this error.
+        return;
+      case "log":
       case "drain":
-        return this.say("drain", {}, "asked to stop by manyhands drain");
-      case "middleware-failed":
-        return this.#output.warn(`${event.name} failed, and the job goes on: ${errorJson(event.error).message}`);
       case "store-back":
-        return this.say("store-back", { ms: event.ms }, `the store works again, ${showMs(event.ms)} after it failed`);
-      case "store-failed":
-        return this.#output.warn(`the store failed, trying again: ${errorJson(event.error).message}`);
+        return this.say(kind, facts, describeEvent(event));
+      default:
+        return this.#output.warn(describeEvent(event));
     }
   }
 }

@@ -79,8 +79,9 @@ function open(sealed: string, keys: ReadonlyMap<string, KeyObject>, about: About
   const key = keys.get(keyId);
   if (!key && !/^[\w.-]{1,64}$/.test(keyId)) throw new SealError("The encrypted text is damaged: it names no key.");
   if (!key) {
+    const has = [...keys.keys()].map((id) => `"${id}"`).join(", ");
     throw new SealError(
-      `The text is encrypted with the key "${keyId}", which this program was not given. Add it to the keys of encryption(). ${didYouMean(keyId, keys.keys())}`,
+      `A text (${about.kind}) is encrypted with the key "${keyId}", which this program was not given: it has ${has}. Add that key to the keys of encryption().`,
     );
   }
   const bytes = Buffer.from(sealed.slice(end + 1), "base64url");

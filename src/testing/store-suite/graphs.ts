@@ -86,6 +86,35 @@ export const graphs: readonly Case[] = [
     },
   ],
   [
+    "jobs of several tasks that are released and claimed together are counted as what they are",
+    async (bench) => {
+      await bench.add(
+        { id: "a" },
+        { id: "c" },
+        { id: "a1", dependsOn: ["a"] },
+        { id: "p", task: "other" },
+        { id: "c1", dependsOn: ["c"], task: "other", keepMs: 7 },
+      );
+      const [a, c] = await bench.claim("w", 2);
+      assert.ok(a && c);
+      const wanted = [{ queues: ["queue"], tasks: ["task", "other"], limit: 9 }];
+      const { claimed } = await bench.store.settle("w", [done(c), done(a)], wanted, start);
+      assert.deepEqual(
+        claimed.map(({ id, task }) => [id, task]),
+        [
+          ["a1", "task"],
+          ["p", "other"],
+          ["c1", "other"],
+        ],
+      );
+      await bench.settle(...claimed.map((job) => done(job)));
+      assert.equal(await bench.store.count({ task: "other", states: ["done"] }), 2);
+      assert.equal(await bench.store.count({ task: "task", states: ["done"] }), 3);
+      await bench.store.tend(start + 7, 9);
+      assert.deepEqual(await bench.states("c1", "p", "a1"), [undefined, "done", "done"]);
+    },
+  ],
+  [
     "a job that was changed, cancelled or brought back while it waits for another is released as it stands then",
     async (bench) => {
       await bench.add(

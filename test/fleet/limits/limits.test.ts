@@ -225,7 +225,7 @@ test("a pool refuses limits that only a fleet keeps", async (t) => {
     () => pool.map(limited, [1]),
     () => pool.submit(call(limited, call(limited, 1))),
   ]) {
-    assert.throws(run, /has a "concurrency", which a fleet's store keeps; of a InlinePool nobody/);
+    assert.throws(run, /has a "concurrency", which a fleet's store keeps and InlinePool cannot/);
   }
   assert.equal(await pool.submit(limited.with({ concurrency: undefined, fair: { key: "a" } }), 1), 1);
 });

@@ -112,7 +112,10 @@ test("old keys open after a rotation; a missing one is named", async (t) => {
   const newer = await sqlite(t, [encrypting({ keys: { two }, current: "two" })], path);
   const [job] = await newer.hands.jobs();
   assert.equal(job?.args, undefined);
-  assert.match(job?.sealed ?? "", /encrypted with the key "one", which this program was not given/);
+  assert.match(
+    job?.sealed ?? "",
+    /A text \(args\) is encrypted with the key "one", which this program was not given: it has "two"\./,
+  );
   newer.hands.work({ tasks: [jobs] });
   await assert.rejects(
     async () => newer.hands.job(id),

@@ -2,6 +2,7 @@
 // are taken off their line in bulk and looked at together; what is not started (too late, a second suspect) and what was taken
 // too much is put back to where it stood.
 import { claimPassed } from "./claim-passed.ts";
+import { claimReleased } from "./claim-released.ts";
 
 /** Claims. */
 export const claim: string = String.raw`
@@ -50,6 +51,7 @@ local function plainRecordOf(text)
     plain.kind = match(text, '^[^\31]*\31[^\31]*\31', 14)
     plain.no = match(plain.kind, '^%d+')
     plain.record = plain.head .. plain.kind .. plain.tail
+    plain.released = plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2)
   end
   return plain.record
 end
@@ -80,25 +82,7 @@ local function mayStart(row, worker, now)
   return true, true
 end
 
--- Starts a job that this script has released.
-local function considerReleased(source, at)
-  local text, before = source.texts[at], plain.kind
-  plainRecordOf(text)
-  if not plain.released or plain.kind ~= before then plain.released = plain.head .. plain.kind .. S .. now .. sub(plain.tail, 2) end
-  give(source.ids[at], text, '=' .. source.inputs[at], plain.released)
-  return true
-end
-
--- What the start is noted as of a job that was released before, and to which nothing else happened: it has its record in common with others.
-local startedBy = {}
-local function startedOf(record)
-  if startedBy[record] == nil then
-    local kind, readyAt = match(record, '^\0310\31\31\31\31(%d+\31[^\31]*\31)\31([^\31]*)\0310\0310\31\0310\31+r$')
-    startedBy[record] = kind and plain.head .. kind .. S .. readyAt .. sub(plain.tail, 2) or false
-  end
-  return startedBy[record]
-end
-
+${claimReleased}
 ${claimPassed}
 -- Starts the job of a reference: true when it did, false when it must wait, nil when it is not ready any more.
 local function consider(source, at, worker, now)

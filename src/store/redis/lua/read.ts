@@ -66,7 +66,7 @@ for i, text in ipairs(texts) do
   if text and owns[i] and byte(owns[i], -1) == 117 then
     for ref in gmatch(text, '[^\31]+') do
       n = n + 1
-      below[n] = sub(bare(ref), 12)
+      below[n] = sub(ref, byte(ref) == 126 and 13 or 12)
     end
   end
 end
