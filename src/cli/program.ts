@@ -21,6 +21,7 @@ import { addQueues } from "./commands/queues.ts";
 import { addRetry } from "./commands/retry.ts";
 import { addSchedules } from "./commands/schedules.ts";
 import { addShow } from "./commands/show.ts";
+import { addSignal } from "./commands/signal.ts";
 import { addSubmit } from "./commands/submit.ts";
 import { addWorker } from "./commands/worker.ts";
 import { addWorkers } from "./commands/workers.ts";
@@ -59,6 +60,7 @@ function makeProgram(run: Run, output: Output): Command {
     addRetry,
     addCancel,
     addChange,
+    addSignal,
     addQueues,
     addPause,
     addSchedules,

@@ -1,8 +1,8 @@
-// When a job must have ended, where its task says so. It counts from the submit; after a retry by hand it counts anew, which shows
-// in the expiry that the store then moves.
+// When a job must have ended, where its task says so. It counts from the submit; after a retry by hand, of which the store keeps a
+// record, it counts anew.
 import { TimeoutError } from "../core/errors.ts";
-import type { ClaimedJob, Job } from "../store/job.ts";
-import { undoPrefix } from "../store/machine.ts";
+import type { ClaimedJob } from "../store/job.ts";
+import { retriedRecord, undoPrefix } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";
 import { decodePolicy } from "./policy.ts";
 
@@ -14,7 +14,7 @@ export interface Deadline {
   readonly undoes?: boolean;
 }
 
-type Looks = Pick<Store, "get" | "now" | "records">;
+type Looks = Pick<Store, "now" | "records">;
 
 /** The deadlines of claimed jobs that have one. */
 export async function deadlinesOf(store: Looks, claimed: readonly ClaimedJob[]): Promise<ReadonlyMap<string, Deadline>> {
@@ -25,20 +25,13 @@ export async function deadlinesOf(store: Looks, claimed: readonly ClaimedJob[]):
     if (deadlineMs !== undefined) deadlines.set(id, { at: submittedAt + deadlineMs, ms: deadlineMs });
   }
   const now = store.now();
-  const passed = [...deadlines].filter(([, { at }]) => at <= now).map(([id]) => id);
-  if (passed.length > 0)
-    for (const job of await store.get(passed)) deadlines.set(job.id, await lookAgain(store, job, deadlines, now));
+  for (const [id, deadline] of deadlines) if (deadline.at <= now) deadlines.set(id, await lookAgain(store, id, deadline, now));
   return deadlines;
 }
 
-async function lookAgain(
-  store: Looks,
-  { id, expiresAt }: Job,
-  deadlines: ReadonlyMap<string, Deadline>,
-  now: number,
-): Promise<Deadline> {
-  const { at, ms } = deadlines.get(id) as Deadline;
-  const moved = Math.max(at, expiresAt ?? 0);
+async function lookAgain(store: Looks, id: string, { at, ms }: Deadline, now: number): Promise<Deadline> {
+  const [retried] = await store.records(id, retriedRecord, 1);
+  const moved = retried ? Number(retried.text) + ms : at;
   if (moved > now) return { at: moved, ms };
   return { at, ms, undoes: (await store.records(id, undoPrefix, 1)).length > 0 };
 }

@@ -146,6 +146,9 @@ export const retryableStates: readonly JobState[] = ["failed", "cancelled", "exp
 
 export { cancelSignal, signalPrefix, undoPrefix } from "../task/job-records.ts";
 
+/** The record of the last retry of a job by hand: when that was, in ms since 1970. */
+export const retriedRecord = "retried";
+
 /** True when a record is kept of an attempt that ended so, where its job did not end with it. */
 export function isRecorded(kind: AttemptEnd["kind"]): kind is PastAttempt[0] {
   return kind === "retry" || kind === "crashed" || kind === "lost";

@@ -292,7 +292,7 @@ export interface Store {
    * that have ended other than `done`. Returns the ids made live, dependencies first. A job is left alone when its unique key
    * is meanwhile taken, a dependency is no longer stored, or a dependency is left alone. Tolerated dependencies are made live as others;
    * a job that tolerates one made live, and is blocked by others still, waits for that one again. An expiry counts anew from now; the
-   * wait for a retry is dropped, a due time given at submit is kept, and the signal `cancelSignal` is deleted.
+   * wait for a retry is dropped, a due time given at submit is kept, the signal `cancelSignal` is deleted, and `retriedRecord` is written.
    */
   retry(filter: JobFilter, now: number): Promise<readonly string[]>;
   /**

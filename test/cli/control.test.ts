@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { until } from "../fixtures/support.ts";
-import { json, linesOf, Place } from "./command.ts";
+import { errorOf, json, linesOf, Place } from "./command.ts";
 
 function placeOf(t: TestContext): Place {
   const place = new Place(t);
@@ -23,6 +23,7 @@ export const renamed = task("renamed", async () => {
   await step(attempt === 1 ? "before" : "after", () => attempt);
   if (attempt === 1) throw new Error("once more");
 }, { retries: 1, backoff: { initial: 1 } });
+export const approved = task("approved", async () => String(JSON.stringify(await context().waitFor("approve"))));
 export const train = task("train", (n: number) => n, { requires: { gpu: true, memory: ">=8GiB" }, queue: "gpu-a" });
 `,
   );
@@ -57,7 +58,7 @@ test("what nobody can take is shown, until a worker with its labels comes", asyn
   ]);
   const [job] = json(jobs.out);
   assert.deepEqual([job?.["id"], job?.["task"], job?.["unmatched"]], [id, "train", "labels"]);
-  assert.match(workers.out, /gpu-\* default +gpu=true memory=4GiB +renamed talk train/);
+  assert.match(workers.out, /gpu-\* default +gpu=true memory=4GiB +approved renamed talk train/);
   const large = place.start("worker", "steered.ts", "--queues", "gpu-*", "--labels", "gpu,memory=16GiB");
   await large.says("joined");
   await until("it is done", async () => json((await place.run("show", id, "--json")).out)[0]?.["state"] === "done");
@@ -77,6 +78,33 @@ test("waiting jobs are changed, by id and by filter", async (t) => {
   assert.equal(nothing.code, 2);
   assert.match(nothing.err, /nothing to change/);
   assert.match((await place.run("change", id, "--at", "noon")).err, /--at takes a time/);
+});
+
+test("a signal is sent with its payload, and refused when that is no JSON or nobody can hear it", async (t) => {
+  const place = placeOf(t);
+  const worker = place.start("worker", "steered.ts");
+  await worker.says("joined");
+  for (const [payload, result] of [
+    [`{"by": "Ada"}`, '{"by":"Ada"}'],
+    [`"yes"`, '"yes"'],
+    [undefined, "undefined"],
+  ] as const) {
+    const id = await submit(place, "steered.ts#approved");
+    const sent = await place.run("signal", id, "approve", ...(payload === undefined ? [] : [payload]));
+    assert.deepEqual([sent.code, sent.out], [0, `Sent "approve" to job ${id}.\n`], sent.err);
+    const ended = async () => json((await place.run("show", id, "--json")).out)[0];
+    await until("it is done", async () => (await ended())?.["state"] === "done");
+    assert.equal((await ended())?.["result"], result);
+    const late = await place.run("signal", id, "approve", "--json");
+    assert.equal(late.code, 2);
+    assert.match(errorOf(json(late.err)[0]).message, /no such job, or it has ended/);
+  }
+  const id = await submit(place, "steered.ts#approved", "--delay", "1h");
+  assert.deepEqual(json((await place.run("signal", id, "approve", "1", "--json")).out), [{ id, signal: "approve" }]);
+  const wrong = await place.run("signal", id, "approve", "{ok:\ntrue}");
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^manyhands: The payload must be JSON, found "\{ok:\\ntrue\}": .*'"yes"' is a text.*\n$/);
+  assert.match((await place.run("signal", id)).err, /Missing required argument 'name'/);
 });
 
 test("a worker says when a job went on with changed steps, to people and to programs", async (t) => {

@@ -6,7 +6,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { test } from "node:test";
 import { errorOf, json, linesOf, main, Place } from "./command.ts";
 
-const commands = ["map", "worker", "submit", "jobs", "show", "retry", "cancel", "queues", "doctor"];
+const commands = ["map", "worker", "submit", "jobs", "show", "retry", "cancel", "signal", "queues", "doctor"];
 
 test("every command has help with --json and --store", async (t) => {
   const place = new Place(t);

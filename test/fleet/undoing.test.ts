@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CancelledError, connect, context, task, TimeoutError, UndoError } from "../../src/index.ts";
 import type { Hands } from "../../src/index.ts";
+import { sleep } from "../../src/core/runtime.ts";
+import { simulate } from "../../src/testing/index.ts";
 import { deaf, deafBefore, slowChild, slowly } from "../fixtures/undoing.ts";
 import { folder, until } from "../fixtures/support.ts";
 
@@ -132,6 +134,47 @@ test("a deadline that passes before the steps are met again undoes them", async 
     await hands.signal(future.id, "other");
     assert.match(String(await thrown(future)), /^TimeoutError/);
     assert.deepEqual(done, ["a", "b", "undo b", "undo a"]);
+  });
+});
+
+test("whenever sagas fail or are cancelled, nothing is left of them but what an UndoError names", async (t) => {
+  const seed = Date.now() % 2 ** 31;
+  t.diagnostic(`seed ${seed}`);
+  const booked = new Set<string>();
+  const trip = task(
+    "undoing.random",
+    async (n: number) => {
+      const { step, sleep, signal } = context();
+      for (const name of ["a", "b", "c"]) {
+        signal.throwIfAborted();
+        if (chance() < 0.15) throw new Error("no network");
+        await step(name, () => void booked.add(`${n} ${name}`), { undo: () => void booked.delete(`${n} ${name}`) });
+        await sleep("10m", { name });
+      }
+    },
+    { ...once, crashes: 1000, deadline: "25m" },
+  );
+  let state = seed;
+  const chance = (): number => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+  await simulate(seed, {
+    tasks: [trip],
+    limit: "2d",
+    faults: { crash: 0, stall: 0 },
+    program: async (hands, clock) => {
+      const futures = Array.from({ length: 60 }, (_, n) => hands.submit(trip, n));
+      await Promise.all(futures.map(({ submitted }) => submitted));
+      const cancelling = futures.map(async (future, n) => {
+        await sleep(clock, chance() * 30 * 60_000);
+        if (n % 2 === 0) await future.cancel("rain");
+      });
+      const ends = await Promise.all(futures.map((future) => thrown(future)));
+      await Promise.all(cancelling);
+      for (const [n, error] of ends.entries()) {
+        const left = ["a", "b", "c"].filter((name) => booked.has(`${n} ${name}`));
+        const named = error instanceof UndoError ? error.steps : [];
+        assert.deepEqual(left, error === undefined ? ["a", "b", "c"] : named.toSorted(), `seed ${seed}: ${n} ${String(error)}`);
+      }
+    },
   });
 });
 

@@ -17,6 +17,7 @@ import {
   isToUndo,
   keepsPlaces,
   restingState,
+  retriedRecord,
   signalPrefix,
   undoPrefix,
   waitingStates,
@@ -133,6 +134,7 @@ export class Book {
     Object.assign(job, { pending, attempt: 0, crashes: 0, worker: null, readyAt: null, startedAt: null, endedAt: null });
     Object.assign(job, { result: null, error: null, cause: null, cancelAt: null, cancelReason: null, progress: null });
     this.records.set(job.id, cancelSignal, null);
+    this.records.set(job.id, retriedRecord, String(Math.floor(now)));
     for (const [above, { count }] of row.dependants) if (isPending(above)) above.job.pending += count;
     this.#hold(row);
     this.#place(row, restingState(pending, job.dueAt, now), now);

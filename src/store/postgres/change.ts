@@ -2,7 +2,7 @@
 // part of the graph concerned.
 import type { JobState } from "../../task/state.ts";
 import { finalStates } from "../../task/state.ts";
-import { cancelSignal, restingState, retryableStates } from "../machine.ts";
+import { cancelSignal, restingState, retriedRecord, retryableStates } from "../machine.ts";
 import { revivals } from "../revival.ts";
 import type { Changes, JobFilter } from "../store.ts";
 import type { Session } from "./connection.ts";
@@ -42,6 +42,9 @@ const reviveSql = (schema: string): string => `
     SELECT seq, state = 'scheduled', pending, fence, due_at, expiry FROM facts WHERE state <> 'ready'
   ), unsignalled AS (
     DELETE FROM ${schema}.record USING given WHERE record.seq = given.seq AND record.name = '${cancelSignal}'
+  ), recorded AS (
+    INSERT INTO ${schema}.record (seq, name, words) SELECT seq, '${retriedRecord}', floor($5::double precision)::bigint::text FROM given
+    ON CONFLICT (seq, name) DO UPDATE SET words = excluded.words
   ), to_holder AS (
     INSERT INTO ${schema}.holder (key, seq) SELECT unique_key, seq FROM facts WHERE unique_key IS NOT NULL
   )

@@ -4,7 +4,7 @@ import { finalStates, liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
 import { cancelJobs } from "../cancellation.ts";
 import type { Job } from "../job.ts";
-import { cancelSignal, isHeld, restingState, retryableStates, undoPrefix } from "../machine.ts";
+import { cancelSignal, isHeld, restingState, retriedRecord, retryableStates, undoPrefix } from "../machine.ts";
 import type { Ancestor } from "../revival.ts";
 import { revivals } from "../revival.ts";
 import type { Cancelled, Changes, JobFilter, OtherCall } from "../store.ts";
@@ -109,6 +109,7 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     const gates = gatesIn(row.gates);
     const at = standing(gates, state);
     setRecord(db, row.seq, cancelSignal, null);
+    setRecord(db, row.seq, retriedRecord, String(Math.floor(now)));
     db.run(revive, at.state, pending, dueAt, now, at.state === "ready" ? now : null, at.gate, at.ahead, row.seq);
     rest(effects, { seq: row.seq, gates, dueAt }, state, now);
     db.run(waitAgain, row.seq);

@@ -1,7 +1,7 @@
 // Cases of attempts that are suspended: outside the hands of any worker until a time or a signal, or in a worker's memory.
 import assert from "node:assert/strict";
 import type { ClaimedJob, Outcome } from "../../store/job.ts";
-import { cancelSignal } from "../../store/machine.ts";
+import { cancelSignal, retriedRecord } from "../../store/machine.ts";
 import type { Bench, Case } from "./bench.ts";
 import { done, leaseMs, namesOf, start } from "./bench.ts";
 
@@ -162,6 +162,8 @@ export const suspending: readonly Case[] = [
         [],
         "who makes it live again does not want it cancelled",
       );
+      const retried = await bench.store.records("a", retriedRecord, 10);
+      assert.deepEqual(retried, [{ name: retriedRecord, text: String(Math.floor(bench.now)) }]);
     },
   ],
   [

@@ -1,5 +1,5 @@
 // Lua: what people do to jobs, but for removing them: cancel, retry, change. `cancel` says once more what `cancellation.ts` says, `retry` what `revival.ts` says.
-import { cancelSignal } from "../../machine.ts";
+import { cancelSignal, retriedRecord } from "../../machine.ts";
 
 /** Cancels. */
 export const cancel: string = String.raw`
@@ -152,6 +152,7 @@ local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, C
 
 local function revive(row, pending)
   setRecord(row.id, '${cancelSignal}', '')
+  setRecord(row.id, '${retriedRecord}', string.format('%.0f', math.floor(tonumber(now))))
   local ref = refOf(row)
   call('ZREM', LOST, ref)
   if row[EXPIRES] ~= '' then row[EXPIRES] = number(tonumber(now) + (tonumber(row[EXPIRES]) - static(row).submitted)) end
