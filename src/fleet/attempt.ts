@@ -6,7 +6,7 @@ import type { Runtime, Timer } from "../core/runtime.ts";
 import { isThenable } from "../core/thenable.ts";
 import type { TaskContext } from "../pool/context.ts";
 import { encode } from "../task/codec.ts";
-import { checkFraction, withFrame } from "../task/context.ts";
+import { checkFraction, hasEnded, withFrame } from "../task/context.ts";
 import { tickOf } from "../task/scheduled.ts";
 import type { DurableHost, Suspension } from "../task/durable.ts";
 import { Durable } from "../task/durable.ts";
@@ -125,15 +125,24 @@ export class LoopAttempt implements Attempt, TaskContext {
   }
 
   get submit(): TaskContext["submit"] {
-    return this.#options.children.submit;
+    return this.#whileRunning("submit", this.#options.children.submit);
   }
 
   get map(): TaskContext["map"] {
-    return this.#options.children.map;
+    return this.#whileRunning("map", this.#options.children.map);
   }
 
   get starmap(): TaskContext["starmap"] {
-    return this.#options.children.starmap;
+    return this.#whileRunning("starmap", this.#options.children.starmap);
+  }
+
+  /** The children of a job that has ended would be nobody's. */
+  #whileRunning<F>(what: string, run: F & ((...args: never[]) => unknown)): F {
+    const checked = (...args: never[]): unknown => {
+      if (this.#ended) throw hasEnded(what, this);
+      return run(...args);
+    };
+    return checked as F;
   }
 
   /** Its durable steps, made when the first is asked for. */

@@ -265,7 +265,9 @@ export class Attempts {
       },
       isHeld: () => running.awaited > 0,
       stopped: (error) => {
-        if (error instanceof CancelledError) this.#cancelled(running);
+        if (!(error instanceof CancelledError)) return;
+        this.#cancelled(running);
+        journal.cancelled(job, error.reason);
       },
       isLast: (error) => {
         const { isCancelled } = running;

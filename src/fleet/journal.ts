@@ -56,6 +56,12 @@ export class Journal {
     });
   }
 
+  /** The job runs to undo what it did before it was cancelled: that is what it will have ended for. Done before what is asked later. */
+  cancelled({ id }: ClaimedJob, reason: string | undefined): void {
+    const { store } = this.#host;
+    store.cancel({ ids: [id] }, reason ?? null, store.now()).catch((error: unknown) => this.#host.failed(error as Error));
+  }
+
   async #flush(): Promise<void> {
     const { store } = this.#host;
     const batch = this.#waiting;

@@ -64,6 +64,13 @@ export function currentContext(): Context | undefined {
   return storage.getStore()?.current;
 }
 
+/** Why what a task took out of its context refuses it: its attempt has come to its end. */
+export function hasEnded(what: string, { id, task }: Pick<Context, "id" | "task">): UsageError {
+  return new UsageError(
+    `context().${what}() was called when its task had ended (job ${id} of task "${task}"). Await in the task whatever it does.`,
+  );
+}
+
 /** Runs `run` in a frame: what `frame.current` says is the context, also across awaits. */
 export function withFrame<T>(frame: Frame, run: () => T): T {
   return storage.run(frame, run);

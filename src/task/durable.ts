@@ -11,7 +11,7 @@ import { toMs } from "../core/durations.ts";
 import { CancelledError, TimeoutError, UndoError, UsageError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import { decode, encode } from "./codec.ts";
-import { currentContext, withFrame } from "./context.ts";
+import { currentContext, hasEnded, withFrame } from "./context.ts";
 import {
   cancelSignal,
   signalPrefix,
@@ -376,12 +376,7 @@ export class Durable {
 
   #during<T>(what: string, run: () => Promise<T>): Promise<T> {
     if (!this.#hasEnded) return this.#occupied(run);
-    const refused = Promise.reject(
-      new UsageError(
-        `context().${what}() was called when its task had ended (job ${this.#host.id} of task "${this.#host.task}"): after it, or in an undo. ` +
-          "Await every step in the task; an undo has none.",
-      ),
-    );
+    const refused = Promise.reject(hasEnded(what, this.#host));
     // Where nobody awaits it, it takes no program down.
     refused.catch(() => undefined);
     return refused;

@@ -7,7 +7,7 @@ import type { Call } from "../../task/call.ts";
 import type { AnyTask } from "../../task/task.ts";
 import type { Future } from "../future.ts";
 import { drive } from "../../task/generator.ts";
-import { checkFraction } from "../../task/context.ts";
+import { checkFraction, hasEnded } from "../../task/context.ts";
 import { tickOf } from "../../task/scheduled.ts";
 import type { GiveMessage, Question } from "../wire.ts";
 import { at } from "../wire.ts";
@@ -103,18 +103,26 @@ export class Running implements TaskContext {
 
   get submit(): TaskContext["submit"] {
     const { executor } = this.#host;
-    const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => this.asking.submit(what, args);
+    const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> =>
+      this.#live("submit").submit(what, args);
     return executor ? executor.submit.bind(executor) : (submit as TaskContext["submit"]);
   }
 
   get map(): TaskContext["map"] {
     const { executor } = this.#host;
-    return executor ? executor.map.bind(executor) : (...args) => this.asking.map("context().map()", false, ...args);
+    return executor ? executor.map.bind(executor) : (...args) => this.#live("map").map("context().map()", false, ...args);
   }
 
   get starmap(): TaskContext["starmap"] {
     const { executor } = this.#host;
-    return executor ? executor.starmap.bind(executor) : (...args) => this.asking.map("context().starmap()", true, ...args);
+    return executor
+      ? executor.starmap.bind(executor)
+      : (...args) => this.#live("starmap").map("context().starmap()", true, ...args);
+  }
+
+  #live(what: string): Asking {
+    if (this.#hasEnded) throw hasEnded(what, this);
+    return this.asking;
   }
 
   /** The steps and children of the task, made when the first is asked for. */
