@@ -119,7 +119,8 @@ async function insertEdges(
     const tolerant = tolerantPlaces(row.job);
     for (const [position, id] of row.job.dependsOn.entries()) {
       const dep = id === null ? undefined : seqs.get(id);
-      if (dep === undefined) continue;
+      // Of the batch only those before it count, as for all stores.
+      if (dep === undefined || BigInt(dep) >= BigInt(row.seq)) continue;
       jobs.push(row.seq);
       positions.push(position);
       deps.push(dep);
