@@ -87,8 +87,26 @@ class Alarm {
   }
 }
 
-/** The events behind a cursor, also those to come, until `stop` aborts. */
-export async function* follow(
+/** The events behind a cursor, also those to come, until `stop` aborts or nobody wants more. */
+export function follow(
+  store: Store,
+  runtime: Runtime,
+  begin: Promise<string>,
+  options: EventsOptions,
+  stop: AbortSignal,
+): AsyncGenerator<JobEvent, void, undefined> {
+  const left = new AbortController();
+  const events = read(store, runtime, begin, options, AbortSignal.any([stop, left.signal]));
+  const end = events.return.bind(events);
+  // A generator hears of it only when it goes on, and nothing may happen for long.
+  events.return = (value) => {
+    left.abort();
+    return end(value);
+  };
+  return events;
+}
+
+async function* read(
   store: Store,
   runtime: Runtime,
   begin: Promise<string>,

@@ -84,6 +84,15 @@ test("it ends by its signal and when the fleet is closed, also while it waits", 
   assert.throws(() => hands.events(), /has been closed/);
 });
 
+test("whoever leaves while it waits is let go at once", { timeout: 5000 }, async (t) => {
+  const hands = await open(t);
+  const events = hands.events();
+  const waiting = events.next();
+  await hands.count();
+  assert.deepEqual(await events.return(), { done: true, value: undefined });
+  assert.deepEqual(await waiting, { done: true, value: undefined });
+});
+
 test("a reader whose events are gone is told, and where it may go on", async (t) => {
   const hands = await open(t);
   assert.equal(await hands.keepEvents(), 0);
