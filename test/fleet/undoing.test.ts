@@ -7,7 +7,7 @@ import { CancelledError, connect, context, task, TimeoutError, UndoError } from 
 import type { Hands } from "../../src/index.ts";
 import { sleep } from "../../src/core/runtime.ts";
 import { simulate } from "../../src/testing/index.ts";
-import { deaf, deafBefore, slowChild, slowly } from "../fixtures/undoing.ts";
+import { deaf, deafBefore, lengthy, slowChild, slowly, thread } from "../fixtures/undoing.ts";
 import { folder, until } from "../fixtures/support.ts";
 
 async function inMemory(run: (hands: Hands) => Promise<void>): Promise<void> {
@@ -211,6 +211,19 @@ for (const on of ["thread", "process"] as const) {
     assert.deepEqual(lines(file), ["begin", "book", "begin", "begin", "undo book"]);
   });
 }
+
+test("a task that ends when it is stopped keeps its thread, however long its undo takes", async (t) => {
+  const file = join(folder(t), "lines");
+  const on = { on: "thread" } as const;
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [lengthy.with(on), thread.with(on)], threads: 1 });
+    const cancelled = hands.submit(lengthy.with(on), file);
+    await until("it waits", async () => (await hands.count({ states: ["waiting"] })) === 1);
+    await cancelled.cancel();
+    assert.match(String(await thrown(cancelled)), /^CancelledError/);
+    assert.deepEqual(lines(file), [await hands.submit(thread.with(on)), "undone"]);
+  });
+});
 
 test("a tree that is cancelled while a thread undoes with a deadline is undone to its end", async (t) => {
   const file = join(folder(t), "lines");

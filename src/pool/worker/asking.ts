@@ -1,7 +1,7 @@
 // What a running task does by asking: the durable steps of its job, and its children. See `../asked.ts` for who answers.
 import { RestartedError, SuspendedError } from "../../core/errors.ts";
 import { checkInputs } from "../../core/inputs.ts";
-import type { Runtime } from "../../core/runtime.ts";
+import type { Runtime, Timer } from "../../core/runtime.ts";
 import { checkInteger, checkOptions } from "../../core/suggest.ts";
 import type { AnyTask, Task } from "../../task/task.ts";
 import { definitionOf } from "../../task/task.ts";
@@ -55,6 +55,7 @@ class AskingHost implements DurableHost {
   readonly runtime: Runtime;
   readonly isHeld: () => boolean;
   readonly #element: AskingElement;
+  #leaving: Timer | undefined;
   #ahead = 0;
   #isDurable = false;
 
@@ -93,7 +94,12 @@ class AskingHost implements DurableHost {
       void this.#element.ask("left");
       this.#element.fail(error);
     };
-    this.runtime.after(leaveMs, leave, { background: true });
+    this.#leaving = this.runtime.after(leaveMs, leave, { background: true });
+  }
+
+  /** The task has come to its end by itself. */
+  ended(): void {
+    this.#leaving?.cancel();
   }
 
   async isLast(error: unknown): Promise<boolean> {
@@ -112,6 +118,7 @@ class AskingHost implements DurableHost {
 /** The steps and children of one element. */
 export class Asking {
   readonly durable: Durable;
+  readonly #host: AskingHost;
   readonly #ask: Ask;
   readonly #runtime: Runtime;
   #awaited = 0;
@@ -119,11 +126,19 @@ export class Asking {
   constructor(element: AskingElement) {
     this.#ask = element.ask;
     this.#runtime = element.runtime;
-    this.durable = new Durable(new AskingHost(element, () => this.#awaited > 0));
+    this.#host = new AskingHost(element, () => this.#awaited > 0);
+    this.durable = new Durable(this.#host);
+  }
+
+  /** The attempt ends with a result. */
+  finish(): void {
+    this.#host.ended();
+    this.durable.finish();
   }
 
   /** The attempt ends with an error: gives the one to report, when what is to be undone is undone. */
   async fail(error: unknown): Promise<unknown> {
+    this.#host.ended();
     return (await this.durable.fail(error)).error;
   }
 

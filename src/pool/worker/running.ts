@@ -139,7 +139,7 @@ export class Running implements TaskContext {
       fail: (error) => host.fail(this, error),
     });
     if (this.#aborted) this.#asking.durable.abort(this.#aborted.reason);
-    if (this.#hasEnded) this.#asking.durable.finish();
+    if (this.#hasEnded) this.#asking.finish();
     return this.#asking;
   }
 
@@ -157,7 +157,7 @@ export class Running implements TaskContext {
   /** The end of the attempt with a result, and with an error: what its steps have to undo is undone if it is the last. */
   finished(): void {
     this.#hasEnded = true;
-    this.#asking?.durable.finish();
+    this.#asking?.finish();
   }
 
   failed(error: unknown): Promise<unknown> | undefined {
