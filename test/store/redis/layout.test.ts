@@ -175,6 +175,25 @@ test(
   },
 );
 
+test("jobs that ended twice in one ms are deleted once, however many they are", { skip }, async () => {
+  const store = await redisStore(newUrl());
+  const count = 23_000;
+  await store.add(
+    Array.from({ length: count }, (_, n) => newJob({ id: `j${n}` })),
+    start,
+  );
+  for (const _ of [1, 2]) {
+    await store.cancel({}, null, start);
+    await store.retry({}, start);
+  }
+  await store.cancel({}, null, start);
+  let pruned = 0;
+  for (let last = -1; last !== 0; pruned += last) last = (await store.tend(start + 9_000_000, 50_000)).pruned;
+  assert.equal(pruned, count);
+  assert.equal(await store.count({}), 0);
+  await store.close();
+});
+
 test("a job that left its line and came back is given once, and where it belongs", { skip }, async () => {
   const store = await redisStore(newUrl());
   const bench = new Bench(store);

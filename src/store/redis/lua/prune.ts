@@ -73,9 +73,10 @@ local function soonest(keeps, nowMs)
   if time and time <= nowMs then return time end
 end
 
--- Of these those that have ended and may be pruned at this time, each once, the oldest first.
-local function stillDue(ids, time)
-  local found, seen = {}, {}
+-- Of these those that have ended and may be pruned at this time, the oldest first; each once, though one that ended again in the same
+-- ms is there twice.
+local function stillDue(ids, time, seen)
+  local found = {}
   local texts, states = hmget(JOB, ids), hmget(STATE, ids)
   for i = 1, #ids do
     local id, state = ids[i], states[i]
@@ -92,7 +93,7 @@ end
 
 -- Takes jobs whose time has come, the earliest first; of those of one time the oldest first, unless there are very many.
 local function takePruned(nowMs, limit)
-  local taken = {}
+  local taken, seen = {}, {}
   local keeps = call('HKEYS', PRUNES)
   while #taken < limit do
     local time = soonest(keeps, nowMs)
@@ -106,7 +107,7 @@ local function takePruned(nowMs, limit)
       if takeEntries(keep, time, ids, enough) then touched[#touched + 1] = keep end
     end
     local rest = {}
-    for _, each in ipairs(stillDue(ids, time)) do
+    for _, each in ipairs(stillDue(ids, time, seen)) do
       if #taken < limit then taken[#taken + 1] = each else rest[#rest + 1] = each.id end
     end
     if touched[1] and rest[1] then call('LPUSH', PRUNED .. touched[1], text .. S .. concat(rest, S))
