@@ -45,8 +45,12 @@ export function checkEvents(options: EventsOptions): EventsOptions {
 /** Where to begin now. Events are kept from now on, if they were not. */
 export async function beginNow(store: Store): Promise<string> {
   // Both are asked for before the caller does anything else.
-  const [, { next }] = await Promise.all([store.keepEvents(null, defaultKeepMs), store.events(null, 1)]);
-  return next;
+  const kept = store.keepEvents(null, defaultKeepMs);
+  const now = store.events(null, 1);
+  now.catch(() => undefined);
+  await kept;
+  // Where they were not kept, and switching them on had to wait for others, it begins then.
+  return (await now.catch(() => store.events(null, 1))).next;
 }
 
 /** Says when there may be more. */

@@ -6,6 +6,7 @@ import { DuplicateJobError } from "../core/errors.ts";
 import type { NewJob } from "../store/job.ts";
 import type { Added, Changes, Store } from "../store/store.ts";
 import { nameOf } from "../task/requires.ts";
+import type { Plan } from "./plan.ts";
 import { decodePolicy, withDueBy } from "./policy.ts";
 
 type Replaces = Pick<Store, "get" | "change" | "now">;
@@ -53,7 +54,7 @@ async function replace(store: Replaces, job: NewJob, id: string): Promise<boolea
  * Adds the job, or puts its call in the place of the one of the job that has its key. Rejects with a DuplicateJobError where that has been
  * started and keeps the key.
  */
-export async function addOrReplace(store: Replaces, job: NewJob, add: () => Promise<Added>): Promise<Added> {
+async function addOrReplace(store: Replaces, job: NewJob, add: () => Promise<Added>): Promise<Added> {
   let refused: string | undefined;
   for (;;) {
     const added = await add();
@@ -62,5 +63,45 @@ export async function addOrReplace(store: Replaces, job: NewJob, add: () => Prom
     // It was started or ended just now, or long ago; in the latter case it still has the key when that is asked for again.
     if (existing === refused) throw cannot(job, existing);
     refused = existing;
+  }
+}
+
+interface Next {
+  plan: Plan;
+  readonly added: PromiseWithResolvers<Added>;
+}
+
+/** The submits of one program that replace. Of one key one is under way; of those that come meanwhile the last one's call stands for all. */
+export class Replacing {
+  readonly #store: Replaces;
+  readonly #add: (plan: Plan) => Promise<Added>;
+  /** By key, what is to follow. */
+  readonly #underWay = new Map<string, Next | undefined>();
+
+  constructor(store: Replaces, add: (plan: Plan) => Promise<Added>) {
+    this.#store = store;
+    this.#add = add;
+  }
+
+  /** Resolves with the job that has the plan's call, or a later one's. */
+  async submit(plan: Plan): Promise<Added> {
+    const key = plan.root.unique?.key ?? "";
+    if (!this.#underWay.has(key)) return this.#go(key, plan);
+    const next = this.#underWay.get(key) ?? { plan, added: Promise.withResolvers<Added>() };
+    next.plan = plan;
+    this.#underWay.set(key, next);
+    const { id, existing } = await next.added.promise;
+    return next.plan === plan ? { id, existing } : { id: plan.root.id, existing: existing ?? id };
+  }
+
+  async #go(key: string, plan: Plan): Promise<Added> {
+    this.#underWay.set(key, undefined);
+    try {
+      return await addOrReplace(this.#store, plan.root, () => this.#add(plan));
+    } finally {
+      const next = this.#underWay.get(key);
+      this.#underWay.delete(key);
+      if (next) this.#go(key, next.plan).then(next.added.resolve, next.added.reject);
+    }
   }
 }

@@ -4,7 +4,7 @@
 import type { Runtime } from "../core/runtime.ts";
 import type { Added, Store } from "../store/store.ts";
 import type { Plan } from "./plan.ts";
-import { addOrReplace } from "./replacing.ts";
+import { Replacing } from "./replacing.ts";
 import { Throttling } from "./throttle.ts";
 
 interface Waiting {
@@ -33,6 +33,7 @@ export class Submitter {
   readonly #store: Store;
   readonly #runtime: Runtime;
   readonly #throttling: Throttling;
+  readonly #replacing: Replacing;
   #waiting: Waiting[] = [];
   /** How many rows wait. */
   #rows = 0;
@@ -44,13 +45,14 @@ export class Submitter {
     this.#store = store;
     this.#runtime = runtime;
     this.#throttling = new Throttling(store);
+    this.#replacing = new Replacing(store, (plan) => this.#gather(plan).added);
   }
 
   /** Sends the plan with the others of this turn. */
   submit(plan: Plan): Submission {
     if (plan.throttle) return this.#follow(this.#throttling.add(plan, plan.throttle));
     if (plan.onConflict !== "replace") return this.#gather(plan);
-    return this.#follow(addOrReplace(this.#store, plan.root, () => this.#gather(plan).added));
+    return this.#follow(this.#replacing.submit(plan));
   }
 
   /** Resolves when everything submitted so far has been acknowledged or refused. */

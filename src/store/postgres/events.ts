@@ -8,7 +8,8 @@ import { createTriggers, dropTriggers } from "./functions/events.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull } from "./text.ts";
 import { alone } from "./transaction.ts";
-import { hasCode } from "./trouble.ts";
+import { hasCode, isHeldUp } from "./trouble.ts";
+import type { Place } from "./url.ts";
 import { rowLimit } from "./where.ts";
 
 async function keptMs({ schema }: Ground, session: Session): Promise<number> {
@@ -25,14 +26,27 @@ function notAllowed(error: unknown): never {
   );
 }
 
-/** See `Store.keepEvents`. */
-export async function keepEvents(ground: Ground, session: Session, asked: number | null, ifNone: number): Promise<number> {
+/** Why it is not known whether events are kept: others had the tables for as long as was to be waited for them. */
+export function eventsHeldUp({ location }: Place): StoreError {
+  return new StoreError(
+    `Whether the store on ${location} keeps events could not be changed: a transaction in which a job was submitted is still open, or its ` +
+      "tables are being vacuumed. Commit the transaction, and try again.",
+  );
+}
+
+/** See `Store.keepEvents`; undefined when others have the tables just now. */
+export async function keepEvents(
+  ground: Ground,
+  session: Session,
+  asked: number | null,
+  ifNone: number,
+): Promise<number | undefined> {
   const wanted = (found: number): number => asked ?? (found || ifNone);
   const found = await keptMs(ground, session);
   // Mostly there is nothing to do, which needs no lock.
   if (wanted(found) === found) return found;
   const { schema, world } = ground;
-  return alone(session, world, async () => {
+  const changing = alone(session, world, async () => {
     const before = await keptMs(ground, session);
     const keepMs = wanted(before);
     await session.query(`UPDATE ${schema}.meta SET events_kept = $1`, [keepMs]);
@@ -45,6 +59,10 @@ export async function keepEvents(ground: Ground, session: Session, asked: number
     // At once, however many there are.
     await session.query(`TRUNCATE ${schema}.event; UPDATE ${schema}.meta SET events_lost = ${missing}`);
     return keepMs;
+  });
+  return changing.catch((error: unknown) => {
+    if (isHeldUp(error)) return undefined;
+    throw error;
   });
 }
 

@@ -3,7 +3,7 @@
 // the layout in `schema.ts`, what must be fast in `functions.ts`, the order of the verbs in `line.ts`.
 import { ClosedError, StoreLostError, UsageError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/runtime.ts";
-import { systemRuntime } from "../../core/runtime.ts";
+import { sleep, systemRuntime } from "../../core/runtime.ts";
 import type { Claim, Ended, Input, Job, NewJob, NewRecord, Outcome, StoredJob, StoredRecord } from "../job.ts";
 import type { Renewal } from "../lease.ts";
 import { ServerClock } from "../network/clock.ts";
@@ -34,7 +34,7 @@ import { cancel } from "./cancel.ts";
 import { change, remove, retry } from "./change.ts";
 import type { Queryable } from "./client.ts";
 import type { Connection, Session } from "./connection.ts";
-import { keepEvents, readEvents } from "./events.ts";
+import { eventsHeldUp, keepEvents, readEvents } from "./events.ts";
 import { GivenOut } from "./given-out.ts";
 import { gates } from "./gates.ts";
 import type { Ground } from "./ground.ts";
@@ -67,6 +67,9 @@ export interface PostgresOptions {
   readonly unavailableAfterMs?: number;
 }
 
+/** How long it waits before it asks again for what others have locked. */
+const heldUpMs = 200;
+
 /** A store on a PostgreSQL server. */
 export class PostgresStore implements Store {
   readonly leaseUrl: string;
@@ -80,6 +83,7 @@ export class PostgresStore implements Store {
   readonly #watch: Watch;
   readonly #sweep: Sweep;
   readonly #ground: Ground;
+  readonly #unavailableAfterMs: number;
   #name = "";
   #closing: Promise<void> | undefined;
 
@@ -87,6 +91,7 @@ export class PostgresStore implements Store {
     this.leaseUrl = url;
     const place = (this.#place = placeOf(url));
     this.#runtime = runtime;
+    this.#unavailableAfterMs = unavailableAfterMs;
     this.#clock = new ServerClock(runtime);
     this.#link = new Link({ place, runtime, unavailableAfterMs, prepare: (connection) => this.#prepare(connection) });
     this.#line = new Line({ link: this.#link, place, runtime, unavailableAfterMs });
@@ -317,8 +322,15 @@ export class PostgresStore implements Store {
     return this.#doLong((session) => queues(this.#ground, session));
   }
 
-  keepEvents(keepMs: number | null, ifNone: number = 0): Promise<number> {
-    return this.#doLong((session) => keepEvents(this.#ground, session, keepMs, ifNone));
+  async keepEvents(keepMs: number | null, ifNone: number = 0): Promise<number> {
+    const until = this.#runtime.elapsed() + this.#unavailableAfterMs;
+    for (;;) {
+      const kept = await this.#doLong((session) => keepEvents(this.#ground, session, keepMs, ifNone));
+      if (kept !== undefined) return kept;
+      if (this.#runtime.elapsed() > until) throw eventsHeldUp(this.#place);
+      // Others of this program may go first: among them may be who ends what it waits for.
+      await sleep(this.#runtime, heldUpMs);
+    }
   }
 
   events(after: string | null, limit: number): Promise<EventPage> {

@@ -80,6 +80,24 @@ test("submits of one turn: the last one's call runs, for each key", async (t) =>
   assert.deepEqual(await clock.run(client.map(keyed, ["c1", "c2", "d1"])), ["c2", "c2", "d1"]);
 });
 
+test("of a thousand submits under way for one key the first and the last one's calls are all that the store is asked for", async (t) => {
+  const { program, clock, store } = fleet(t);
+  let asked = 0;
+  for (const verb of ["add", "change"] as const) {
+    const plain = store[verb].bind(store) as (...args: unknown[]) => never;
+    store[verb] = (...args: unknown[]) => {
+      asked += 1;
+      return plain(...args);
+    };
+  }
+  const client = program();
+  const futures = Array.from({ length: 1000 }, (_, n) => client.submit(next, `call ${n}`));
+  const ids = await clock.run(Promise.all(futures.map(({ submitted }) => submitted)));
+  assert.deepEqual([new Set(ids).size, asked], [1, 3]);
+  program([next]);
+  assert.deepEqual(new Set(await clock.run(Promise.all(futures))), new Set(["call 999"]));
+});
+
 test("a call that replaces is submitted by itself, with arguments of its own", async (t) => {
   const { program, clock } = fleet(t);
   const client = program();

@@ -87,6 +87,19 @@ describe("events on PostgreSQL", { skip }, () => {
     await Promise.all([client.end(), store.close()]);
   });
 
+  test("while switching on waits for such a transaction the store is others', and in the end it is said what was waited for", async () => {
+    const [store, client] = await Promise.all([newStore({ unavailableAfterMs: 500 }), connect()]);
+    await client.query("BEGIN");
+    await store.addIn(client, [newJob({ id: "open" })], start);
+    const waiting = assert.rejects(store.keepEvents(dayMs), /transaction in which a job was submitted is still open/);
+    await store.add([newJob({ id: "plain" })], start);
+    assert.equal(await store.count({ ids: ["plain"] }), 1);
+    await waiting;
+    await client.query("COMMIT");
+    assert.equal(await store.keepEvents(dayMs), dayMs);
+    await Promise.all([client.end(), store.close()]);
+  });
+
   test("a store that nobody asks for events has no trigger", async () => {
     const url = newUrl();
     const store = await postgresStore(url);
