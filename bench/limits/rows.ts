@@ -37,6 +37,12 @@ export function limitsRow(quick: boolean, server?: ServerNeed["kind"]): Row {
       told: { limit, count, keys },
       ...(server && { server: { kind: server } }),
     })),
-    targets: [],
+    targets: [limits.concurrency, limits.rate].map((name) => ({
+      text: `${name}: half of the rate without a limit`,
+      column: "perSecond",
+      ours: `manyhands, ${name}`,
+      against: [`manyhands, ${limits.none}`],
+      bound: 0.5,
+    })),
   };
 }
