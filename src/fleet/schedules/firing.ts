@@ -23,7 +23,7 @@ import { jobsOf } from "./template.ts";
 const gatherMs = 50;
 /** So often at most, however much is written. */
 const pauseMs = 150;
-const reloadMs = 5000;
+const reloadMs = 10_000;
 /** How long workers that did not fire a schedule last leave its ticks to the one that did: from this on, and up to twice as long. */
 const leaveMs = 50;
 

@@ -130,7 +130,7 @@ test("workers that have nothing to fire ask for the schedules every few seconds,
   await fleet.clock.advance("1m");
   fleet.calls.clear();
   await fleet.clock.advance("10m");
-  assert.ok((fleet.calls.get("records") ?? 0) <= 121, `${fleet.calls.get("records")} questions`);
+  assert.ok((fleet.calls.get("records") ?? 0) <= 61, `${fleet.calls.get("records")} questions`);
   assert.equal(fleet.calls.get("addIf") ?? 0, 0);
   assert.equal(fleet.calls.get("get") ?? 0, 0);
 });
