@@ -5,7 +5,7 @@
 import { DuplicateJobError } from "../core/errors.ts";
 import type { NewJob } from "../store/job.ts";
 import type { Added, Changes, Store } from "../store/store.ts";
-import { nameOf } from "../task/requires.ts";
+import { nameOf, requiresOf } from "../task/requires.ts";
 import type { Plan } from "./plan.ts";
 import { decodePolicy, withDueBy } from "./policy.ts";
 
@@ -20,6 +20,19 @@ function cannot({ task, unique }: NewJob, existing: string): DuplicateJobError {
     `Task "${nameOf(task)}" has a live job with the same key, ${existing}, that cannot be replaced: it was started before, or it needs other ` +
       `calls. ${advice}`,
     existing,
+  );
+}
+
+/** What a job requires stays as it is: nobody without that label is to get a call that needs it. */
+async function checkRequires(store: Replaces, { task }: NewJob, id: string): Promise<void> {
+  const required = requiresOf(task);
+  if (required === "") return;
+  const [found] = await store.get([id]);
+  if (!found || found.task === task) return;
+  throw new DuplicateJobError(
+    `Task "${nameOf(task)}" has a live job with the same key, ${id}, that requires ${requiresOf(found.task) || "no labels"}; a call that requires ` +
+      `${required} cannot take its place. Give the calls of a key the same "requires", or make the labels a part of the key.`,
+    id,
   );
 }
 
@@ -44,6 +57,7 @@ async function withinMaxWait(
 }
 
 async function replace(store: Replaces, job: NewJob, id: string): Promise<boolean> {
+  await checkRequires(store, job, id);
   const changes = changesTo(job);
   const hasMaxWait = typeof decodePolicy(job.policy).dueBy === "number";
   const allowed = hasMaxWait && changes.call ? await withinMaxWait(store, changes, changes.call, id) : changes;

@@ -98,6 +98,23 @@ test("of a thousand submits under way for one key the first and the last one's c
   assert.deepEqual(new Set(await clock.run(Promise.all(futures))), new Set(["call 999"]));
 });
 
+test("a call that requires other labels does not take the place of one that does not", async (t) => {
+  const { program, clock } = fleet(t);
+  const client = program();
+  const first = client.submit(next, "anywhere");
+  await clock.run(first.submitted);
+  const refused = client.submit(next.with({ requires: { gpu: true } }), "on a gpu");
+  await assert.rejects(clock.run(refused.submitted), (error: Error) => {
+    assert.match(error.message, /requires no labels; a call that requires \{"gpu":true\} cannot take its place/);
+    return error instanceof DuplicateJobError && error.existingId === first.id;
+  });
+  const needy = next.with({ requires: { gpu: true }, unique: { ...unique, key: "other" } });
+  const both = [client.submit(needy, "one"), client.submit(needy, "two")];
+  await clock.run(Promise.all(both.map(({ submitted }) => submitted)));
+  program([next], { labels: { gpu: true } });
+  assert.deepEqual(await clock.run(Promise.all([first, ...both])), ["anywhere", "two", "two"]);
+});
+
 test("a call that replaces is submitted by itself, with arguments of its own", async (t) => {
   const { program, clock } = fleet(t);
   const client = program();
