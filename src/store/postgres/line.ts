@@ -41,7 +41,7 @@ interface Item {
 const mostWeight = 2000;
 const mostTries = 10;
 /** How long a verb waits before it asks again for what someone else has locked. */
-const heldUpMs = 200;
+export const heldUpMs = 200;
 
 /** How a line is made. */
 export interface LineOptions {

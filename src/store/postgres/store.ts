@@ -40,7 +40,7 @@ import { gates } from "./gates.ts";
 import type { Ground } from "./ground.ts";
 import { Settles } from "./ground.ts";
 import { info } from "./info.ts";
-import { Line } from "./line.ts";
+import { heldUpMs, Line } from "./line.ts";
 import { Link } from "./link.ts";
 import { load } from "./load.ts";
 import { look, migrate, steps } from "./migrate.ts";
@@ -66,9 +66,6 @@ export interface PostgresOptions {
   /** How long a call waits for a server that cannot be reached before it is rejected, in ms. Default 30 s. */
   readonly unavailableAfterMs?: number;
 }
-
-/** How long it waits before it asks again for what others have locked. */
-const heldUpMs = 200;
 
 /** A store on a PostgreSQL server. */
 export class PostgresStore implements Store {
