@@ -61,7 +61,7 @@ export type { EventsOptions, JobEvent } from "./fleet/events.ts";
 export type { AttemptInfo, Explanation, Reason } from "./fleet/explain.ts";
 export type { JobInfo } from "./fleet/job-info.ts";
 export type { FieldChange, ScheduleDefinition, ScheduleOptions } from "./fleet/schedules/define.ts";
-export type { Schedule, ScheduleInfo } from "./fleet/schedules/schedule.ts";
+export type { Schedule, ScheduleInfo, UnreadableSchedule } from "./fleet/schedules/schedule.ts";
 export type { ApplyOptions, ScheduleChanges } from "./fleet/schedules/schedules.ts";
 export type { Every, Once, StoredWhen, When } from "./fleet/schedules/when.ts";
 export type { TaskSource } from "./fleet/roster.ts";

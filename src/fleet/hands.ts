@@ -35,7 +35,7 @@ import type { JobText } from "./middleware/sealed-store.ts";
 import type { Wiring } from "./middleware/wiring.ts";
 import { Queue } from "./queue.ts";
 import type { ScheduleDefinition, ScheduleOptions } from "./schedules/define.ts";
-import type { Schedule, ScheduleInfo } from "./schedules/schedule.ts";
+import type { Schedule, ScheduleInfo, UnreadableSchedule } from "./schedules/schedule.ts";
 import type { ApplyOptions, ScheduleChanges } from "./schedules/schedules.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import type { When } from "./schedules/when.ts";
@@ -293,13 +293,16 @@ export class Hands implements Executor {
     return this.#schedules.define({ ...options, name, when, call } as ScheduleDefinition);
   }
 
-  schedules(): Promise<readonly ScheduleInfo[]>;
+  schedules(): Promise<readonly (ScheduleInfo | UnreadableSchedule)[]>;
   schedules(definitions: readonly ScheduleDefinition[], options?: ApplyOptions): Promise<ScheduleChanges>;
-  /** The stored schedules, by name. With a list of definitions: how it differs from what is stored, which it then becomes. */
+  /**
+   * The stored schedules, by name; one that this program cannot read says why (`problem`). With a list of definitions: how it differs from
+   * what is stored, which it then becomes. Rejects with a SealError or a StoreError where it would change one that cannot be read.
+   */
   schedules(
     definitions?: readonly ScheduleDefinition[],
     options?: ApplyOptions,
-  ): Promise<readonly ScheduleInfo[] | ScheduleChanges> {
+  ): Promise<readonly (ScheduleInfo | UnreadableSchedule)[] | ScheduleChanges> {
     this.#checkOpen("schedules()");
     return definitions === undefined ? this.#schedules.list() : this.#schedules.declare(definitions, options);
   }

@@ -1,9 +1,12 @@
 // Commands on a store with encrypted jobs: with the keys, and without.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
+import { call, connect, encryption, task } from "../../src/index.ts";
 import { json, Place } from "./command.ts";
 
 const library = new URL("../../src/index.ts", import.meta.url).href;
+const echo = task("echo", (text: string) => text);
 const use = `
 import { encryption } from ${JSON.stringify(library)};
 export const use = [encryption({ keys: { a: "${"0".repeat(64)}" }, current: "a" })];
@@ -29,6 +32,26 @@ test("jobs are encrypted and shown with --use, and shown as sealed without", asy
   const [job] = json((await place.run("jobs", "--json")).out);
   assert.match(String(job?.["sealed"]), /sealed by the middleware "encryption"/);
   assert.equal(job?.["result"], undefined);
+});
+
+test("schedules that cannot be read are listed beside the others, and can be removed", async (t) => {
+  const place = new Place(t);
+  await place.run("submit", "tasks.ts#echo", "1");
+  const url = `sqlite:${join(place.path, ".manyhands/hands.db")}`;
+  const key = encryption({ keys: { a: "0".repeat(64) }, current: "a" });
+  for (const [name, use] of [["open", []] as const, ["secret", [key]] as const]) {
+    await using hands = await connect(url, { use });
+    await hands.schedule(name, "0 3 * * *", call(echo, "secret"));
+  }
+  const listed = await place.run("schedules");
+  assert.match(listed.out, /^open +0 3 \* \* \* +echo/m);
+  assert.match(listed.out, /^secret +<unreadable>$/m);
+  assert.match(listed.err, /Schedule "secret" cannot be read: .*middleware "encryption"/);
+  const [, unreadable] = json((await place.run("schedules", "--json")).out);
+  assert.deepEqual(Object.keys(unreadable ?? {}), ["name", "problem"]);
+  assert.match((await place.run("schedules", "next", "-n", "1")).out, /open/);
+  assert.match((await place.run("schedules", "show", "secret")).err, /Schedule "secret" cannot be read/);
+  assert.equal((await place.run("schedules", "remove", "secret")).out, "secret: removed\n");
 });
 
 test("a module without middleware is told", async (t) => {

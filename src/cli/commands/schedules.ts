@@ -5,7 +5,7 @@ import { showMs } from "../../core/durations.ts";
 import { UsageError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import type { Hands } from "../../fleet/hands.ts";
-import type { Schedule, ScheduleInfo } from "../../fleet/schedules/schedule.ts";
+import type { Schedule, ScheduleInfo, UnreadableSchedule } from "../../fleet/schedules/schedule.ts";
 import type { Cli, CommonOptions, Run } from "../command.ts";
 import { wholeNumber, withCommonOptions } from "../command.ts";
 import { exitCode } from "../exit-code.ts";
@@ -36,14 +36,24 @@ function scheduleJson(info: ScheduleInfo): string {
   return recordJson({ ...info, next: iso(info.next), last: iso(info.last), queued: info.queued.map(iso) });
 }
 
-function printList(output: Output, schedules: readonly ScheduleInfo[], now: number): void {
-  if (output.json) for (const each of schedules) output.line(scheduleJson(each));
-  else if (schedules.length === 0) output.note("No schedules: programs define them with hands.schedule(name, when, call).");
+function showRow(each: ScheduleInfo | UnreadableSchedule, now: number): readonly string[] {
+  if (each.problem !== undefined) return [each.name, "<unreadable>", "", "", ""];
+  return [each.name, showWhen(each), each.task, showNext(each, now), showCount(each.fired)];
+}
+
+function printList(output: Output, schedules: readonly (ScheduleInfo | UnreadableSchedule)[], now: number): void {
+  if (output.json) {
+    for (const each of schedules) output.line(each.problem === undefined ? scheduleJson(each) : recordJson(each));
+  } else if (schedules.length === 0) output.note("No schedules: programs define them with hands.schedule(name, when, call).");
   else {
     const titles = ["NAME", "WHEN", "TASK", "NEXT", "FIRED"];
     const columns = titles.map((title) => ({ title, align: title === "FIRED" ? ("right" as const) : ("left" as const) }));
-    const rows = schedules.map((each) => [each.name, showWhen(each), each.task, showNext(each, now), showCount(each.fired)]);
-    printTable(output, columns, rows);
+    printTable(
+      output,
+      columns,
+      schedules.map((each) => showRow(each, now)),
+    );
+    for (const { problem } of schedules) if (problem !== undefined) output.note(problem);
   }
 }
 
@@ -69,18 +79,18 @@ function printOne(output: Output, info: ScheduleInfo, now: number): void {
 }
 
 /** The schedules of these names, which must be there. */
-async function chosen(hands: Hands, names: readonly string[]): Promise<readonly (readonly [Schedule, ScheduleInfo])[]> {
+async function chosen(hands: Hands, names: readonly string[]): Promise<readonly Schedule[]> {
   const handles = names.map((name) => hands.schedule(name));
-  const found = await Promise.all(handles.map(async (schedule) => [schedule, await schedule.info()] as const));
-  const missing = found.find(([, info]) => info === undefined)?.[0].name;
-  if (missing === undefined) return found as readonly (readonly [Schedule, ScheduleInfo])[];
   const known = (await hands.schedules()).map(({ name }) => name);
+  const missing = names.find((name) => !known.includes(name));
+  if (missing === undefined) return handles;
   throw new UsageError(`There is no schedule "${missing}" in this store. ${didYouMean(missing, known)}`);
 }
 
 async function printNext({ output }: Cli, hands: Hands, names: readonly string[], { count }: Options): Promise<void> {
-  const listed = names.length > 0 ? names : (await hands.schedules()).map(({ name }) => name);
-  const handles = (await chosen(hands, listed)).map(([schedule]) => schedule);
+  const readable = async (): Promise<readonly string[]> =>
+    (await hands.schedules()).filter(({ problem }) => problem === undefined).map(({ name }) => name);
+  const handles = await chosen(hands, names.length > 0 ? names : await readable());
   const ticks = await Promise.all(
     handles.map(async (each) => (await each.next(count)).map((tick) => ({ name: each.name, tick: tick.getTime() }))),
   );
@@ -145,13 +155,16 @@ export function addSchedules(program: Command, run: Run): void {
     printList(output, await hands.schedules(), hands.now());
   });
   const show = add("show <name>", "show everything about a schedule", async ({ output }, hands, names) => {
-    for (const [, info] of await chosen(hands, names)) printOne(output, info, hands.now());
+    for (const schedule of await chosen(hands, names)) {
+      const info = await schedule.info();
+      if (info) printOne(output, info, hands.now());
+    }
   });
   const next = add("next [names...]", "show the ticks that come next, of these schedules or of all", printNext);
   next.option("-n, --count <count>", "how many", wholeNumber(1), 10);
   const others = Object.entries(acts).map(([verb, [description, act]]) =>
     add(`${verb} <names...>`, description, async ({ output }, hands, names) => {
-      for (const [schedule] of await chosen(hands, names)) {
+      for (const schedule of await chosen(hands, names)) {
         const { json, text } = await act(schedule);
         output.line(output.json ? recordJson({ name: schedule.name, ...json }) : `${schedule.name}: ${text}`);
       }

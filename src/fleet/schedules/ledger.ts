@@ -49,7 +49,12 @@ export async function readOne(store: Store, name: string): Promise<Entry | undef
 
 /** What is wrong with a schedule whose text cannot be read. */
 export function notUnderstood({ name, text }: Entry): ManyhandsError {
-  if (isSealed(text)) return new SealError(`Schedule "${name}" cannot be read: ${sealErrorOf(text).message}`);
+  if (isSealed(text)) {
+    const why = sealErrorOf(text);
+    return new SealError(`Schedule "${name}" cannot be read: ${why.message} Or remove the schedule and define it again.`, {
+      cause: why,
+    });
+  }
   return new StoreError(
     `Schedule "${name}" was written by another version of manyhands, or damaged. Use that version, or remove the schedule and define it again.`,
   );

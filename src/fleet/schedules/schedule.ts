@@ -8,7 +8,8 @@ import { nameOf } from "../../task/requires.ts";
 import { decode } from "../../task/codec.ts";
 import { triggeredId } from "../../task/scheduled.ts";
 import { setPaused } from "./define.ts";
-import { change, readOne, understood } from "./ledger.ts";
+import type { Entry } from "./ledger.ts";
+import { change, notUnderstood, readOne, understood } from "./ledger.ts";
 import type { CatchUp, Overlap, Stored } from "./record.ts";
 import { rhythmOf } from "./rhythm.ts";
 import { jobsOf } from "./template.ts";
@@ -39,7 +40,15 @@ export interface ScheduleInfo {
   readonly skipped: number;
   /** How many were missed and not caught up on. After a very long absence only the last thousand ticks are counted. */
   readonly missed: number;
+  readonly problem: undefined;
 }
+
+/** A stored schedule that this program cannot read: of its fields it has the name alone. */
+export type UnreadableSchedule = {
+  readonly name: string;
+  /** What is wrong, and what to do: it is sealed by middleware or with a key that is not there, of another version, or damaged. */
+  readonly problem: string;
+} & { readonly [Field in Exclude<keyof ScheduleInfo, "name" | "problem">]?: undefined };
 
 /** What a schedule needs of its fleet. */
 export interface ScheduleHost {
@@ -54,8 +63,22 @@ export interface ScheduleHost {
 export function scheduleInfo(name: string, stored: Stored): ScheduleInfo {
   const { v: _v, jobs, live: _live, ...facts } = stored;
   const root = jobs.at(-1) as Stored["jobs"][number];
-  const blanks = root.dependsOn.map(() => null);
-  return { name, ...facts, task: nameOf(root.task), queue: root.queue, args: decode(root.args, blanks) as readonly unknown[] };
+  const args = decode(
+    root.args,
+    root.dependsOn.map(() => null),
+  ) as readonly unknown[];
+  return { name, ...facts, task: nameOf(root.task), queue: root.queue, args, problem: undefined };
+}
+
+/** The schedule as one of a list, in which one that cannot be read must not hide the others. */
+export function listedSchedule(entry: Entry): ScheduleInfo | UnreadableSchedule {
+  const { name, stored } = entry;
+  if (!stored) return { name, problem: notUnderstood(entry).message };
+  try {
+    return scheduleInfo(name, stored);
+  } catch (error) {
+    return { name, problem: `Schedule "${name}" cannot be read: ${(error as Error).message}` };
+  }
 }
 
 /** A schedule by its name. Made by `hands.schedule()`; its verbs reject with a UsageError when no schedule of that name is stored. */
@@ -111,7 +134,7 @@ export class Schedule {
     return removed !== undefined;
   }
 
-  /** What is stored of it, or undefined when there is none of this name. */
+  /** What is stored of it, or undefined when there is none of this name. Rejects when it cannot be read, as all verbs do but `remove`. */
   async info(): Promise<ScheduleInfo | undefined> {
     const stored = await this.#read();
     return stored && scheduleInfo(this.name, stored);

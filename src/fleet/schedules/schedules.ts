@@ -8,8 +8,8 @@ import { begun, changesOf, checkDefinition, redefined } from "./define.ts";
 import { change, readAll, readOne, understood } from "./ledger.ts";
 import { checkScheduleName } from "./record.ts";
 import { isOver, rhythmOf } from "./rhythm.ts";
-import type { ScheduleHost, ScheduleInfo } from "./schedule.ts";
-import { Schedule, scheduleInfo } from "./schedule.ts";
+import type { ScheduleHost, ScheduleInfo, UnreadableSchedule } from "./schedule.ts";
+import { listedSchedule, Schedule } from "./schedule.ts";
 
 /** What becomes of a list of definitions. */
 export interface ApplyOptions {
@@ -25,6 +25,8 @@ export interface ScheduleChanges {
   readonly changed: readonly { readonly name: string; readonly changes: readonly FieldChange[] }[];
   /** Those that the list does not name, with `prune`. */
   readonly removed: readonly string[];
+  /** Those that the list does not name and this program cannot read, with `prune`: they are left alone. */
+  readonly unreadable: readonly UnreadableSchedule[];
   readonly same: readonly string[];
   /** Whether it has been written. */
   readonly applied: boolean;
@@ -52,12 +54,14 @@ export class Schedules {
   }
 
   /** All schedules, by name. */
-  async list(): Promise<readonly ScheduleInfo[]> {
-    const entries = await readAll(this.#host.store);
-    return entries.map((entry) => scheduleInfo(entry.name, understood(entry)));
+  async list(): Promise<readonly (ScheduleInfo | UnreadableSchedule)[]> {
+    return (await readAll(this.#host.store)).map(listedSchedule);
   }
 
-  /** Compares a list with what is stored, and makes it so. All of it is checked before anything is written. */
+  /**
+   * Compares a list with what is stored, and makes it so. All of it is checked before anything is written. One that is stored, and
+   * cannot be read, is not compared: it rejects when the list names it, and is not removed when it does not.
+   */
   async declare(definitions: readonly ScheduleDefinition[], options: ApplyOptions = {}): Promise<ScheduleChanges> {
     const { apply = true, prune = false } = checkApply(options);
     if (!Array.isArray(definitions)) {
@@ -70,7 +74,8 @@ export class Schedules {
       throw new UsageError(`schedules(): ${show(twice?.name)} is defined twice. Give each schedule a name of its own.`);
     }
     const stored = new Map((await readAll(this.#host.store)).map((entry) => [entry.name, entry] as const));
-    const removed = prune ? [...stored.keys()].filter((name) => !names.has(name)) : [];
+    const unnamed = prune ? [...stored.values()].filter(({ name }) => !names.has(name)).map(listedSchedule) : [];
+    const removed = unnamed.filter(({ problem }) => problem === undefined).map(({ name }) => name);
     const added = wanted.filter(({ name }) => !stored.has(name));
     const others = wanted.flatMap((each) => {
       const entry = stored.get(each.name);
@@ -84,6 +89,7 @@ export class Schedules {
       added: added.map(({ name }) => name),
       changed: others.filter(({ changes }) => changes.length > 0),
       removed,
+      unreadable: unnamed.filter((each): each is UnreadableSchedule => each.problem !== undefined),
       same: others.filter(({ changes }) => changes.length === 0).map(({ name }) => name),
       applied: apply,
     };

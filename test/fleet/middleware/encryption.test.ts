@@ -157,10 +157,49 @@ test("schedules are encrypted, and their ticks", async (t) => {
   await hands.schedule("often").pause();
   assert.ok(!storedTexts(path).includes("the secret"), "it has been stored in the clear");
   assert.deepEqual((await hands.jobs({ states: ["done"], limit: 1 }))[0]?.result, secret);
+});
+
+test("a schedule whose key is not there hides no other, and is neither replaced nor pruned", async (t) => {
+  const nightly = { name: "nightly", when: "0 3 * * *", call: call(jobs.echo, secret) };
+  const [hourly, weekly] = [
+    { ...nightly, name: "hourly", when: "0 * * * *" },
+    { ...nightly, name: "weekly", when: "0 3 * * MON" },
+  ];
+  const { hands, path } = await sqlite(t, [encrypting()]);
+  await hands.schedules([nightly, hourly]);
+  const other = await sqlite(t, [encryption({ keys: { two }, current: "two" })], path);
+  assert.deepEqual((await other.hands.schedules([weekly])).added, ["weekly"]);
+
+  const listed = await other.hands.schedules();
+  assert.deepEqual(
+    listed.map(({ name, when }) => [name, when]),
+    [
+      ["hourly", undefined],
+      ["nightly", undefined],
+      ["weekly", { cron: "0 3 * * MON", timezone: "UTC" }],
+    ],
+  );
+  const [first, , last] = listed;
+  assert.match(
+    first?.problem ?? "",
+    /^Schedule "hourly" cannot be read: .*the key "one".*has "two"\. Add that key .* Or remove the schedule/,
+  );
+  assert.equal(last?.problem, undefined);
+
+  const isRefused = (error: unknown): boolean => error instanceof SealError && error.message.includes('"nightly" cannot be read');
+  await assert.rejects(other.hands.schedules([{ ...weekly, when: "0 4 * * MON" }, nightly], { prune: true }), isRefused);
+  assert.deepEqual(await other.hands.schedules(), listed, "all of it is checked before anything is written");
+  const changes = await other.hands.schedules([], { prune: true });
+  assert.deepEqual([changes.removed, changes.unreadable], [["weekly"], listed.slice(0, 2)]);
+  assert.deepEqual(
+    (await hands.schedules([nightly, hourly])).same,
+    ["nightly", "hourly"],
+    "whoever has the key finds them as they were",
+  );
+
   const stranger = await sqlite(t, [], path);
-  await assert.rejects(stranger.hands.schedules(), (error: unknown) => {
-    return error instanceof SealError && /^Schedule "often" cannot be read: .*encryption/.test(error.message);
-  });
+  assert.match((await stranger.hands.schedules())[0]?.problem ?? "", /middleware "encryption", which this program does not use/);
+  assert.equal(await stranger.hands.schedule("hourly").remove(), true);
 });
 
 test("a copy of a store is as sealed as the store, and opens with the same keys", async (t) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { call, task } from "../../../src/index.ts";
-import type { Hands, JobInfo, ScheduleInfo } from "../../../src/index.ts";
+import type { Hands, JobInfo, ScheduleInfo, UnreadableSchedule } from "../../../src/index.ts";
 import { simulate } from "../../../src/testing/index.ts";
 import type { TestClock } from "../../../src/testing/index.ts";
 
@@ -12,7 +12,7 @@ const minutes = 60;
 
 interface Seen {
   readonly jobs: ReadonlyMap<string, readonly JobInfo[]>;
-  readonly infos: ReadonlyMap<string, ScheduleInfo>;
+  readonly infos: ReadonlyMap<string, ScheduleInfo | UnreadableSchedule>;
 }
 
 async function program(hands: Hands, clock: TestClock): Promise<Seen> {

@@ -18,7 +18,7 @@ const often: ScheduleDefinition = { name: "often", when: { every: "5m" }, call: 
 
 test("the difference to what is stored: added, changed, removed, the same", async () => {
   const { clock, hands } = await fleet();
-  const none = { added: [], changed: [], removed: [], same: [], applied: true };
+  const none = { added: [], changed: [], removed: [], unreadable: [], same: [], applied: true };
   assert.deepEqual(await hands.schedules([nightly, often]), { ...none, added: ["nightly", "often"] });
   assert.deepEqual(await hands.schedules([nightly, often]), { ...none, same: ["nightly", "often"] });
   const changed = { ...nightly, overlap: "skip", when: "30 3 * * *" } as const;
@@ -122,6 +122,7 @@ test("what is stored, and the next ticks", async () => {
     fired: 0,
     skipped: 0,
     missed: 0,
+    problem: undefined,
   });
   assert.deepEqual(await schedule.next(2), [new Date("2026-01-01T02:00Z"), new Date("2026-01-02T02:00Z")]);
   assert.equal((await schedule.next()).length, 10);
