@@ -8,7 +8,7 @@ import type { TaskContext } from "../pool/context.ts";
 import { encode } from "../task/codec.ts";
 import { checkFraction, hasEnded, withFrame } from "../task/context.ts";
 import { tickOf } from "../task/scheduled.ts";
-import type { DurableHost, Suspension } from "../task/durable.ts";
+import type { DurableHost, Suspension } from "../task/durable/host.ts";
 import { Durable } from "../task/durable.ts";
 import { drive, isGenerator } from "../task/generator.ts";
 import { validate } from "../task/schema.ts";

@@ -1,6 +1,6 @@
 // What a task logs, on its way into records of its job: chunks of lines, of which the last is written anew until it is full. A job keeps its
 // last lines only; how many were dropped is kept with them.
-import type { Change } from "../task/durable.ts";
+import type { Change } from "../task/durable/host.ts";
 
 /** What records of a log begin with: then the number of the claim, and that of the chunk. */
 export const logPrefix = "log/";

@@ -4,7 +4,7 @@
 import type { Runtime, Timer } from "../core/runtime.ts";
 import type { ClaimedJob, NewRecord } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
-import type { Change } from "../task/durable.ts";
+import type { Change } from "../task/durable/host.ts";
 import { JobLog, logPrefix } from "./job-log.ts";
 
 /** What records of parts begin with: then the number of the claim, and that of the batch. */

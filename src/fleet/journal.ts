@@ -4,7 +4,7 @@ import type { Runtime } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
 import type { ClaimedJob, NewRecord } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
-import type { Change, JournalRecord } from "../task/durable.ts";
+import type { Change, JournalRecord } from "../task/durable/host.ts";
 
 /** So many records are read at a time. */
 const page = 1000;

@@ -2,7 +2,7 @@
 import { SnoozeError, UndoError } from "../core/errors.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
-import type { Suspension } from "../task/durable.ts";
+import type { Suspension } from "../task/durable/host.ts";
 import { unheard } from "../task/job-records.ts";
 import { backoffMs } from "../task/options.ts";
 import { wantsRetry } from "../task/retry.ts";

@@ -4,7 +4,7 @@
 // attempt begins no step any more; it is stopped, and undoes, when it has come to all. What it has not come to is told in an UndoError.
 import { TimeoutError, UndoError } from "../core/errors.ts";
 import type { Outcome } from "../store/job.ts";
-import type { JournalRecord } from "../task/durable.ts";
+import type { JournalRecord } from "../task/durable/host.ts";
 import { cancelSignal, stepOf, stepPrefix, undoingRecord, undoPrefix, unheard } from "../task/job-records.ts";
 import { encodeThrown } from "../task/thrown.ts";
 import type { AttemptEnd } from "./attempt.ts";

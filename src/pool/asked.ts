@@ -6,7 +6,7 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Call } from "../task/call.ts";
 import { call, flatten, gatheringCall, isCall } from "../task/call.ts";
 import { decode, encode } from "../task/codec.ts";
-import type { Change, DurableHost, JournalRecord } from "../task/durable.ts";
+import type { Change, DurableHost, JournalRecord } from "../task/durable/host.ts";
 import { groupTask } from "../task/flow.ts";
 import type { Gather } from "../task/gather.ts";
 import type { GraphOptions } from "../task/inherit.ts";

@@ -7,7 +7,7 @@ import type { AnyTask, Task } from "../../task/task.ts";
 import { definitionOf } from "../../task/task.ts";
 import type { Call } from "../../task/call.ts";
 import { call, isCall } from "../../task/call.ts";
-import type { DurableHost, JournalRecord, Suspension } from "../../task/durable.ts";
+import type { DurableHost, JournalRecord, Suspension } from "../../task/durable/host.ts";
 import { Durable } from "../../task/durable.ts";
 import type { JobState } from "../../task/state.ts";
 import { decodeThrown, encodeThrown } from "../../task/thrown.ts";

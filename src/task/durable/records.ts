@@ -1,0 +1,96 @@
+// The records of an attempt's steps: read once, met by their names, and written anew. A later step of the same name is `<name>#2`.
+import { cancelSignal, signalPrefix, signalsNamed, stepOf, stepPrefix, stepRecord } from "../job-records.ts";
+import type { Change, DurableHost, JournalRecord } from "./host.ts";
+import { never } from "./host.ts";
+
+/** Of a changed program at most so many steps are told. */
+const mostTold = 20;
+
+/** Told of what is recorded when it has been read, before any step is. */
+type Opened = (steps: ReadonlyMap<string, string>, cancel: JournalRecord | undefined) => Promise<void>;
+
+/** The records of one attempt. */
+export class Records {
+  readonly #host: DurableHost;
+  readonly #opened: Opened;
+  #journal: Promise<Map<string, string>> | undefined;
+  /** What the journal holds, once it is read. */
+  #recorded: ReadonlyMap<string, string> = new Map();
+  readonly #met = new Set<string>();
+  /** The first names of steps that no earlier attempt recorded. */
+  readonly #fresh: string[] = [];
+  readonly #times = new Map<string, number>();
+
+  constructor(host: DurableHost, opened: Opened) {
+    this.#host = host;
+    this.#opened = opened;
+  }
+
+  /** The name under which the next step of this name is recorded. */
+  nameOf(name: string): string {
+    const times = this.timesOf(name) + 1;
+    this.#times.set(name, times);
+    return times === 1 ? name : `${name}#${times}`;
+  }
+
+  /** How many steps of this name there have been. */
+  timesOf(name: string): number {
+    return this.#times.get(name) ?? 0;
+  }
+
+  /** What is recorded of a step, if anything is. */
+  async recall(name: string): Promise<string | undefined> {
+    this.#met.add(name);
+    return (await this.#load()).get(name);
+  }
+
+  /** Records a step, together with other changes. */
+  async record(name: string, text: string, more: readonly Change[] = []): Promise<void> {
+    await this.write([[stepRecord(name), text], ...more]);
+    if (this.#fresh.length < mostTold) this.#fresh.push(name);
+    (await this.#load()).set(name, text);
+  }
+
+  /** Writes these changes; does not return where the job is not the attempt's any more. */
+  async write(changes: readonly Change[]): Promise<void> {
+    if (!(await this.#host.write(changes))) await never();
+  }
+
+  /** The `place`-th signal of this name, and how many signals of any name there are. */
+  async sent(signal: string, place: number): Promise<readonly [text: string | undefined, seen: number]> {
+    const sent = await this.#host.read(signalPrefix);
+    const prefix = signalsNamed(signal);
+    return [sent.filter(({ name }) => name.startsWith(prefix))[place - 1]?.text, sent.length];
+  }
+
+  /** True when every step that is recorded was met. */
+  async areMet(): Promise<boolean> {
+    return [...(await this.#load()).keys()].every((name) => this.#met.has(name));
+  }
+
+  /** The task has come to its end: tells of steps that it has not met. */
+  finish(): void {
+    const gone = [...this.#recorded.keys()].filter((name) => !this.#met.has(name) && !name.startsWith("!"));
+    if (gone.length > 0) this.#host.changed(gone.slice(0, mostTold), this.#fresh);
+  }
+
+  #load(): Promise<Map<string, string>> {
+    // What could not be read is read again by the next step.
+    this.#journal ??= this.#read().catch((error: unknown) => {
+      this.#journal = undefined;
+      throw error;
+    });
+    return this.#journal;
+  }
+
+  async #read(): Promise<Map<string, string>> {
+    const [steps, cancels] = await Promise.all([this.#host.read(stepPrefix), this.#host.read(cancelSignal)]);
+    const journal = new Map(steps.map(({ name, text }) => [stepOf(name, stepPrefix), text] as const));
+    this.#recorded = journal;
+    await this.#opened(
+      journal,
+      cancels.find(({ name }) => name === cancelSignal),
+    );
+    return journal;
+  }
+}
