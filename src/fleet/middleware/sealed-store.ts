@@ -5,7 +5,7 @@
 import { SealError, StoreError } from "../../core/errors.ts";
 import type { ClaimedJob, Ended, Input, Job, NewJob, NewRecord, Outcome, StoredRecord } from "../../store/job.ts";
 import type { PastAttempt } from "../../store/machine.ts";
-import { cancelSignal } from "../../store/machine.ts";
+import { cancelSignal, retriedRecord } from "../../store/machine.ts";
 import type { Settled, Store } from "../../store/store.ts";
 import { isThenable } from "../../core/thenable.ts";
 import { isSealed } from "../../task/sealed.ts";
@@ -195,8 +195,8 @@ class Sealing implements Verbs {
 
   #openRecord(job: string, record: StoredRecord): Soon<StoredRecord> {
     const { name, text } = record;
-    // These two a store writes itself.
-    if (name === cancelSignal && !isSealed(text)) return record;
+    // These a store writes itself.
+    if ((name === cancelSignal || name === retriedRecord) && !isSealed(text)) return record;
     if (name.startsWith(attemptPrefix) && !isSealed(text)) return this.#openPast(job, record);
     return whenThere(this.#seals.open(text, { kind: "record", job, name }), (text) => ({ name, text }));
   }

@@ -85,6 +85,23 @@ test("nothing of arguments, results, errors, progress, steps and signals is stor
   );
 });
 
+test("a deadline that has passed counts anew after a retry by hand", async (t) => {
+  const { hands } = await sqlite(t, [encrypting()]);
+  let times = 0;
+  const second = task("encryption.second", () => {
+    times += 1;
+    if (times === 1) throw new Error("the first attempt fails");
+    return times;
+  });
+  hands.work({ tasks: [second] });
+  const future = hands.submit(second.with({ deadline: "1s" }));
+  await assert.rejects(async () => future, new Error("the first attempt fails"));
+  const passed = hands.now() + 1000;
+  await until("its deadline has passed", () => hands.now() > passed);
+  await hands.retry(future.id);
+  assert.equal(await hands.job(future.id), 2);
+});
+
 test("graphs, groups and tasks in threads and processes get plain values", async (t) => {
   const { hands } = await sqlite(t, [encrypting()]);
   hands.work({ tasks: [jobs], threads: 1, processes: 1 });
