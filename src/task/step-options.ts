@@ -33,6 +33,8 @@ export function checkName(name: unknown, what: string): string {
 /** Checks a step, and gives what undoes it. */
 export function checkStep<T>(name: string, run: unknown, options: StepOptions<T> | undefined): StepOptions<T>["undo"] {
   const where = `context().step(${show(name)})`;
+  if (name.startsWith("!"))
+    throw new UsageError(`${where} begins with "!", as records do that are not the task's. Give it another name.`);
   if (typeof run !== "function") throw new UsageError(`${where} takes a function, found ${show(run)}.`);
   checkOptions(options, ["undo"], where);
   const undo = options?.undo;

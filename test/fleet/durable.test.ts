@@ -34,6 +34,21 @@ test("a step runs once, however often its task does", async () => {
   });
 });
 
+test("steps that are called as others are counted, or as what is not the task's, are not taken for those", async () => {
+  const named = task("durable.named", async () => {
+    const { step } = context();
+    await assert.rejects(
+      step("!undoing", () => 0),
+      /Give it another name/,
+    );
+    return [await step("a", () => 1), await step("a#2", () => 2), await step("a", () => 3), await step("a#2", () => 4)];
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [named] });
+    assert.deepEqual(await hands.submit(named), [1, 2, 3, 4]);
+  });
+});
+
 test("what a step gives is a copy, and must be something that can be stored", async () => {
   class Money {
     readonly amount = 5;

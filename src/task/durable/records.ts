@@ -30,7 +30,8 @@ export class Records {
   nameOf(name: string): string {
     const times = this.timesOf(name) + 1;
     this.#times.set(name, times);
-    return times === 1 ? name : `${name}#${times}`;
+    // A step of the task may be called so itself.
+    return times === 1 ? name : this.nameOf(`${name}#${times}`);
   }
 
   /** How many steps of this name there have been. */
