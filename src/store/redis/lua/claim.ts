@@ -35,7 +35,7 @@ end
 
 local function give(id, text, facts, record)
   part[partCount + 1], part[partCount + 2], part[partCount + 3] = id, text, facts
-  partCount, partSize = partCount + 3, partSize + #text
+  partCount, partSize = partCount + 3, partSize + #text + #facts
   if partSize > 20000 then endPart() end
   if facts == '' or byte(facts) == 61 then past.note(id, plain.no, 'r', 'u', '1', worker) end
   local n = claimedCount * 2
