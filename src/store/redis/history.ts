@@ -10,7 +10,8 @@ export type EventsReply = readonly [entries: readonly string[], keepMs: string, 
 type Cursor = readonly [ms: bigint, no: bigint, count: bigint];
 
 function readCursor(text: string): Cursor {
-  if (!/^\d{1,20}-\d{1,20}-\d{1,9}$/.test(text)) throw noCursor(text);
+  // The server takes numbers of 64 bits.
+  if (!/^\d{1,19}-\d{1,19}-\d{1,9}$/.test(text)) throw noCursor(text);
   return text.split("-").map(BigInt) as unknown as Cursor;
 }
 

@@ -193,6 +193,7 @@ export const events: readonly Case[] = [
         const { events: some } = await store.events(found[at]?.cursor ?? "", 3);
         assert.deepEqual(some, found.slice(at + 1, at + 4), `behind event ${at}`);
       }
+      assert.deepEqual(await store.events(first, 0), { events: [], next: first });
     },
   ],
   [
@@ -263,8 +264,9 @@ export const events: readonly Case[] = [
       await begin(store);
       await assert.rejects(store.events("nonsense", 1), UsageError);
       await assert.rejects(store.events("", 1), UsageError);
-      const beyond = (await store.events(null, 1)).next.replace(/^\d+/, "999999999999999");
-      await losesThem(store, beyond);
+      const { next } = await store.events(null, 1);
+      await losesThem(store, next.replace(/^\d+/, "999999999999999"));
+      await assert.rejects(store.events(next.replace(/^\d+/, "99999999999999999999"), 1), UsageError);
     },
   ],
 ];

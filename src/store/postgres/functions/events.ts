@@ -112,7 +112,7 @@ export const readEvents: SchemaSql = (s) => `
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     ) AS held WHERE behind_top < ${2 ** 30};
     IF behind IS NOT NULL THEN
-      SELECT max(page.no) INTO last FROM (
+      SELECT coalesce(max(page.no), behind) INTO last FROM (
         SELECT event.no FROM ${s}.event WHERE event.no > behind AND event.no <= sure ORDER BY event.no LIMIT most
       ) AS page HAVING count(*) = most;
       RETURN QUERY SELECT NULL::json, event.no, event.at, event.id, event.task, event.queue, event.state, before.state, event.attempt, event.worker
