@@ -99,6 +99,22 @@ function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] 
   });
 }
 
+/** Jobs that need nothing but each other, for which stores may have shorter ways. */
+function toGraph(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] {
+  const before = known.ids.length;
+  const jobs = toJobs(
+    drafts.map((each) => ({ ...each, dueIn: null, expiresIn: null, gates: [], unique: null, dependsOn: [] })),
+    known,
+  );
+  const ids = known.ids.slice(before);
+  return jobs.map((job, place) => {
+    const { dependsOn, tolerant, rootAt } = drafts[place] as Drawn<typeof draft>;
+    const below = place === 0 ? [] : dependsOn.map((at) => ids[at % place] as string);
+    const root = (rootAt === null ? undefined : pick(ids, rootAt)) ?? job.id;
+    return { ...job, root, dependsOn: below, tolerates: below.filter((_, position) => tolerant[position]) };
+  });
+}
+
 function toCall({ expiresIn, long, gates }: Drawn<typeof draft>, now: number): OtherCall {
   const expiresAt = expiresIn === null ? null : now + expiresIn;
   return { args: long ? `["${"y".repeat(600)}"]` : `["${now}"]`, policy: long ? null : "{}", gates, expiresAt, submittedAt: now };
@@ -245,6 +261,14 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
     arbitrary: fc.array(draft, { minLength: 1, maxLength: 5 }).map((drafts): Verb => (known) => {
       const { now } = known;
       const jobs = toJobs(drafts, known);
+      return (store) => store.add(jobs, now);
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.array(draft, { minLength: 1, maxLength: 6 }).map((drafts): Verb => (known) => {
+      const { now } = known;
+      const jobs = toGraph(drafts, known);
       return (store) => store.add(jobs, now);
     }),
   },
