@@ -25,7 +25,7 @@ import type { Held } from "./slots.ts";
 import { Slots } from "./slots.ts";
 import type { StartingHost } from "./starting.ts";
 import { Starting } from "./starting.ts";
-import { mayLeaveSteps, orUndoing, stepsOf } from "./undoing.ts";
+import { mayLeaveSteps, orUndoing, recordsFor } from "./undoing.ts";
 import type { WorkerEvent } from "./worker-event.ts";
 
 const turnMs = 5;
@@ -258,7 +258,7 @@ export class Attempts {
       task: job.task,
       runtime,
       now: () => this.#host.now(),
-      read: (prefix) => stepsOf(journal, running, prefix),
+      read: (prefix) => recordsFor(running, journal, prefix),
       write: (changes) => {
         running.hasRecords = true;
         return journal.write(job, changes);

@@ -36,7 +36,7 @@ export class Durable {
 
   constructor(host: DurableHost) {
     this.#host = host;
-    this.#records = new Records(host, (steps, cancel) => this.#undoing.look(steps, cancel));
+    this.#records = new Records(host, (why) => this.#undoing.goBack(why));
     this.#waits = new Waits(host, () => this.#close());
     this.#undoing = new Undoing(host, this.#records, (error) => {
       host.stopped(error);

@@ -1,18 +1,15 @@
 // The records of an attempt's steps: read once, met by their names, and written anew. A later step of the same name is `<name>#2`.
-import { cancelSignal, signalPrefix, signalsNamed, stepOf, stepPrefix, stepRecord } from "../job-records.ts";
-import type { Change, DurableHost, JournalRecord } from "./host.ts";
+import { signalPrefix, signalsNamed, stepOf, stepPrefix, stepRecord, undoingRecord } from "../job-records.ts";
+import type { Change, DurableHost } from "./host.ts";
 import { never } from "./host.ts";
 
 /** Of a changed program at most so many steps are told. */
 const mostTold = 20;
 
-/** Told of what is recorded when it has been read, before any step is. */
-type Opened = (steps: ReadonlyMap<string, string>, cancel: JournalRecord | undefined) => Promise<void>;
-
 /** The records of one attempt. */
 export class Records {
   readonly #host: DurableHost;
-  readonly #opened: Opened;
+  readonly #toUndo: (why: string) => Promise<void>;
   #journal: Promise<Map<string, string>> | undefined;
   /** What the journal holds, once it is read. */
   #recorded: ReadonlyMap<string, string> = new Map();
@@ -21,9 +18,10 @@ export class Records {
   readonly #fresh: string[] = [];
   readonly #times = new Map<string, number>();
 
-  constructor(host: DurableHost, opened: Opened) {
+  /** `toUndo` is told, before any step is, that the attempt is here to undo, and for which error, encoded. */
+  constructor(host: DurableHost, toUndo: (why: string) => Promise<void>) {
     this.#host = host;
-    this.#opened = opened;
+    this.#toUndo = toUndo;
   }
 
   /** The name under which the next step of this name is recorded. */
@@ -85,13 +83,11 @@ export class Records {
   }
 
   async #read(): Promise<Map<string, string>> {
-    const [steps, cancels] = await Promise.all([this.#host.read(stepPrefix), this.#host.read(cancelSignal)]);
+    const steps = await this.#host.read(stepPrefix);
     const journal = new Map(steps.map(({ name, text }) => [stepOf(name, stepPrefix), text] as const));
     this.#recorded = journal;
-    await this.#opened(
-      journal,
-      cancels.find(({ name }) => name === cancelSignal),
-    );
+    const why = steps.find(({ name }) => name === undoingRecord);
+    if (why) await this.#toUndo(why.text);
     return journal;
   }
 }

@@ -1,10 +1,10 @@
 // Undoing what an attempt's steps did, the last first, when no attempt follows it. An attempt may be here for nothing else: an earlier one
 // had begun to undo, or could not, or the job was cancelled. Such an attempt goes back: it is stopped when it has met what is to be undone,
 // or does anything new.
-import { CancelledError, UndoError } from "../../core/errors.ts";
-import { stepOf, stepPrefix, stepRecord, undoingRecord, undoPrefix, undoRecord } from "../job-records.ts";
+import { UndoError } from "../../core/errors.ts";
+import { stepOf, stepRecord, undoingRecord, undoPrefix, undoRecord } from "../job-records.ts";
 import { decodeThrown, encodeThrown } from "../thrown.ts";
-import type { Change, DurableHost, JournalRecord } from "./host.ts";
+import type { Change, DurableHost } from "./host.ts";
 import type { Records } from "./records.ts";
 
 interface Back {
@@ -42,14 +42,12 @@ export class Undoing {
     return this.#back;
   }
 
-  /** Finds out whether the attempt is here to undo. */
-  async look(steps: ReadonlyMap<string, string>, cancel: JournalRecord | undefined): Promise<void> {
-    const undoing = steps.get(stepOf(undoingRecord, stepPrefix));
-    if (undoing !== undefined) return this.#goBack(decodeThrown(undoing));
-    if (!cancel) return;
-    const reason = JSON.parse(cancel.text) as string | null;
-    const { id, task } = this.#host;
-    await this.#goBack(new CancelledError(`Job ${id} of task "${task}" was cancelled.`, reason ?? undefined));
+  /** The attempt is here to undo, for this error, encoded. */
+  async goBack(why: string): Promise<void> {
+    const undos = await this.#host.read(undoPrefix);
+    const unmet = new Set(undos.map(({ name }) => stepOf(name, undoPrefix)));
+    this.#back = { error: decodeThrown(why), unmet, isStopped: false };
+    if (unmet.size === 0) this.stop();
   }
 
   /** A step was met; `run` undoes it, if it can be undone. */
@@ -81,12 +79,6 @@ export class Undoing {
     const isAllMet = !this.#back || this.#back.unmet.size === 0;
     if (isAllMet) await this.#records.write([[undoingRecord, null]]);
     return { error: failed.length === 0 ? error : new UndoError(failed, error), isLast };
-  }
-
-  async #goBack(error: unknown): Promise<void> {
-    const undos = await this.#host.read(undoPrefix);
-    this.#back = { error, unmet: new Set(undos.map(({ name }) => stepOf(name, undoPrefix))), isStopped: false };
-    if (undos.length === 0) this.stop();
   }
 
   /** True when an earlier attempt has left a step to undo that this one has not come to. */
