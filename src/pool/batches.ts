@@ -10,6 +10,7 @@ import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
 import { Entry } from "./entry.ts";
 import { argsFrom, listOf } from "./flat.ts";
+import type { Intake } from "./intake.ts";
 import { textOf } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
 
@@ -36,10 +37,7 @@ interface Group {
 /** What batches need of their engine. */
 export interface BatchesHost {
   readonly runtime: Runtime;
-  recordOf(definition: Definition): TaskRecord;
-  nextNumber(): number;
-  idOf(entry: Entry): string;
-  setArgs(entry: Entry, args: readonly unknown[]): void;
+  readonly intake: Intake;
   /** A carrier is on its way. */
   carry(carrier: Entry): void;
   /** Nobody wants it any more. */
@@ -109,14 +107,14 @@ export class Batches {
   }
 
   #carry(first: Entry, members: readonly Entry[], texts: readonly string[]): void {
-    const host = this.#host;
+    const { intake } = this.#host;
     const companion = companionOf(first.definition);
     const limits = members.flatMap(({ timeoutMs }) => timeoutMs ?? []);
     const ended: Ended = (state, outcome) => this.#ended(carrier, members, state, outcome);
-    const carrier: Carrier = new Carrier(companion, host.recordOf(companion), host.nextNumber(), ended);
+    const carrier: Carrier = new Carrier(companion, intake.recordOf(companion), intake.nextNumber(), ended);
     carrier.attempt = first.attempt;
     carrier.extra.terms = {
-      id: host.idOf(first),
+      id: intake.idOf(first),
       timeoutMs: limits.length === 0 ? undefined : Math.min(...limits),
       asText: false,
       answerer: undefined,
@@ -125,10 +123,10 @@ export class Batches {
         for (const member of members) if (!member.hasEnded) member.extra.progress = { fraction, note };
       },
     };
-    host.setArgs(carrier, [texts]);
+    intake.setArgs(carrier, [texts]);
     this.#carried.set(carrier, new Set(members));
     for (const member of members) member.extra.carrier = carrier;
-    host.carry(carrier);
+    this.#host.carry(carrier);
   }
 
   #ended(carrier: Entry, members: readonly Entry[], state: FinalState, outcome: unknown): void {

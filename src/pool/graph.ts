@@ -33,13 +33,13 @@ class NodeEntry extends Entry {
   through: NodeEntry | undefined = undefined;
 
   constructor(graph: Graph, engine: Engine, node: Node, at: number, definition: Definition) {
-    super(definition, engine.recordOf(definition), engine.nextNumber());
+    super(definition, engine.intake.recordOf(definition), engine.intake.nextNumber());
     this.graph = graph;
     this.node = node;
     this.at = at;
     this.pending = node.dependsOn.length;
     if (this.pending > 0) this.phase = "blocked";
-    else engine.setArgs(this, checkInput(definition, node.args));
+    else engine.intake.setArgs(this, checkInput(definition, node.args));
   }
 
   tolerates(below: NodeEntry): boolean {
@@ -79,7 +79,7 @@ export class Graph implements Handle {
   }
 
   get id(): string {
-    return this.#engine.idOf(this.#root);
+    return this.#engine.intake.idOf(this.#root);
   }
 
   get state(): JobState {
@@ -99,7 +99,7 @@ export class Graph implements Handle {
   }
 
   start(): void {
-    const caller = this.#engine.caller();
+    const caller = this.#engine.nesting.caller();
     for (const entry of this.#entries) this.#engine.begin(entry, caller);
     for (const entry of this.#entries) if (entry.pending === 0) this.#start(entry, entry.node.args);
   }
@@ -110,10 +110,10 @@ export class Graph implements Handle {
   }
 
   async #cancel(reason: string | undefined): Promise<CancelReceipt> {
-    if (this.#root.hasEnded) return this.#engine.cancelAll([], reason);
+    if (this.#root.hasEnded) return this.#engine.wishes.cancelAll([], reason);
     this.#isOver = true;
     this.#isCancelled = true;
-    const receipt = await this.#engine.cancelAll(
+    const receipt = await this.#engine.wishes.cancelAll(
       this.#entries.filter((entry) => !entry.hasEnded),
       reason,
     );
@@ -149,7 +149,7 @@ export class Graph implements Handle {
     else this.#root.result = outcome;
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#engine.drop(
+    this.#engine.wishes.drop(
       this.#entries.filter((each) => !each.hasEnded),
       notNeeded(this.#root),
     );
@@ -163,7 +163,7 @@ export class Graph implements Handle {
     const results = this.#below(entry).map(({ result }) => result);
     try {
       const args = checkInput(entry.definition, fill(entry.node.args, results));
-      if (!isGathering(entry.node.call)) this.#engine.setArgs(entry, args);
+      if (!isGathering(entry.node.call)) this.#engine.intake.setArgs(entry, args);
       this.#start(entry, args);
     } catch (error) {
       this.#engine.end(entry, "failed", error);
@@ -187,9 +187,9 @@ export class Graph implements Handle {
     const path = [entry];
     for (let next = entry.through; next; next = next.through) path.push(next);
     const bottom = path.at(-1) as NodeEntry;
-    return dependencyFailed(`Task "${entry.definition.name}" (${this.#engine.idOf(entry)})`, {
+    return dependencyFailed(`Task "${entry.definition.name}" (${this.#engine.intake.idOf(entry)})`, {
       path: path.map(({ definition }) => definition.name),
-      jobId: this.#engine.idOf(bottom),
+      jobId: this.#engine.intake.idOf(bottom),
       error: (bottom.result as Failure).error,
     });
   }
@@ -197,6 +197,6 @@ export class Graph implements Handle {
   /** Drops what only this failed call needed; one that has begun goes on to its end. */
   #dropUnneeded(entry: NodeEntry): void {
     const unneeded = this.#below(entry).filter((below) => --below.needed === 0 && !below.hasEnded);
-    if (unneeded.length > 0) this.#engine.drop(unneeded, notNeeded(entry));
+    if (unneeded.length > 0) this.#engine.wishes.drop(unneeded, notNeeded(entry));
   }
 }

@@ -10,18 +10,23 @@ import { compose } from "./compose.ts";
 import { afterArrivals, Deadline } from "./deadline.ts";
 import type { Entry, Keeper } from "./entry.ts";
 import { Batch, isSoft } from "./entry.ts";
+import type { Hearing } from "./hearing.ts";
 import type { Death, Link, LinkEvents, OpenLink, Place } from "./link.ts";
 import { valueFrom, widthOf } from "./flat.ts";
 import type { PayloadKind } from "./payload.ts";
 import { flat } from "./payload.ts";
 import type { TaskRecord } from "./record.ts";
-import type { AnswerMessage, AskMessage, LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
+import type { AskMessage, LogMessage, ProgressMessage, ResultsMessage } from "./wire.ts";
 import { abort, ask, at, log } from "./wire.ts";
+import type { Wishes } from "./wishes.ts";
 
 /** What a lane tells the pool. */
 export interface LaneHost {
   readonly runtime: Runtime;
   readonly graceMs: number;
+  /** Hears what running entries say, and what they ask; the answer goes to their worker. */
+  readonly hearing: Hearing;
+  readonly wishes: Wishes;
   /** The worker has started, or has room again. */
   hasRoom(lane: Lane, isNew: boolean): void;
   outcome(entry: Entry, kind: PayloadKind, data: unknown): void;
@@ -31,13 +36,8 @@ export interface LaneHost {
   killed(entry: Entry): void;
   /** The worker died while it ran this entry. */
   crashed(entry: Entry, death: Death): void;
-  /** This entry has run, or its module has been imported, for as long as it may. Its wish is set by this call. */
-  overran(entry: Entry, limitMs: number, isImporting: boolean): void;
   /** The worker has imported a module that starts work of its own. */
   unguarded(entries: readonly Entry[], error: unknown): void;
-  report(entry: Entry, message: LogMessage | ProgressMessage): void;
-  /** A running entry asks something; the answer goes to its worker. */
-  asked(entry: Entry, message: AskMessage, tell: (message: AnswerMessage) => void): void;
   /** The lane is dead. `failedToStart`: of itself, before it had done anything. `wasIdle`: of itself, between two tasks. */
   died(lane: Lane, death: Death, how: { readonly failedToStart: boolean; readonly wasIdle: boolean }): void;
 }
@@ -212,8 +212,8 @@ export class Lane implements Keeper, LinkEvents {
   report(message: LogMessage | ProgressMessage | AskMessage): void {
     const entry = this.#batchIn(message[1])?.entries[message[2]];
     if (message[0] === ask) {
-      if (entry?.batch) this.#host.asked(entry, message, (told) => this.#link.answer(told));
-    } else if (entry?.batch || (entry && message[0] === log)) this.#host.report(entry, message);
+      if (entry?.batch) this.#host.hearing.asked(entry, message, (told) => this.#link.answer(told));
+    } else if (entry?.batch || (entry && message[0] === log)) this.#host.hearing.report(entry, message);
   }
 
   seen(slot: number, index: number): void {
@@ -304,7 +304,7 @@ export class Lane implements Keeper, LinkEvents {
     if (entry === undefined || timeoutMs === undefined || entry.wish || entry.isUndoing) return this.#deadline.again();
     const limit = isImporting ? Math.max(timeoutMs, leastImportMs) : timeoutMs;
     if (runningMs < limit) return this.#deadline.again(limit - runningMs);
-    this.#host.overran(entry, limit, isImporting);
+    this.#host.wishes.timeOut(entry, limit, isImporting);
     this.#abort(entry, batch);
     this.#deadline.again();
   }

@@ -17,7 +17,7 @@ import { isWorker, unguardedEntry } from "../task/load.ts";
 import type { AnyTask, Definition, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { Answerer } from "./asked.ts";
-import type { Crew } from "./engine.ts";
+import type { Crew } from "./crew.ts";
 import { Engine } from "./engine.ts";
 import type { AttemptTerms, Stopped } from "./entry.ts";
 import type { Executor, MapOptions } from "./executor.ts";
@@ -83,7 +83,7 @@ export abstract class Pool implements Executor {
     if (!isCall(what)) {
       const definition = this.#definitionOf(what);
       const entry = new Submitted(engine, definition);
-      if (!definition.options.input && engine.setFlatArgs(entry, args)) return submitted(engine, entry);
+      if (!definition.options.input && engine.intake.setFlatArgs(entry, args)) return submitted(engine, entry);
     }
     const asked = isCall(what) ? what : call(what as Task<unknown[], unknown>, ...args);
     const heirOf = inheriting(isCall(what) ? optionsOf(what, args) : {}, "submit()");
@@ -92,7 +92,7 @@ export abstract class Pool implements Executor {
     if (only) {
       const definition = heirOf(this.#definitionOf(asked.task));
       const entry = new Submitted(engine, definition);
-      engine.setArgs(entry, checkInput(definition, only.args));
+      engine.intake.setArgs(entry, checkInput(definition, only.args));
       return submitted(engine, entry);
     }
     for (const node of nodes) this.#definitionOf(node.call.task);
@@ -176,7 +176,7 @@ function optionsOf({ task }: Call<unknown>, args: readonly unknown[]): GraphOpti
 /** Sets an entry with its arguments on its way. */
 function submitted(engine: Engine, entry: Submitted): Future<unknown> {
   const future = entry.makeFuture();
-  engine.begin(entry, engine.caller());
+  engine.begin(entry, engine.nesting.caller());
   engine.start(entry);
   return future;
 }
@@ -225,13 +225,13 @@ export function runAttempt(
   entry.extra.terms = terms;
   entry.attempt = options.attempt;
   if (typeof args === "string") entry.setArgs(packedText(args));
-  else engine.setArgs(entry, args);
+  else engine.intake.setArgs(entry, args);
   const result = entry.makeFuture();
   engine.begin(entry, undefined);
   engine.start(entry);
   return {
     result,
-    stop: (reason, told = () => undefined) => (entry.hasEnded ? undefined : engine.cancel(entry, reason, told)),
-    retract: (reason) => (entry.hasEnded ? undefined : engine.drop([entry], reason)),
+    stop: (reason, told = () => undefined) => (entry.hasEnded ? undefined : engine.wishes.cancel(entry, reason, told)),
+    retract: (reason) => (entry.hasEnded ? undefined : engine.wishes.drop([entry], reason)),
   };
 }

@@ -1,17 +1,23 @@
 // Entries that could start now, by priority. Within a priority, entries go in the order they came, and a map (a feed that
 // makes its entries only when a worker has room) takes turns with them and with other maps: an endless map starves nobody.
 // An entry that has ended meanwhile stays in its place and is passed over.
+import type { Definition } from "../task/task.ts";
 import type { Entry } from "./entry.ts";
 import type { TaskRecord } from "./record.ts";
 
-/** Makes entries on demand. */
+/** Makes entries on demand: a map. */
 export interface Feed {
+  readonly definition: Definition;
+  readonly record: TaskRecord;
   readonly priority: number;
   /** Adds at most `most` entries to `into`; fewer, or none, when it has no more for now. */
   fill(into: Entry[], most: number): void;
   /** How many it could give now, as far as it knows; 0 when it must be woken first. */
   readonly waiting: number;
-  readonly record: TaskRecord;
+  /** Ends it with an error. */
+  fail(error: unknown): void;
+  /** The pool is being closed: no more entries than there are inputs. */
+  finish(): void;
 }
 
 /** How long a batch of different tasks should take, in ms. */
@@ -134,10 +140,16 @@ export class Queue {
     this.#level(feed.priority).feeds.push(feed);
   }
 
-  removeFeed(feed: Feed): void {
-    const { feeds } = this.#level(feed.priority);
+  /** False when it was removed before. */
+  removeFeed(feed: Feed): boolean {
+    const feeds = this.#levels.find(({ priority }) => priority === feed.priority)?.feeds ?? [];
     const place = feeds.indexOf(feed);
     if (place >= 0) feeds.splice(place, 1);
+    return place >= 0;
+  }
+
+  feeds(): Feed[] {
+    return this.#levels.flatMap(({ feeds }) => feeds);
   }
 
   /** The next batch; `workers` share what waits. `shortOnly`: for a worker that is still busy. Empty when nothing can start. */

@@ -8,10 +8,11 @@ import { show } from "../core/show.ts";
 import type { Context } from "../task/context.ts";
 import type { FinalState } from "../task/state.ts";
 import type { Definition } from "../task/task.ts";
-import type { Engine, Source } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { Entry } from "./entry.ts";
 import type { CancelReceipt } from "./future.ts";
 import { checkInput } from "./input.ts";
+import type { Feed } from "./queue.ts";
 import type { TaskRecord } from "./record.ts";
 import type { Production, Sink } from "./results.ts";
 
@@ -44,7 +45,7 @@ function lengthOf(inputs: object): number {
   return inputs instanceof Set || inputs instanceof Map ? inputs.size : Infinity;
 }
 
-export class Stream implements Source, Production {
+export class Stream implements Feed, Production {
   readonly definition: Definition;
   readonly record: TaskRecord;
   readonly priority: number;
@@ -73,18 +74,18 @@ export class Stream implements Source, Production {
     this.#engine = engine;
     this.#sink = sink;
     this.definition = terms.definition;
-    this.record = engine.recordOf(terms.definition);
+    this.record = engine.intake.recordOf(terms.definition);
     this.priority = terms.definition.policy.priority;
     this.#isTuple = terms.isTuple;
     this.#window = terms.window;
-    this.#parent = engine.caller();
+    this.#parent = engine.nesting.caller();
     this.#length = lengthOf(terms.inputs);
     const { many, policy } = terms.definition;
     this.#isTimed = many !== undefined || policy.delayMs > 0 || policy.at !== undefined;
     this.#async = Symbol.asyncIterator in terms.inputs;
     if (Symbol.asyncIterator in terms.inputs) this.#iterator = terms.inputs[Symbol.asyncIterator]();
     else this.#sync = terms.inputs[Symbol.iterator]();
-    engine.addSource(this);
+    engine.addFeed(this);
     queueMicrotask(() => {
       if (this.#async) void this.#pull();
       else if (this.#length === 0) this.#exhausted();
@@ -119,13 +120,13 @@ export class Stream implements Source, Production {
     const dropped = new CancelledError(
       `This element of a map of task "${this.definition.name}" was not started, because the map had failed.`,
     );
-    this.#engine.drop(this.#elements(), dropped);
+    this.#engine.wishes.drop(this.#elements(), dropped);
     this.#checkEnd();
   }
 
   async cancel(reason: string | undefined): Promise<CancelReceipt> {
     this.#closeInputs();
-    const receipt = this.#engine.cancelAll(this.#elements(), reason);
+    const receipt = this.#engine.wishes.cancelAll(this.#elements(), reason);
     this.#checkEnd();
     return receipt;
   }
@@ -174,7 +175,7 @@ export class Stream implements Source, Production {
   }
 
   #make(input: unknown): Element | undefined {
-    const element = new Element(this, this.#taken++, this.#engine.nextNumber());
+    const element = new Element(this, this.#taken++, this.#engine.intake.nextNumber());
     this.#engine.begin(element, this.#parent);
     try {
       this.#setArgs(element, input);
@@ -186,12 +187,12 @@ export class Stream implements Source, Production {
   }
 
   #setArgs(element: Element, input: unknown): void {
-    if (!this.#isTuple && !this.definition.options.input) return this.#engine.setArg(element, input);
+    if (!this.#isTuple && !this.definition.options.input) return this.#engine.intake.setArg(element, input);
     if (this.#isTuple && !Array.isArray(input)) {
       throw new UsageError(`starmap() takes lists of arguments for task "${this.definition.name}", found ${show(input)}.`);
     }
     const args = checkInput(this.definition, this.#isTuple ? (input as unknown[]) : [input]);
-    this.#engine.setArgs(element, args);
+    this.#engine.intake.setArgs(element, args);
   }
 
   #fillAhead(into: Entry[], most: number): void {
@@ -253,7 +254,7 @@ export class Stream implements Source, Production {
 
   #checkEnd(): void {
     if (!this.#isExhausted || this.#ended < this.#taken) return;
-    this.#engine.removeSource(this);
+    this.#engine.removeFeed(this);
     this.#sink.ended();
   }
 }

@@ -19,7 +19,7 @@ export class Submitted extends Entry implements Handle {
   #resolve: Resolve | undefined;
 
   constructor(engine: Engine, definition: Definition) {
-    super(definition, engine.recordOf(definition), engine.nextNumber());
+    super(definition, engine.intake.recordOf(definition), engine.intake.nextNumber());
     this.#engine = engine;
   }
 
@@ -31,7 +31,7 @@ export class Submitted extends Entry implements Handle {
   }
 
   get id(): string {
-    return this.#engine.idOf(this);
+    return this.#engine.intake.idOf(this);
   }
 
   get submitted(): Promise<string> {
@@ -43,7 +43,7 @@ export class Submitted extends Entry implements Handle {
   }
 
   cancel(reason: string | undefined): Promise<CancelReceipt> {
-    this.extra.cancelling ??= this.#engine.cancelAll(this.hasEnded ? [] : [this], reason);
+    this.extra.cancelling ??= this.#engine.wishes.cancelAll(this.hasEnded ? [] : [this], reason);
     return this.extra.cancelling;
   }
 
