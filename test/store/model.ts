@@ -243,7 +243,7 @@ function toOutcome({ at, kind, dueIn, seen, wrongFence }: Drawn<typeof outcome>,
 
 const record = fc.record({
   at: number,
-  name: fc.constantFrom("a", "signal/x", "signal/y", "undo/1"),
+  name: fc.constantFrom("a", "signal/x", "signal/cancel/1", "undo/1"),
   text: maybe(fc.constantFrom("1", "\u0000\u001f2")),
   own: fc.integer({ min: 0, max: 6 }).map((n) => n === 0),
   byClaim: fc.boolean(),

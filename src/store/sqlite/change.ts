@@ -13,7 +13,7 @@ import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { end, failAbove } from "./ends.ts";
 import { giveBackAll } from "./places.ts";
-import { countRecords, forgetRecords, setRecord, wakeUp } from "./record.ts";
+import { countRecords, forgetRecords, setRecord, textOf, wakeUp } from "./record.ts";
 import { gatesIn, gatesText, rest, standing } from "./rest.ts";
 import { whereAlso } from "./where.ts";
 
@@ -48,7 +48,7 @@ export function cancel(db: Connection, effects: Effects, filter: JobFilter, reas
     isAsked: (row) => isHeld(row) || (row.fence > 0 && countRecords(db, row.seq, undoPrefix) > 0),
     request: (row) => {
       if (isHeld(row)) return void db.run(request, now, reason, row.seq);
-      if (countRecords(db, row.seq, cancelSignal) === 0) setRecord(db, row.seq, cancelSignal, JSON.stringify(reason));
+      if (textOf(db, row.seq, cancelSignal) === null) setRecord(db, row.seq, cancelSignal, JSON.stringify(reason));
       if (row.state === "waiting" || row.state === "scheduled") wakeUp(db, effects, row.seq, now);
     },
     failAbove: (ended) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { ClaimedJob, Outcome } from "../../store/job.ts";
 import { cancelSignal, retriedRecord } from "../../store/machine.ts";
+import { signalRecord } from "../../task/job-records.ts";
 import type { Bench, Case } from "./bench.ts";
 import { done, leaseMs, namesOf, start } from "./bench.ts";
 
@@ -164,6 +165,26 @@ export const suspending: readonly Case[] = [
       );
       const retried = await bench.store.records("a", retriedRecord, 10);
       assert.deepEqual(retried, [{ name: retriedRecord, text: String(Math.floor(bench.now)) }]);
+    },
+  ],
+  [
+    'a signal called "cancel" is no cancellation, and does not hide one',
+    async (bench) => {
+      await bench.add({ id: "a" });
+      const { fence } = await bench.claimOne();
+      const sent = { name: signalRecord("cancel", bench.now, "1"), text: "2" };
+      const shared = { job: "a", claim: null, tell: false };
+      await bench.store.write(
+        [
+          { ...shared, name: "undo/1", text: "1" },
+          { ...shared, ...sent },
+        ],
+        bench.now,
+      );
+      await bench.settle({ id: "a", fence, kind: "waiting", dueAt: null, seen: 1, waits: "1" });
+      assert.deepEqual((await bench.store.cancel({ ids: ["a"] }, "why", bench.now)).requested, ["a"]);
+      assert.deepEqual(await bench.store.records("a", cancelSignal, 10), [{ name: cancelSignal, text: '"why"' }, sent]);
+      assert.deepEqual(await bench.states("a"), ["ready"]);
     },
   ],
   [

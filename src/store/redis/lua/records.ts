@@ -22,7 +22,7 @@ local function signalsOf(id) return countNames(id, '${signalPrefix}') end
 
 local function mustUndo(id) return countNames(id, '${undoPrefix}') > 0 end
 
-local function isAskedToUndo(id) return countNames(id, '${cancelSignal}') > 0 end
+local function isAskedToUndo(id) return call('HEXISTS', RECORD .. id, '${cancelSignal}') == 1 end
 
 -- Tells a job by a signal that it is to undo what it did; the client makes the text.
 local function askToUndo(row, reason)
