@@ -343,7 +343,7 @@ export interface Store {
   /**
    * Says for how long events are kept, in ms; 0 deletes them and keeps none, which is how a store begins; null leaves it as it is, but where none
    * are kept they are for `ifNone`. Gives how long that is now. While they are kept, every change of a job's state leaves one, written in the transaction of the change; while not, it costs nothing.
-   * A job that comes before a gate is `blocked`, also when it passes at once.
+   * A job that comes before a gate is `blocked`, also when it passes at once. An event of a clock that was ahead is as old as the first behind it that is not.
    */
   keepEvents(keepMs: number | null, ifNone?: number): Promise<number>;
   /**

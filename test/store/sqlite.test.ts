@@ -6,9 +6,14 @@ import { sqliteStore } from "../../src/store/index.ts";
 import type { Gate } from "../../src/store/job.ts";
 import { storeConformance } from "../../src/testing/store-suite.ts";
 import { claim, done, leaseMs, namesOf, newJob, newWorker, start, wants } from "../../src/testing/store-suite/bench.ts";
+import { prunesPastAheadOf } from "./ahead.ts";
 import { newPath } from "./files.ts";
 
 storeConformance("sqlite", () => sqliteStore(newPath()));
+
+test("events of a clock that was ahead hold up no others", () => {
+  return prunesPastAheadOf((runtime) => sqliteStore(newPath(), { runtime }));
+});
 
 const gate = (room: number): Gate => ({ name: "g", room, everyMs: null, until: "stopped" });
 

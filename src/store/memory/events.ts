@@ -40,10 +40,11 @@ export class Events {
     return { events, next: events.at(-1)?.cursor ?? String(this.#lost + first) };
   }
 
-  /** Drops old ones. */
+  /** Drops old ones. Those of a clock that was ahead are as old as the first behind them that is not. */
   prune(now: number, limit: number): void {
-    const young = this.#kept.slice(0, limit).findIndex(({ at }) => at > now - this.#keepMs);
-    this.#drop(young < 0 ? Math.min(limit, this.#kept.length) : young);
+    const first = this.#kept.findIndex(({ at }) => at <= now);
+    const young = this.#kept.findIndex(({ at }, index) => index >= first && at > now - this.#keepMs);
+    if (first >= 0 && young !== first) this.#drop(Math.min(limit, young < 0 ? this.#kept.length : young));
   }
 
   #drop(count: number, missing: number = 0): void {

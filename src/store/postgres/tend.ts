@@ -23,8 +23,8 @@ export async function idleTend(
   most: number,
 ): Promise<{ readonly serverMs: number; readonly idle: Tended | undefined }> {
   const [row] = await session.query(`SELECT clock, next_due, busy, old_events FROM ${schema}.look($1)`, [now]);
-  const [serverMs, nextDueAt, isBusy, hasOldEvents] = row as [number, number | null, boolean, boolean | null];
-  if (hasOldEvents) await session.query(`SELECT ${schema}.prune_events($1, $2)`, [now, rowLimit(most) * 10]);
+  const [serverMs, nextDueAt, isBusy, mayHaveOldEvents] = row as [number, number | null, boolean, boolean | null];
+  if (mayHaveOldEvents) await session.query(`SELECT ${schema}.prune_events($1, $2)`, [now, rowLimit(most) * 10]);
   const nothing = { promoted: 0, recovered: 0, pruned: 0, ended: [], lost: [], nextDueAt };
   return { serverMs, idle: isBusy ? undefined : nothing };
 }

@@ -27,9 +27,9 @@ export function eventArguments(after: string | null, limit: number): readonly st
   return [`${ms}-${no}`, String(Math.min(limit, 1e9) + Number(count))];
 }
 
-function* eventsIn(id: string, text: string): Iterable<StoredEvent> {
+function* eventsIn([id = "", time, text = ""]: readonly string[]): Iterable<StoredEvent> {
   const field = text.split(separator);
-  const at = Number(id.split("-")[0]);
+  const at = Number(time);
   let count = 0;
   for (let i = 0; i + 6 < field.length;) {
     const [queue, task, from, to, attempt, worker, ids] = field.slice(i, i + 7);
@@ -53,9 +53,7 @@ export function toEvents(after: string | null, limit: number, [entries, keepMs, 
   // What is beyond the last was given by another store.
   if (isBefore(from, readCursor(lost)) || isBefore(readCursor(top), from)) throw eventsLost(after, Number(keepMs), lost);
   const all: StoredEvent[] = [];
-  for (let i = 0; i + 1 < entries.length; i += 2) {
-    for (const event of eventsIn(entries[i] as string, entries[i + 1] as string)) all.push(event);
-  }
+  for (let i = 0; i < entries.length; i += 3) for (const event of eventsIn(entries.slice(i, i + 3))) all.push(event);
   const isRead = entries[0] === `${from[0]}-${from[1]}` ? Number(from[2]) : 0;
   const events = all.slice(isRead, isRead + limit);
   return { events, next: events.at(-1)?.cursor ?? after };

@@ -62,19 +62,50 @@ export function readEvents(db: Connection, after: string | null, limit: number):
   });
 }
 
-const oldest = "SELECT at <= ? - events_kept AS isOld FROM event, tally WHERE events_kept > 0 ORDER BY no LIMIT 1";
-const lastOld = `
-  SELECT max(no) AS no FROM (SELECT no, at FROM event ORDER BY no LIMIT ?) WHERE at <= ? - (SELECT events_kept FROM tally)`;
+interface Dated {
+  readonly no: number;
+  readonly at: number;
+}
+
+const dated = (rest: string): string => `SELECT no, at FROM event ${rest} LIMIT 1`;
+
+/** The first event whose time has come. Those before it are of a clock that was ahead, and may be many. */
+function firstCome(db: Connection, now: number): Dated | undefined {
+  const first = db.get<Dated>(dated("ORDER BY no"));
+  if (!first || first.at <= now) return first;
+  let come = db.get<Dated>(dated("ORDER BY no DESC"));
+  if (!come || come.at > now) return undefined;
+  let [low, high] = [first.no, come.no];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    const found = db.get<Dated>(dated("WHERE no >= ? ORDER BY no"), middle) as Dated;
+    if (found.at > now) low = found.no;
+    else [high, come] = [middle, found];
+  }
+  return come;
+}
+
+/** The number of the first event whose time has come, if that is long ago. */
+function firstOld(db: Connection, now: number): number | undefined {
+  const { keepMs } = db.get<{ keepMs: number }>("SELECT events_kept AS keepMs FROM tally") as { keepMs: number };
+  const first = keepMs > 0 ? firstCome(db, now) : undefined;
+  return first && first.at <= now - keepMs ? first.no : undefined;
+}
 
 /** True when there are events to prune. */
 export function hasOldEvents(db: Connection, now: number): boolean {
-  return db.get<{ isOld: number }>(oldest, now)?.isOld === 1;
+  return firstOld(db, now) !== undefined;
 }
 
-/** Deletes old events. */
+const lastOld = `
+  WITH first AS (SELECT no, at FROM event ORDER BY no LIMIT ?) SELECT max(no) AS no FROM first
+  WHERE no < ifnull((SELECT min(no) FROM first WHERE no > ? AND at > ? - (SELECT events_kept FROM tally)), 9e18)`;
+
+/** Deletes old events. Those of a clock that was ahead are as old as the first behind them that is not. */
 export function pruneEvents(db: Connection, now: number, limit: number): void {
-  if (!hasOldEvents(db, now)) return;
-  const no = db.get<{ no: number | null }>(lastOld, rowLimit(limit), now)?.no ?? 0;
+  const first = firstOld(db, now);
+  if (first === undefined) return;
+  const no = db.get<{ no: number }>(lastOld, rowLimit(limit), first, now)?.no ?? 0;
   db.run("DELETE FROM event WHERE no <= ?", no);
   db.run("UPDATE tally SET events_lost = ?", no);
 }

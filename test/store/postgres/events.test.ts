@@ -8,6 +8,7 @@ import { postgresStore } from "../../../src/store/postgres/store.ts";
 import { seededRandom } from "../../../src/testing/clock.ts";
 import { done, leaseMs, namesOf, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
 import { until } from "../../fixtures/support.ts";
+import { aheadMs, prunesPastAhead } from "../ahead.ts";
 import { connect, newStore, newUrl, query, schemaOf, skip } from "./schemas.ts";
 
 const dayMs = 86_400_000;
@@ -39,6 +40,16 @@ describe("events on PostgreSQL", { skip }, () => {
     assert.deepEqual(await read(), ["after"]);
     assert.deepEqual(await read(), []);
     await Promise.all([late.end(), never.end(), store.close()]);
+  });
+
+  test("those of a clock that was ahead hold up no others", async () => {
+    const url = newUrl();
+    const store = await postgresStore(url);
+    await prunesPastAhead(store, async (id, isAhead) => {
+      await store.add([newJob({ id })], start);
+      if (isAhead) await query(`UPDATE ${schemaOf(url)}.event SET at = at + $1 WHERE id = $2`, [aheadMs, id]);
+    });
+    await store.close();
   });
 
   test("a transaction that changes jobs many times has one lock for its events", async () => {

@@ -18,7 +18,7 @@ export const endings: SchemaSql = (s) => `
   END $body$;
 `;
 
-/** Whether a tend would find something to do, and whether there are old events; the server's clock; when the next scheduled job is due. */
+/** Whether a tend would find something to do, and whether there may be old events; the server's clock; when the next scheduled job is due. */
 export const look: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.look(at double precision, OUT clock double precision, OUT next_due double precision, OUT busy boolean,
     OUT old_events boolean) LANGUAGE plpgsql ${probing} AS $body$
@@ -34,7 +34,9 @@ export const look: SchemaSql = (s) => `
       OR EXISTS (SELECT 1 FROM ${s}.gate WHERE forget_at <= look.at)
       OR EXISTS (SELECT 1 FROM ${s}.gate_note)
       OR EXISTS (SELECT 1 FROM ${s}.ended WHERE prune_at <= at);
-    old_events := (SELECT events_kept > 0 AND (SELECT event.at FROM ${s}.event ORDER BY no LIMIT 1) <= look.at - events_kept FROM ${s}.meta);
+    -- What a clock wrote that was ahead may be old.
+    old_events := (SELECT events_kept > 0 AND (first.at <= look.at - events_kept OR first.at > look.at)
+      FROM ${s}.meta, (SELECT event.at FROM ${s}.event ORDER BY no LIMIT 1) AS first);
   END $body$;
 `;
 

@@ -127,14 +127,43 @@ export const readEvents: SchemaSql = (s) => `
   END $body$;
 `;
 
-/** Deletes events from before `then`, of the first so many. */
+/**
+ * Deletes old events, of the first so many. Those of a clock that was ahead, which may be many, are as old as the first behind them
+ * whose time has come.
+ */
 export const pruneEvents: SchemaSql = (s) => `
   CREATE FUNCTION ${s}.prune_events(at double precision, most bigint) RETURNS void LANGUAGE plpgsql ${probing} AS $body$
   DECLARE
+    old double precision := prune_events.at - (SELECT events_kept FROM ${s}.meta);
+    come record;
+    found record;
+    low bigint;
+    high bigint;
+    middle bigint;
     last bigint;
   BEGIN
-    SELECT max(old.no) INTO last FROM (SELECT event.no, event.at FROM ${s}.event ORDER BY event.no LIMIT most) AS old
-    WHERE old.at <= prune_events.at - (SELECT events_kept FROM ${s}.meta);
+    SELECT event.no, event.at INTO come FROM ${s}.event ORDER BY event.no LIMIT 1;
+    IF come.at > prune_events.at THEN
+      low := come.no;
+      SELECT event.no, event.at INTO come FROM ${s}.event ORDER BY event.no DESC LIMIT 1;
+      IF come.at > prune_events.at THEN RETURN; END IF;
+      high := come.no;
+      WHILE high - low > 1 LOOP
+        middle := (low + high) / 2;
+        SELECT event.no, event.at INTO found FROM ${s}.event WHERE event.no >= middle ORDER BY event.no LIMIT 1;
+        IF found.at > prune_events.at THEN
+          low := found.no;
+        ELSE
+          high := middle;
+          come := found;
+        END IF;
+      END LOOP;
+    END IF;
+    -- Null when others have deleted it meanwhile.
+    IF come.at IS NULL OR come.at > old THEN RETURN; END IF;
+    WITH first AS (SELECT event.no, event.at FROM ${s}.event ORDER BY event.no LIMIT most)
+    SELECT max(first.no) INTO last FROM first
+    WHERE first.no < coalesce((SELECT min(young.no) FROM first AS young WHERE young.no > come.no AND young.at > old), ${2n ** 63n - 1n});
     IF last IS NULL THEN RETURN; END IF;
     UPDATE ${s}.meta SET events_lost = greatest(events_lost, last);
     DELETE FROM ${s}.event WHERE event.no <= last;

@@ -1,7 +1,8 @@
 // Lua: events. A stream has an entry for what a script did, or several when it did much: how many events, and a text of them, those that
 // have all but the id in common together: queue, task, from and to (the letters of states), attempt, worker, number of ids, ids. The field
 // "history" of what is known of the store says for how long entries are kept, and is missing while none are; "lost" is the last event that is gone.
-// A cursor is the id of an entry, in two numbers, and how many of its events come before.
+// The first number of an entry's id is a time, but that of the entry before when the clock was set back: the field "t" has its own. A cursor is the id
+// of an entry, in two numbers, and how many of its events come before.
 
 /** Noting what happens; a part of every script that changes states. */
 export const history: string = String.raw`
@@ -23,7 +24,9 @@ end
 function past.write()
   if past.count == 0 then return end
   past.endGroup()
-  call('XADD', past.key, '*', 'n', past.count, 'e', concat(past.parts, S))
+  local time = call('TIME')
+  local ms = format('%03d', math.floor(time[2] / 1000))
+  call('XADD', past.key, '*', 'n', past.count, 'e', concat(past.parts, S), 't', time[1] .. ms)
   past.parts, past.count = {}, 0
 end
 
@@ -58,7 +61,7 @@ return kept
 
 /** Reads events. */
 export const readEvents: string = String.raw`
--- Arguments: id of the entry to begin with, '' to read none; how many events. For each entry its id and text; then for how long events are
+-- Arguments: id of the entry to begin with, '' to read none; how many events. For each entry its id, time and text; then for how long events are
 -- kept, the last that is lost, and the last entry and how many events it has.
 local out, n, left, from = {}, 0, tonumber(ARGV[2]), ARGV[1]
 while from ~= '' and left > 0 do
@@ -66,8 +69,8 @@ while from ~= '' and left > 0 do
   from = ''
   for _, entry in ipairs(entries) do
     if left <= 0 then break end
-    out[n + 1], out[n + 2] = entry[1], entry[2][4]
-    n = n + 2
+    out[n + 1], out[n + 2], out[n + 3] = entry[1], entry[2][6], entry[2][4]
+    n = n + 3
     left = left - tonumber(entry[2][2])
     if #entries == 20 then from = '(' .. entry[1] end
   end
@@ -76,24 +79,39 @@ local last = call('XREVRANGE', P .. 'history', '+', '-', 'COUNT', 1)[1]
 return { out, call('HGET', META, 'history') or '0', call('HGET', META, 'lost') or '0-0-0', last and last[1] .. '-' .. last[2][2] or '' }
 `;
 
-/** Deletes old ones, of the first so many. */
+/** Deletes old ones, of the first so many. Those of a clock that was ahead are as old as the first behind them whose time has come. */
 export const forgetHistory: string = String.raw`
+local function entryTime(entry)
+  return tonumber(entry[2][6])
+end
+
+-- The first entry whose time has come. When the clock was set back, its id has the time of those before it, and those behind it have that too.
+function past.firstCome(nowMs)
+  local first = call('XRANGE', past.key, '-', '+', 'COUNT', 1)[1]
+  if not first or entryTime(first) <= nowMs then return first end
+  local last = call('XREVRANGE', past.key, '+', '-', 'COUNT', 1)[1]
+  for _, entry in ipairs(call('XRANGE', past.key, match(last[1], '^%d+'), '+', 'COUNT', 100)) do
+    if entryTime(entry) <= nowMs then return entry end
+  end
+end
+
 local function forgetHistory(nowMs, limit)
   local kept = call('HGET', META, 'history')
   if not kept then return end
-  local upto = nowMs - tonumber(kept)
-  if upto < 0 then return end
+  local upto, come = nowMs - tonumber(kept), past.firstCome(nowMs)
+  if not come or entryTime(come) > upto then return end
+  local isBehind = false
   while limit > 0 do
-    local entries, ids = call('XRANGE', past.key, '-', number(math.floor(upto)), 'COUNT', 50), {}
-    if #entries == 0 then return end
+    local entries, ids = call('XRANGE', past.key, '-', '+', 'COUNT', 50), {}
     for i, entry in ipairs(entries) do
-      if limit > 0 then
-        ids[i] = entry[1]
-        call('HSET', META, 'lost', entry[1] .. '-' .. entry[2][2])
-        limit = limit - tonumber(entry[2][2])
-      end
+      if limit <= 0 or (isBehind and entryTime(entry) > upto) then break end
+      ids[i] = entry[1]
+      call('HSET', META, 'lost', entry[1] .. '-' .. entry[2][2])
+      limit = limit - tonumber(entry[2][2])
+      isBehind = isBehind or entry[1] == come[1]
     end
     many('XDEL', past.key, ids)
+    if #ids < 50 then return end
   end
 end
 `;
