@@ -31,7 +31,7 @@ test("events of a clock that was ahead hold up no others", { skip }, async (t) =
     await store.add([newJob({ id })], start);
     if (!isAhead) return;
     // As it would have been written then: behind a first one, ids have the time of that.
-    const [[entry = "", fields = []] = []] = await client.xrevrange(key, "+", "-", "COUNT", 1);
+    const [[entry, fields]] = (await client.xrevrange(key, "+", "-", "COUNT", 1)) as [[string, string[]]];
     const ahead = Number(fields[5]) + aheadMs;
     await client.xdel(key, entry);
     await client.xadd(key, isFirst ? `${ahead}-0` : `${entry.split("-")[0]}-*`, ...fields.slice(0, 5), String(ahead));
