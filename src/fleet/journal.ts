@@ -62,10 +62,14 @@ export class Journal {
     store.cancel({ ids: [id] }, reason ?? null, store.now()).catch((error: unknown) => this.#host.failed(error as Error));
   }
 
-  async #flush(): Promise<void> {
-    const { store } = this.#host;
+  #flush(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = [];
+    return this.#writeAll(batch);
+  }
+
+  async #writeAll(batch: readonly Waiting[]): Promise<void> {
+    const { store } = this.#host;
     try {
       const all = batch.flatMap(({ records }) => records);
       // What was written although the answer was lost is the same when it is written again.
@@ -76,7 +80,9 @@ export class Journal {
         at += records.length;
       }
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      // What cannot be stored is of one job, and the others' is to be.
+      if (batch.length > 1) await Promise.all(batch.map((each) => this.#writeAll([each])));
+      else for (const { reject } of batch) reject(error);
     }
   }
 

@@ -1,6 +1,7 @@
 // Gathers the submits of one turn of the event loop into one `add`, so that a hundred submits in flight cost one commit. Those that come
 // one by one, as requests of a server do, are gathered while the adds before them are under way: the more come, the more share a commit.
 // A submit resolves only when the store has acknowledged it.
+import { StoreError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Added, Store } from "../store/store.ts";
 import type { Plan } from "./plan.ts";
@@ -105,7 +106,9 @@ export class Submitter {
         start += plan.jobs.length;
       }
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      // What never came to the store is of one call, and the others are to come there.
+      if (batch.length > 1 && !(error instanceof StoreError)) await Promise.all(batch.map((each) => this.#add([each])));
+      else for (const { reject } of batch) reject(error);
     } finally {
       this.#adds -= 1;
       this.#flushUnlessBusy();

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hands } from "../../src/fleet/hands.ts";
-import { context, StoreUnavailable, task } from "../../src/index.ts";
+import { connect, context, StoreUnavailable, task } from "../../src/index.ts";
+import type { Middleware } from "../../src/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
 import type { Store } from "../../src/store/store.ts";
 import { TestClock } from "../../src/testing/index.ts";
@@ -43,4 +44,26 @@ test("steps outlive an outage of the store", async () => {
   assert.deepEqual(attempts, [1, 1], "it failed never, and was suspended once");
   assert.ok(told.includes("store-failed"));
   await clock.run(hands.close());
+});
+
+test("a step that cannot be stored fails its job, and not those of other jobs of the same turn", async () => {
+  const stepping = task("journal.apart", async (text: string) => context().step("text", () => text));
+  const turned = (text: string): string => [...text].toReversed().join("");
+  const picky: Middleware = {
+    name: "picky",
+    seal: (text, { kind }) => {
+      if (kind === "record" && text.includes("bad")) throw new Error("no key for this one");
+      return turned(text);
+    },
+    open: turned,
+  };
+  await using hands = await connect("memory:", { use: [picky] });
+  const futures = ["good", "bad", "fine"].map((text) => hands.submit(stepping, text));
+  await Promise.all(futures.map(({ submitted }) => submitted));
+  hands.work({ tasks: [stepping] });
+  const ended = await Promise.allSettled(futures);
+  assert.deepEqual(
+    ended.map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error).message)),
+    ["good", "no key for this one", "fine"],
+  );
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { Hands } from "../../src/fleet/hands.ts";
-import { task } from "../../src/index.ts";
+import { connect, task } from "../../src/index.ts";
 import { memoryStore } from "../../src/store/index.ts";
 import type { Added, Store } from "../../src/store/store.ts";
 
@@ -61,4 +61,19 @@ test("a large batch does not wait, however many are under way", async () => {
   assert.deepEqual(sizes, [250, 250, 250, 250, 250, 250]);
   release();
   await Promise.all(submitted);
+});
+
+test("a call that cannot be stored is refused, and not the others of its turn", async () => {
+  const same = (text: string): string => text;
+  const seal = (text: string): string => {
+    if (text.includes("13")) throw new Error("no key for this one");
+    return text;
+  };
+  await using hands = await connect("memory:", { use: [{ name: "picky", seal, open: same }] });
+  const settled = await Promise.allSettled([12, 13, 14].map((n) => hands.submit(none, n).submitted));
+  assert.deepEqual(
+    settled.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assert.equal(await hands.count(), 2);
 });
