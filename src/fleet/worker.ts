@@ -205,7 +205,7 @@ export class Worker implements AsyncDisposable {
     this.#unwatch = store.watch((event) => {
       if (event === "ready") this.#workIsReady();
       if (event === "scheduled") this.#tending?.soon(gatherDueMs);
-      if (event === "written") this.#firing?.written();
+      if (event === "own") this.#firing?.written();
       if (event === "ended") this.#firing?.ended();
     });
     this.#firing = this.#startFiring();

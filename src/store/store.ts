@@ -193,9 +193,9 @@ export interface StoreInfo {
 
 /**
  * What changed: work became ready, jobs ended, a job or a gate is due sooner than anyone may tend, or a record was written of
- * which listeners are to be told.
+ * which listeners are to be told: of a job (`written`), or one of the store's own (`own`).
  */
-export type StoreEvent = "ready" | "ended" | "scheduled" | "written";
+export type StoreEvent = "ready" | "ended" | "scheduled" | "written" | "own";
 
 /** Told of changes. `elsewhere` is false when only verbs called on this very store object made the change. */
 export type StoreListener = (event: StoreEvent, elsewhere: boolean) => void;

@@ -268,9 +268,10 @@ test("jobs before gates go on when a store of the fourth layout is opened", asyn
   );
   await before.close();
   const db = new DatabaseSync(path);
+  db.exec("ALTER TABLE tally DROP COLUMN told_own");
   db.exec("DROP INDEX job_line; CREATE INDEX job_line ON job (gate, rank) WHERE gate IS NOT NULL");
   // What a job had of an earlier pass.
-  db.exec(`UPDATE job SET age = 99 WHERE id = 'b'; PRAGMA user_version = ${steps.length - 1}`);
+  db.exec(`UPDATE job SET age = 99 WHERE id = 'b'; PRAGMA user_version = 4`);
   db.close();
   const store = await sqliteStore(path);
   await store.join(newWorker("w"), start + leaseMs);

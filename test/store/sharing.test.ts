@@ -137,10 +137,18 @@ test("a listener hears of a record written elsewhere, if listeners are to be tol
   await there.add([newJob({ id: "a" })], start);
   await ready;
   assert.deepEqual(new Set(told), new Set(["ready true"]));
-  const written = hears("written");
+  const own = hears("own");
   await there.write([{ ...record, name: "loud", tell: true }], start);
+  await own;
+  assert.equal(told.at(-1), "own true");
+  const written = hears("written");
+  await there.write([{ ...record, job: "a", tell: true }], start);
   await written;
-  assert.equal(told.at(-1), "written true");
+  assert.deepEqual(
+    told.filter((each) => each.startsWith("own")),
+    ["own true"],
+    "it is of a job",
+  );
   assert.deepEqual(await here.records("", "", 10), [
     { name: "loud", text: "1" },
     { name: "quiet", text: "1" },

@@ -1,7 +1,7 @@
 // A worker's part in the schedules. Every worker keeps them in memory and sleeps until the next tick; whoever is first moves the
 // schedule on and adds the job in one step of the store, and the others find it done. So no worker is special, and none has to live.
 //
-// It asks the store for the schedules when a record was written, and every few seconds in case nobody said so. Who fired a schedule last
+// It asks the store for the schedules when one of the store's own records was written, and every few seconds in case nobody said so. Who fired a schedule last
 // fires it again without delay; the others give it a moment, so that a fleet of many does not try each tick as often as it has workers.
 import { ClosedError, StoreLostError, StoreUnavailable } from "../../core/errors.ts";
 import type { Runtime, Timer } from "../../core/runtime.ts";
@@ -73,7 +73,7 @@ export class Firing {
     this.#wakeIn(0);
   }
 
-  /** A record was written somewhere. */
+  /** One of the store's own records was written somewhere. */
   written(): void {
     this.#isStale = true;
     this.#wakeIn(this.#untilLoad());

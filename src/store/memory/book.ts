@@ -175,9 +175,9 @@ export class Book {
     this.#came(row);
   }
 
-  /** Listeners are to be told of a record. */
-  tellWritten(): void {
-    this.#news.add("written");
+  /** Listeners are to be told of a record of this job, or with "" of the store's own. */
+  tellWritten(job: string): void {
+    this.#news.add(job === "" ? "own" : "written");
   }
 
   /** How many signals a job has. */

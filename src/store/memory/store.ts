@@ -87,7 +87,7 @@ class MemoryStore implements Store {
       if (book.records.get("", name) !== from) return null;
       const added = add(book, jobs, now);
       book.records.set("", name, to);
-      book.tellWritten();
+      book.tellWritten("");
       return added;
     });
   }
@@ -370,7 +370,7 @@ function write(book: Book, { job, name, text, claim, tell }: NewRecord, now: num
   if (job !== "" && !row) return false;
   if (row && (claim ? !holds(row.job, claim.worker, claim.fence) : isFinal(row.job.state))) return false;
   book.records.set(job, name, text);
-  if (tell) book.tellWritten();
+  if (tell) book.tellWritten(job);
   const wakes = row?.job.state === "waiting" && !isHeld(row.job) && name.startsWith(signalPrefix);
   if (wakes) book.promote(row, now);
   return true;

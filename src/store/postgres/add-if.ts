@@ -35,7 +35,7 @@ export function addIf(
     sent = only;
     await writeOwn(ground, session, name, to);
     effects.add(happened);
-    effects.written();
+    effects.own();
     return addedOf(only);
   };
   return {

@@ -4,7 +4,7 @@ import { isDueSoon } from "../machine.ts";
 import type { Row } from "./client.ts";
 import { toEnded } from "./columns.ts";
 import type { Session } from "./connection.ts";
-import { endedBit, readyBit, scheduledBit, writtenBit } from "./functions/codes.ts";
+import { endedBit, ownBit, readyBit, scheduledBit } from "./functions/codes.ts";
 import type { Ground } from "./ground.ts";
 import { numberArray, sparseStoredArray } from "./text.ts";
 import { alone } from "./transaction.ts";
@@ -35,9 +35,9 @@ export class Effects {
     this.#bits |= endedBit;
   }
 
-  /** A record was written of which listeners are to be told. */
-  written(): void {
-    this.#bits |= writtenBit;
+  /** One of the store's own records was written. */
+  own(): void {
+    this.#bits |= ownBit;
   }
 
   /** These jobs walked up to a gate, and gates were given these places back; a null list is empty. */

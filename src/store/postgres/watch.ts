@@ -2,7 +2,7 @@
 // someone listens; when it is cut, what is missed meanwhile is made up for by telling of everything once it is back.
 import type { Runtime } from "../../core/runtime.ts";
 import type { StoreEvent, StoreListener } from "../store.ts";
-import { endedBit, everyBit, readyBit, scheduledBit, writtenBit } from "./functions/codes.ts";
+import { endedBit, everyBit, ownBit, readyBit, scheduledBit, writtenBit } from "./functions/codes.ts";
 import { Link } from "./link.ts";
 import { quoted } from "./text.ts";
 import type { Place } from "./url.ts";
@@ -53,6 +53,7 @@ export class Watch {
     if ((bits & endedBit) !== 0) add("ended");
     if ((bits & scheduledBit) !== 0) add("scheduled");
     if ((bits & writtenBit) !== 0) add("written");
+    if ((bits & ownBit) !== 0) add("own");
   }
 
   /** Listens on a new connection. */

@@ -12,6 +12,7 @@ function eventsOf(letters: string): StoreEvent[] {
   if (letters.includes("e")) events.push("ended");
   if (letters.includes("s")) events.push("scheduled");
   if (letters.includes("w")) events.push("written");
+  if (letters.includes("o")) events.push("own");
   return events;
 }
 

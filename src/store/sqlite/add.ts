@@ -215,6 +215,6 @@ export function addIf(
   if (textOf(db, storesOwn, name) !== from) return null;
   const added = add(db, effects, jobs, now);
   setRecord(db, storesOwn, name, to);
-  tellWritten(db, effects);
+  tellWritten(db, effects, storesOwn);
   return added;
 }

@@ -20,8 +20,10 @@ export interface Effects {
   ready: boolean;
   /** A job is due soon. */
   scheduled: boolean;
-  /** A record was written of which listeners are to be told. */
+  /** A record of a job was written of which listeners are to be told. */
   written: boolean;
+  /** One of the store's own was. */
+  own: boolean;
   /** Jobs that have come to stand before a gate, for the rounds at the end of the verb. */
   readonly walkers: Walker[];
   /** Gates that are to be opened in those rounds, with how many places were given back. */
@@ -66,6 +68,7 @@ export function noEffects(waitedMs: number = 0): Effects {
     ready: false,
     scheduled: false,
     written: false,
+    own: false,
     walkers: [],
     returned: new Map(),
     seqsAreLater: false,

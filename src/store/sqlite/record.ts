@@ -48,16 +48,22 @@ export function forgetRecords(db: Connection, seqs: readonly number[]): void {
   db.run("DELETE FROM record WHERE job IN (SELECT value FROM json_each(?))", JSON.stringify(seqs));
 }
 
-/** Listeners are to be told that a record was written. */
-export function tellWritten(db: Connection, effects: Effects): void {
-  if (effects.written) return;
-  effects.written = true;
-  db.run("UPDATE tally SET told = told + 1");
+/** Listeners are to be told that a record of this job was written, or one of the store's own. */
+export function tellWritten(db: Connection, effects: Effects, job: number): void {
+  const event = job === storesOwn ? "own" : "written";
+  if (effects[event]) return;
+  effects[event] = true;
+  db.run(event === "own" ? "UPDATE tally SET told_own = told_own + 1" : "UPDATE tally SET told = told + 1");
 }
 
-/** How often listeners were to be told. */
-export function timesTold(db: Connection): number {
-  return db.get<{ told: number }>("SELECT told FROM tally")?.told ?? 0;
+/** How often listeners were to be told of records. */
+export interface TimesTold {
+  readonly written: number;
+  readonly own: number;
+}
+
+export function timesTold(db: Connection): TimesTold {
+  return db.get<TimesTold>("SELECT told AS written, told_own AS own FROM tally") ?? { written: 0, own: 0 };
 }
 
 /** Keeps what is to be known of an attempt that has not ended its job. */
@@ -102,8 +108,9 @@ function mayWrite({ worker, fence, isOver }: Writable, claim: NewRecord["claim"]
 function writeOne(db: Connection, effects: Effects, { job, name, text, claim, tell }: NewRecord, now: number): boolean {
   const row = job === "" ? undefined : db.get<Writable>(findWritable, job);
   if (job !== "" && !(row && mayWrite(row, claim))) return false;
-  setRecord(db, row?.seq ?? storesOwn, name, text);
-  if (tell) tellWritten(db, effects);
+  const seq = row?.seq ?? storesOwn;
+  setRecord(db, seq, name, text);
+  if (tell) tellWritten(db, effects, seq);
   if (row?.isSuspended === 1 && name.startsWith(signalPrefix)) wakeUp(db, effects, row.seq, now);
   return true;
 }

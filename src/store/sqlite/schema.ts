@@ -155,6 +155,10 @@ const linesByAge = `
   CREATE INDEX job_line ON job (gate, rank, coalesce(age, seq)) WHERE gate IS NOT NULL;
 `;
 
+const ownRecords = `
+  ALTER TABLE tally ADD COLUMN told_own INTEGER NOT NULL DEFAULT 0;    -- told is of records of jobs alone, this is of the store's own
+`;
+
 /** The steps that lead to the current layout; the first makes an empty file a store of version 1. */
 export const steps: readonly Step[] = [
   { name: "first layout", sql: firstLayout },
@@ -162,4 +166,5 @@ export const steps: readonly Step[] = [
   { name: "records, suspended jobs, gates", sql: recordsAndWaits },
   { name: "events", sql: events },
   { name: "lines before gates by age", sql: linesByAge },
+  { name: "the store's own records told apart", sql: ownRecords },
 ];

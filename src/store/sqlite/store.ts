@@ -157,7 +157,7 @@ class SqliteStore implements Store {
       runtime: this.#runtime,
       awaited: this.#awaited,
       stored: (ids: readonly string[]) => get(this.#db, ids),
-      committed: () => this.#watch.ring({ ready: true, scheduled: true, anyEnded: true, written: false }),
+      committed: () => this.#watch.ring({ ready: true, scheduled: true, anyEnded: true, written: false, own: false }),
     };
     return addWithin(within, tx, jobs, now);
   }

@@ -10,6 +10,7 @@ import type { StoreEvent, StoreListener } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import { lastEnding } from "./endings.ts";
+import type { TimesTold } from "./record.ts";
 import { timesTold } from "./record.ts";
 import { nextDueAt } from "./tend.ts";
 import { asStoreError, isBusy } from "./trouble.ts";
@@ -31,7 +32,7 @@ export class Watch {
   #seenVersion = 0;
   #seenEnding = 0;
   #seenDue: number | null = null;
-  #seenTold = 0;
+  #seenTold: TimesTold = { written: 0, own: 0 };
   #checking = false;
   #ringProblem: string | undefined;
   #watchProblem: string | undefined;
@@ -49,12 +50,19 @@ export class Watch {
   }
 
   /** Wakes everyone: for changes committed here. */
-  ring({ ready, scheduled, anyEnded, written }: Pick<Effects, "ready" | "scheduled" | "anyEnded" | "written">): void {
+  ring({
+    ready,
+    scheduled,
+    anyEnded,
+    written,
+    own,
+  }: Pick<Effects, "ready" | "scheduled" | "anyEnded" | "written" | "own">): void {
     const events: StoreEvent[] = [];
     if (ready) events.push("ready");
     if (scheduled) events.push("scheduled");
     if (anyEnded) events.push("ended");
     if (written) events.push("written");
+    if (own) events.push("own");
     if (events.length === 0) return;
     try {
       writeSync(this.#bell, oneByte, 0, 1, 0);
@@ -166,7 +174,8 @@ export class Watch {
     if (due !== null && due < (this.#seenDue ?? Infinity)) events.push("scheduled");
     this.#seenDue = due;
     const told = timesTold(this.#db);
-    if (told !== this.#seenTold) events.push("written");
+    if (told.written !== this.#seenTold.written) events.push("written");
+    if (told.own !== this.#seenTold.own) events.push("own");
     this.#seenTold = told;
     return events;
   }

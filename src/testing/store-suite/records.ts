@@ -1,9 +1,11 @@
 // Cases of records: texts that belong to a job or to the store.
 import assert from "node:assert/strict";
 import { StoreError } from "../../core/errors.ts";
+import { systemRuntime } from "../../core/runtime.ts";
 import type { NewRecord, StoredRecord } from "../../store/job.ts";
 import type { PastAttempt } from "../../store/machine.ts";
 import { attemptRecord, attemptsKept } from "../../store/machine.ts";
+import type { StoreEvent } from "../../store/store.ts";
 import type { Bench, Case } from "./bench.ts";
 import { done, failed, leaseMs, namesOf, newJob, start } from "./bench.ts";
 
@@ -140,19 +142,31 @@ export const records: readonly Case[] = [
     },
   ],
   [
-    "listeners are told of the records they are to be told of",
+    "listeners are told of the records they are to be told of, and whether those are of a job or the store's own",
     async (bench) => {
       await bench.add({ id: "a" });
       const heard = new EventTarget();
-      const stop = bench.store.watch((event) => void heard.dispatchEvent(new Event(event)));
-      const next = (): Promise<unknown> => new Promise((resolve) => heard.addEventListener("written", resolve, { once: true }));
+      // What others do may be told of without a change.
+      const here: StoreEvent[] = [];
+      const stop = bench.store.watch((event, elsewhere) => {
+        if (!elsewhere) here.push(event);
+        heard.dispatchEvent(new Event(event));
+      });
+      const tells = async (event: StoreEvent, other: StoreEvent, act: () => Promise<unknown>): Promise<void> => {
+        here.length = 0;
+        const told = new Promise((resolve) => heard.addEventListener(event, resolve, { once: true }));
+        await act();
+        await told;
+        // What was done here is told on a later turn.
+        await new Promise<void>((resolve) => systemRuntime.defer(resolve));
+        assert.ok(!here.includes(other), `${here.join()}: ${event} is not ${other}`);
+      };
+      const { store } = bench;
       try {
-        let told = next();
-        await bench.store.write([record("a", "x", "1", { tell: true })], start);
-        await told;
-        told = next();
-        await bench.store.addIf({ name: "x", from: null, to: "1" }, [], start);
-        await told;
+        await tells("written", "own", () => store.write([record("a", "x", "1", { tell: true })], start));
+        await tells("own", "written", () => store.addIf({ name: "x", from: null, to: "1" }, [], start));
+        await tells("own", "written", () => store.write([record("", "y", "1", { tell: true })], start));
+        await tells("written", "own", () => store.write([record("a", "x", "2", { tell: true }), record("", "y", "2")], start));
       } finally {
         stop();
       }

@@ -363,6 +363,21 @@ test("a tick whose task has a unique key that another live job holds is dropped 
   assert.deepEqual(await fleet.ticks("jobs"), [30]);
 });
 
+test("what jobs put out does not make workers read the schedules again", async (t) => {
+  const fleet = new Fleet(t);
+  fleet.worker();
+  await fleet.define("tick", "0 0 1 1 *");
+  const id = await fleet.run(fleet.program().submit(nothing.with({ delay: "1h" })).submitted);
+  await fleet.clock.advance("1s");
+  const asked = fleet.calls.get("records") ?? 0;
+  for (let i = 0; i < 25; i++) {
+    const part = { job: id, name: `part/${i}`, text: "1", claim: null, tell: true };
+    assert.deepEqual(await fleet.run(fleet.store.write([part], fleet.clock.now())), [true]);
+    await fleet.clock.advance("200ms");
+  }
+  assert.ok((fleet.calls.get("records") ?? 0) - asked <= 1, `${fleet.calls.get("records")} questions, ${asked} before`);
+});
+
 test("a schedule that cannot be read is told of once, and the others fire", async (t) => {
   const fleet = new Fleet(t);
   const events: WorkerEvent[] = [];

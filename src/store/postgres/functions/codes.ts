@@ -6,10 +6,12 @@ export const readyBit = 1;
 export const endedBit = 2;
 /** A job was added or made live again that is due soon. */
 export const scheduledBit = 4;
-/** A record was written of which listeners are to be told. */
+/** A record of a job was written of which listeners are to be told. */
 export const writtenBit = 8;
+/** One of the store's own was. */
+export const ownBit = 16;
 /** All of them. */
-export const everyBit: number = readyBit | endedBit | scheduledBit | writtenBit;
+export const everyBit: number = readyBit | endedBit | scheduledBit | writtenBit | ownBit;
 /** The code of the error by which `settle` says that a seq was out of date. */
 export const staleSeq = "MH001";
 

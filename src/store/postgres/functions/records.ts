@@ -2,7 +2,7 @@
 import { signalPrefix } from "../../machine.ts";
 import type { SchemaSql } from "../schema.ts";
 import { walkUp } from "./ends.ts";
-import { carried, one, probing, readyBit, workerLockSeed, writtenBit } from "./codes.ts";
+import { carried, one, ownBit, probing, readyBit, workerLockSeed, writtenBit } from "./codes.ts";
 
 /** A condition on a name, which is ASCII, that an index can use. */
 export function beginsWith(name: string, prefix: string): string {
@@ -102,9 +102,8 @@ export const writeRecords: SchemaSql = (s) => `
         left_over := passed.left_over;
       END IF;
     END IF;
-    IF EXISTS (SELECT 1 FROM unnest(written, tells) AS given(counts, tell) WHERE given.counts AND given.tell) THEN
-      happened := happened | ${writtenBit};
-    END IF;
+    SELECT happened | coalesce(bit_or(CASE given.seq WHEN 0 THEN ${ownBit} ELSE ${writtenBit} END), 0) INTO happened
+    FROM unnest(seqs, written, tells) AS given(seq, counts, tell) WHERE given.counts AND given.tell;
     told := must_tell | (may_tell & happened);
     IF told <> 0 THEN PERFORM pg_notify(channel, origin || told); END IF;
   END $body$;

@@ -19,7 +19,8 @@ local RECORD, NAMES, RECORDED = P .. 'record:', P .. 'names:', P .. 'recorded'
 local GATES, BEFORE, LOOK, FULL = P .. 'gates', P .. 'before:', P .. 'look', P .. 'full'
 local PASSED = P .. 'passed:'
 local most, blockSize = 6000, 512
-local isReady, isEnded, isScheduled, isWritten = false, false, false, false
+-- The last two: one of the store's own records, or a record of a job, was written of which listeners are to be told.
+local isReady, isEnded, isScheduled, isWritten, isJobWritten = false, false, false, false, false
 
 -- Lua prints only 14 digits by itself.
 local function number(x)
@@ -127,7 +128,7 @@ local function openLine(kind, rank)
 end
 
 local function events()
-  return (isReady and 'r' or '') .. (isEnded and 'e' or '') .. (isScheduled and 's' or '') .. (isWritten and 'w' or '')
+  return (isReady and 'r' or '') .. (isEnded and 'e' or '') .. (isScheduled and 's' or '') .. (isWritten and 'o' or '') .. (isJobWritten and 'w' or '')
 end
 
 -- Tells all clients what happened; the origin lets the one that did it pass over the message.

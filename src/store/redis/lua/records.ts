@@ -71,7 +71,7 @@ for at = 6, #ARGV, 5 do
   local may = job == '' or mayWrite(row, ARGV[at + 3])
   if may then
     setRecord(job, name, text)
-    if ARGV[at + 4] == '1' then isWritten = true end
+    if ARGV[at + 4] == '1' and row then isJobWritten = true elseif ARGV[at + 4] == '1' then isWritten = true end
     if row then wakeBy(row, name, now) end
   end
   written[#written + 1] = may and 1 or 0
