@@ -229,6 +229,7 @@ export class Attempts {
       attempt: undefined,
       isCancelled: isUncalledFor(inputs, policy),
       isWished: false,
+      hasFailed: false,
       hasRecords: false,
       children: undefined,
       awaited: 0,
@@ -265,14 +266,18 @@ export class Attempts {
       },
       isHeld: () => running.awaited > 0,
       stopped: (error) => {
+        running.hasFailed = !(error instanceof CancelledError);
         if (!(error instanceof CancelledError)) return;
         this.#cancelled(running);
         journal.cancelled(job, error.reason);
       },
       isLast: (error) => {
         const { isCancelled } = running;
-        if (isOverdue(job, { policy, deadline, now: this.#host.now() })) return true;
-        return isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled });
+        const isLast =
+          isOverdue(job, { policy, deadline, now: this.#host.now() }) ||
+          isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled });
+        running.hasFailed ||= isLast && !isCancelled;
+        return isLast;
       },
       changed: (gone, fresh) => this.#host.report({ kind: "steps-changed", id: job.id, task: job.task, gone, fresh }),
     };
@@ -302,7 +307,9 @@ export class Attempts {
     void orUndoing(journal, running, ended, outcome, this.#host.now()).then((instead) => this.#settle(running, ended, instead));
   }
 
-  #outcomeOf({ job, definition, policy, isCancelled, deadline }: Running, ended: AttemptEnd): Outcome {
+  #outcomeOf({ job, definition, policy, deadline, ...running }: Running, ended: AttemptEnd): Outcome {
+    // What was being undone because it had failed has failed, whoever cancels it meanwhile.
+    const isCancelled = running.isCancelled && !running.hasFailed;
     const { retryIf } = definition.options;
     const random = this.#host.runtime.random();
     return outcomeOf(job, ended, { policy, retryIf, isCancelled, deadline, now: this.#host.now(), random });

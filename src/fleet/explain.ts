@@ -188,13 +188,17 @@ class Explaining {
   }
 
   async #ended(): Promise<readonly Reason[]> {
-    const { state, endedAt, cancelReason, cause } = this.#job;
+    const { state, endedAt, cancelAt, cancelReason, cause } = this.#job;
     if (state === "done") return [{ kind: "done", at: endedAt, text: "It is done." }];
     const [ended] = await this.#store.endings([this.#job.id]);
     const error = ended ? await this.#errorOf(ended) : undefined;
     const text = error instanceof Error ? error.message : String(error);
-    if (state === "failed") return [{ kind: "failed", error, cause, text }];
     const why = cancelReason === null ? "." : `: ${cancelReason}`;
+    const failed: Reason = { kind: "failed", error, cause, text };
+    if (state === "failed" && cancelAt !== null) {
+      return [failed, { kind: "cancel-asked", at: cancelAt, reason: cancelReason, text: `It was asked to stop as well${why}` }];
+    }
+    if (state === "failed") return [failed];
     if (state === "cancelled") return [{ kind: "cancelled", at: endedAt, text: `It was cancelled${why}` }];
     return [{ kind: "expired", at: endedAt, text }];
   }

@@ -22,6 +22,8 @@ export interface Running {
   isCancelled: boolean;
   /** It was cancelled while it ran here: the store has the wish. */
   isWished: boolean;
+  /** It had failed for good, and has only to be undone, before anyone asked it to stop. */
+  hasFailed: boolean;
   /** This attempt has written records. */
   hasRecords: boolean;
   children: Children | undefined;

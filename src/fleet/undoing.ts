@@ -54,7 +54,7 @@ export async function orUndoing(
     const left = await journal.read(running.job, undoPrefix);
     if (left.length === 0) return outcome;
     const why = "error" in ended ? ended.error : undefined;
-    if (!running.isWished) {
+    if (!running.isWished || running.hasFailed) {
       const told = await Promise.all([journal.read(running.job, undoingRecord), journal.read(running.job, cancelSignal)]);
       if (whyUndone(running, told.flat()) !== undefined) {
         await journal.write(running.job, [[undoingRecord, null]]);

@@ -9,6 +9,7 @@ import { sleep } from "../../src/core/runtime.ts";
 import { simulate } from "../../src/testing/index.ts";
 import { deaf, deafBefore, lengthy, slowChild, slowly, thread } from "../fixtures/undoing.ts";
 import { folder, until } from "../fixtures/support.ts";
+import { networks } from "../servers/fresh.ts";
 
 async function inMemory(run: (hands: Hands) => Promise<void>): Promise<void> {
   await using hands = await connect("memory:");
@@ -75,6 +76,47 @@ test("a job whose last attempt fails before it has met its steps undoes them and
     assert.equal((await hands.jobs())[0]?.attempt, 1);
   });
 });
+
+async function failsThenIsCancelled(url: string): Promise<void> {
+  const done: string[] = [];
+  const goesOn = Promise.withResolvers<void>();
+  let isAborted = (): boolean => false;
+  const trip = task("undoing.both", async () => {
+    const { step, signal } = context();
+    isAborted = () => signal.aborted;
+    const undo = async (): Promise<void> => {
+      done.push("undoing a");
+      await goesOn.promise;
+      done.push("undone a");
+    };
+    await step("a", () => done.push("a"), { undo });
+    throw new Error("no network");
+  });
+  await using hands = await connect(url);
+  hands.work({ tasks: [trip] });
+  const future = hands.submit(trip);
+  const ends = assert.rejects(future, /no network/);
+  await until("it undoes", () => done.includes("undoing a"));
+  assert.equal((await hands.cancel(future.id, "rain")).requested, 1);
+  await until("its attempt knows", () => isAborted());
+  goesOn.resolve();
+  await ends;
+  assert.deepEqual(done, ["a", "undoing a", "undone a"]);
+  const { job, reasons } = await hands.explain(future.id);
+  assert.deepEqual([job.state, job.cancelReason], ["failed", "rain"]);
+  assert.deepEqual(
+    reasons.map(({ text }) => text),
+    ["no network", "It was asked to stop as well: rain"],
+  );
+}
+
+test("a job that is cancelled while it is undone, since it failed, has failed, and says both", () => {
+  return failsThenIsCancelled("memory:");
+});
+test("the same on SQLite", (t) => failsThenIsCancelled(`sqlite:${join(folder(t), "hands.db")}`));
+for (const { kind, given, fresh } of networks()) {
+  test(`the same on ${kind}`, { skip: "skip" in given && given.skip }, () => failsThenIsCancelled(fresh()));
+}
 
 test("steps that the last attempt has met are undone together with those it has not", async () => {
   const done: string[] = [];
