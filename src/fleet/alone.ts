@@ -21,15 +21,22 @@ export function mustBeAlone(task: string, alone: Alone, where: string): UsageErr
   return new UsageError(`Task "${task}" has a ${what}${where}, or without: task.with({ ${alone}: undefined }).`);
 }
 
-/** The option by which the submit of this graph asks the store by itself, if there is one. Throws {@link UsageError} where it is a part of something. */
-export function findAlone(nodes: readonly Node[], hasCallbacks: boolean): Alone | undefined {
+function asksAlone({ call }: Node): boolean {
+  return aloneOf(definitionOf(call.task)) !== undefined;
+}
+
+/**
+ * The option by which the submit of this graph, with what is to be done at its end, asks the store by itself, if there is one. Throws
+ * {@link UsageError} where it is a part of something.
+ */
+export function findAlone(nodes: readonly Node[], callbacks: readonly Node[]): Alone | undefined {
   const root = nodes[nodes.length - 1] as Node;
-  const found = nodes.find(({ call }) => aloneOf(definitionOf(call.task)) !== undefined);
+  const found = callbacks.find(asksAlone) ?? nodes.find(asksAlone);
   if (!found) return undefined;
   const { task } = found.call;
   const alone = aloneOf(definitionOf(task)) as Alone;
   if (found !== root) throw mustBeAlone(task.name, alone, " and is called inside another call. Submit it by itself");
-  if (hasCallbacks) {
+  if (callbacks.length > 0) {
     throw mustBeAlone(
       task.name,
       alone,

@@ -25,7 +25,11 @@ export async function deadlinesOf(store: Looks, claimed: readonly ClaimedJob[]):
     if (deadlineMs !== undefined) deadlines.set(id, { at: submittedAt + deadlineMs, ms: deadlineMs });
   }
   const now = store.now();
-  for (const [id, deadline] of deadlines) if (deadline.at <= now) deadlines.set(id, await lookAgain(store, id, deadline, now));
+  const passed = [...deadlines].filter(([, { at }]) => at <= now);
+  const looked = await Promise.all(
+    passed.map(async ([id, deadline]) => [id, await lookAgain(store, id, deadline, now)] as const),
+  );
+  for (const [id, deadline] of looked) deadlines.set(id, deadline);
   return deadlines;
 }
 

@@ -56,5 +56,6 @@ export interface GivenBeside {
 
 /** What these claimed jobs get beside themselves. */
 export async function givenBeside(store: Store, claimed: readonly ClaimedJob[]): Promise<GivenBeside> {
-  return { inputs: await givenTo(store, claimed), deadlines: await deadlinesOf(store, claimed) };
+  const [inputs, deadlines] = await Promise.all([givenTo(store, claimed), deadlinesOf(store, claimed)]);
+  return { inputs, deadlines };
 }

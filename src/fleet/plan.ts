@@ -152,7 +152,10 @@ function callsAbove(nodes: readonly Node[]): readonly (number | undefined)[] {
 export function plan(call: Call<unknown>, runtime: Runtime, now: number, options: PlanOptions = {}): Plan {
   const nodes = flatten(call);
   const last = callbackNodes(options, nodes.length - 1);
-  const alone = findAlone([...last.map(({ node }) => node), ...nodes], last.length > 0);
+  const alone = findAlone(
+    nodes,
+    last.map(({ node }) => node),
+  );
   const ids = nodes.map(() => runtime.id());
   const root = ids[ids.length - 1] as string;
   const terms: Terms = { ids, root, now, heirOf: inheriting(options, "submit()") };

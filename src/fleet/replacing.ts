@@ -3,7 +3,7 @@
 // meanwhile, it is added again. Each step is one of the store's, so of programs that submit at once the last one's call is what runs, and
 // all get the one job.
 import { DuplicateJobError } from "../core/errors.ts";
-import type { NewJob } from "../store/job.ts";
+import type { Job, NewJob } from "../store/job.ts";
 import type { Added, Changes, Store } from "../store/store.ts";
 import { nameOf, requiresOf } from "../task/requires.ts";
 import type { Plan } from "./plan.ts";
@@ -24,15 +24,13 @@ function cannot({ task, unique }: NewJob, existing: string): DuplicateJobError {
 }
 
 /** What a job requires stays as it is: nobody without that label is to get a call that needs it. */
-async function checkRequires(store: Replaces, { task }: NewJob, id: string): Promise<void> {
+function checkRequires({ task }: NewJob, found: Job): void {
   const required = requiresOf(task);
-  if (required === "") return;
-  const [found] = await store.get([id]);
-  if (!found || found.task === task) return;
+  if (required === "" || found.task === task) return;
   throw new DuplicateJobError(
-    `Task "${nameOf(task)}" has a live job with the same key, ${id}, that requires ${requiresOf(found.task) || "no labels"}; a call that requires ` +
+    `Task "${nameOf(task)}" has a live job with the same key, ${found.id}, that requires ${requiresOf(found.task) || "no labels"}; a call that requires ` +
       `${required} cannot take its place. Give the calls of a key the same "requires", or make the labels a part of the key.`,
-    id,
+    found.id,
   );
 }
 
@@ -40,28 +38,25 @@ function changesTo({ args, policy, gates, expiresAt, submittedAt, priority, queu
   return { call: { args, policy, gates, expiresAt, submittedAt }, priority, queue, dueAt };
 }
 
-/** The changes, with the latest time that the first submit allows for; undefined when the job is gone. */
-async function withinMaxWait(
-  store: Replaces,
-  changes: Changes,
-  call: NonNullable<Changes["call"]>,
-  id: string,
-): Promise<Changes | undefined> {
-  const [job] = await store.get([id]);
-  if (!job) return undefined;
+/** The changes, with the latest time that the first submit of the job allows for. */
+function withinMaxWait(changes: Changes, { policy }: Job): Changes {
   // Whoever replaces the job keeps it, so it is the same whenever it is read.
-  const { dueBy } = decodePolicy(job.policy);
-  if (typeof dueBy !== "number") return changes;
+  const { dueBy } = decodePolicy(policy);
+  if (typeof dueBy !== "number" || !changes.call) return changes;
   const dueAt = Math.min(dueBy, changes.dueAt ?? dueBy);
-  return { ...changes, dueAt, call: { ...call, policy: withDueBy(call.policy, dueBy) } };
+  return { ...changes, dueAt, call: { ...changes.call, policy: withDueBy(changes.call.policy, dueBy) } };
 }
 
 async function replace(store: Replaces, job: NewJob, id: string): Promise<boolean> {
-  await checkRequires(store, job, id);
-  const changes = changesTo(job);
+  let changes = changesTo(job);
   const hasMaxWait = typeof decodePolicy(job.policy).dueBy === "number";
-  const allowed = hasMaxWait && changes.call ? await withinMaxWait(store, changes, changes.call, id) : changes;
-  return allowed !== undefined && (await store.change({ ids: [id] }, allowed, store.now())).length > 0;
+  if (hasMaxWait || requiresOf(job.task) !== "") {
+    const [found] = await store.get([id]);
+    if (!found) return false;
+    checkRequires(job, found);
+    if (hasMaxWait) changes = withinMaxWait(changes, found);
+  }
+  return (await store.change({ ids: [id] }, changes, store.now())).length > 0;
 }
 
 /**

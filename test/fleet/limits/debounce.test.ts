@@ -7,6 +7,11 @@ import { call, connect, task, UsageError } from "../../../src/index.ts";
 import { InlinePool } from "../../../src/pool/index.ts";
 import type { TaskOptions } from "../../../src/index.ts";
 import { explain } from "../../../src/fleet/explain.ts";
+import { plan } from "../../../src/fleet/plan.ts";
+import { Replacing } from "../../../src/fleet/replacing.ts";
+import { memoryStore } from "../../../src/store/index.ts";
+import type { Added } from "../../../src/store/store.ts";
+import { TestClock } from "../../../src/testing/index.ts";
 import * as jobs from "../../fixtures/jobs.ts";
 import { folder } from "../../fixtures/support.ts";
 import { networks } from "../../servers/fresh.ts";
@@ -17,6 +22,28 @@ const save = task("debounce.save", (doc: string, text: string) => void ran.push(
   debounce: { wait: "10s", maxWait: "25s", key: (doc) => doc },
 });
 const patient = save.with({ debounce: { wait: "10s" } });
+
+test("the job that is to be replaced is read once, whatever is to be known of it", async () => {
+  let reads = 0;
+  const clock = new TestClock();
+  const store = memoryStore({ runtime: clock });
+  const replaces = {
+    now: () => store.now(),
+    change: store.change.bind(store),
+    get: (ids: readonly string[]) => {
+      reads += 1;
+      return store.get(ids);
+    },
+  };
+  const replacing = new Replacing(replaces, async ({ jobs }) => (await store.add(jobs, store.now()))[0] as Added);
+  const labelled = save.with({ requires: { gpu: "yes" } });
+  const submit = (text: string) => clock.run(replacing.submit(plan(call(labelled, "a", text), clock, clock.now())));
+  const { id } = await submit("1");
+  assert.equal(reads, 0);
+  assert.equal((await submit("2")).existing, id);
+  assert.equal(reads, 1);
+  await store.close();
+});
 
 test("a submit puts the job of its key off, and its arguments are those of the last", async (t) => {
   const { program, clock } = fleet(t);
