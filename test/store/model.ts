@@ -99,8 +99,8 @@ function toJobs(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] 
   });
 }
 
-/** Jobs that need nothing but each other, for which stores may have shorter ways. */
-function toGraph(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[] {
+/** Jobs that need nothing but each other, for which stores may have shorter ways; of a fan-in the last one needs all others. */
+function toGraph(drafts: readonly Drawn<typeof draft>[], isFanIn: boolean, known: Known): NewJob[] {
   const before = known.ids.length;
   const jobs = toJobs(
     drafts.map((each) => ({ ...each, dueIn: null, expiresIn: null, gates: [], unique: null, dependsOn: [] })),
@@ -109,9 +109,11 @@ function toGraph(drafts: readonly Drawn<typeof draft>[], known: Known): NewJob[]
   const ids = known.ids.slice(before);
   return jobs.map((job, place) => {
     const { dependsOn, tolerant, rootAt } = drafts[place] as Drawn<typeof draft>;
-    const below = place === 0 ? [] : dependsOn.map((at) => ids[at % place] as string);
+    const one = place === 0 ? [] : dependsOn.map((at) => ids[at % place] as string);
+    const all = place === ids.length - 1 ? ids.slice(0, place) : [];
+    const below = isFanIn ? all : one;
     const root = (rootAt === null ? undefined : pick(ids, rootAt)) ?? job.id;
-    return { ...job, root, dependsOn: below, tolerates: below.filter((_, position) => tolerant[position]) };
+    return { ...job, root, dependsOn: below, tolerates: below.filter((_, position) => tolerant[position % tolerant.length]) };
   });
 }
 
@@ -266,11 +268,13 @@ const verbs: fc.Arbitrary<Verb> = fc.oneof(
   },
   {
     weight: 8,
-    arbitrary: fc.array(draft, { minLength: 1, maxLength: 6 }).map((drafts): Verb => (known) => {
-      const { now } = known;
-      const jobs = toGraph(drafts, known);
-      return (store) => store.add(jobs, now);
-    }),
+    arbitrary: fc
+      .tuple(fc.array(draft, { minLength: 1, maxLength: 8 }), fc.boolean())
+      .map(([drafts, isFanIn]): Verb => (known) => {
+        const { now } = known;
+        const jobs = toGraph(drafts, isFanIn, known);
+        return (store) => store.add(jobs, now);
+      }),
   },
   {
     weight: 3,

@@ -7,7 +7,7 @@ import type { Added } from "../store.ts";
 import type { Bonds } from "./bonds.ts";
 import { bondsOf } from "./bonds.ts";
 import { separator, textOf, toField } from "./field.ts";
-import { dependenciesField, kindName, rankOf, submittedText } from "./text.ts";
+import { dependenciesField, kindName, rankOf, submittedTail, submittedText } from "./text.ts";
 
 /** One call of `Store.add`. */
 export interface Submit {
@@ -23,18 +23,25 @@ export type AddReply = readonly [refusals: readonly string[], others: readonly s
 /** Sends submits; settles none of them. */
 export type SendSubmits = (plain: boolean, args: string[], submits: readonly Submit[]) => void;
 
+function isAlike(job: NewJob, other: NewJob): boolean {
+  return job.queue === other.queue && job.task === other.task && job.priority === other.priority && job.keepMs === other.keepMs;
+}
+
 /** The arguments of `addPlain` after those that both scripts have. */
-function plainArguments(submits: readonly Submit[], { edges, roots }: Bonds): string[] {
-  const runs: [kind: string, rank: string, count: number][] = [];
+function plainArguments(submits: readonly Submit[], { edges, roots, above }: Bonds): string[] {
+  const runs: [kind: string, rank: string, keepMs: number, above: string, count: number][] = [];
   const pairs: string[] = [];
   let last: NewJob | undefined;
+  let place = 0;
   for (const { jobs, now } of submits) {
     for (const job of jobs) {
       const run = runs.at(-1);
-      if (run && last && last.queue === job.queue && last.task === job.task && last.priority === job.priority) run[2] += 1;
-      else runs.push([kindName(job.queue, job.task), rankOf(job.priority), 1]);
+      const needing = above[place] ?? "";
+      if (run && last && run[3] === needing && isAlike(job, last)) run[4] += 1;
+      else runs.push([kindName(job.queue, job.task), rankOf(job.priority), job.keepMs, needing, 1]);
       last = job;
-      pairs.push(toField(job.id), submittedText(job, now));
+      place += 1;
+      pairs.push(toField(job.id), submittedTail(job, now));
     }
   }
   const sizes = submits.map(({ jobs }) => jobs.length).join(" ");

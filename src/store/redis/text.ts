@@ -33,29 +33,19 @@ export function isSimple({ dueAt, expiresAt, unique, gates }: NewJob): boolean {
 
 /** What was submitted, as a script takes it; it puts mark, seq and kind before it. */
 export function submittedText(job: NewJob, now: number): string {
-  const {
-    keepMs,
-    priority,
-    crashLimit,
-    dueAt,
-    expiresAt,
-    submittedAt,
-    root,
-    id,
-    unique,
-    dependsOn,
-    gates,
-    parent,
-    trace,
-    policy,
-    args,
-  } = job;
+  return job.keepMs + separator + submittedTail(job, now);
+}
+
+/** The same without how long the job is kept, which `addPlain` puts in, too. */
+export function submittedTail(job: NewJob, now: number): string {
+  const { priority, crashLimit, dueAt, expiresAt, submittedAt, root, id, unique, dependsOn, gates, parent, trace, policy, args } =
+    job;
   const times = `${numberField(dueAt)}${separator}${numberField(expiresAt)}${separator}${submittedAt}${separator}`;
   const own = root === id ? "" : toField(root);
   const until = unique ? (unique.until === "started" ? "s" : "e") : "";
   const key = toField(unique?.key ?? null) + separator + until + (gates.length === 0 ? "" : gatesPart(gates));
   return (
-    `${keepMs}${separator}${rankOf(priority)}${separator}${now}${separator}${crashLimit}${separator}${times}${own}${separator}` +
+    `${rankOf(priority)}${separator}${now}${separator}${crashLimit}${separator}${times}${own}${separator}` +
     `${key}${separator}${dependsOn.length}${separator}${toField(parent)}${separator}${toField(trace)}${separator}` +
     `${toField(policy)}${separator}${toField(args)}`
   );
@@ -255,7 +245,8 @@ export function toJob(id: string, text: string, record: string, kinds: Kinds): J
     args: textOf(field[16]),
     policy: fromField(field[15]),
     crashLimit: Number(field[5]),
-    keepMs: Number(field[2]),
+    // What needs the job may stand behind the number.
+    keepMs: Number.parseFloat(field[2] ?? ""),
     root: fromField(field[9]) ?? name,
     parent: fromField(field[13]),
     trace: fromField(field[14]),

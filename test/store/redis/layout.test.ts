@@ -110,6 +110,47 @@ test("what is left of a graph whose root is gone is found by it, and goes withou
   await store.close();
 });
 
+test(
+  "the members of a large graph are found by their places among all jobs, where others leave gaps in those",
+  { skip },
+  async () => {
+    const storeUrl = newUrl();
+    const store = await redisStore(storeUrl);
+    const bench = new Bench(store);
+    const gate = { name: "one", room: 1, everyMs: null, until: "stopped" } as const;
+    await bench.add({ id: "x", gates: [gate] }, { id: "y", gates: [gate] }, { id: "z", gates: [gate] });
+    await bench.runAll();
+    const members = Array.from({ length: 1200 }, (_, place) => `m${String(place).padStart(4, "0")}`);
+    const tolerated = members.slice(600);
+    await bench.add(...members.map((id) => ({ id, root: "top" })), {
+      id: "top",
+      dependsOn: members,
+      tolerates: tolerated,
+      keepMs: 5,
+    });
+    assert.deepEqual(await store.awaited("top", 2000), members);
+    const claimed = await bench.claim("w", 2000);
+    assert.equal(claimed.length, 1200);
+    await bench.settle(...claimed.map((job) => (job.id === "m0900" ? failed(job) : done(job))));
+    const top = await bench.claimOne();
+    const [inputs = []] = await store.inputs(["top"]);
+    assert.equal(inputs.length, 1200);
+    assert.equal(inputs.filter((input) => typeof input === "string").length, 1199);
+    assert.equal(await store.remove({ ids: ["m0003", "top"] }), 0, "what a live job needs stays");
+    await bench.settle(done(top));
+    await store.leave("w", start);
+    assert.equal(await store.remove({ ids: members.slice(100, 700) }), 600);
+    await assert.rejects(store.inputs(["top"]), /no longer stored/u);
+    assert.equal((await store.list({ root: "top" }, { limit: 2000 })).length, 601);
+    assert.equal((await store.tend(start + 5, 100)).pruned, 1);
+    assert.equal((await store.list({ root: "top" }, { limit: 2000 })).length, 600);
+    assert.equal(await store.remove({}), 603);
+    const keys = (await keysOf(storeUrl)).filter((key) => !key.startsWith("answers:"));
+    assert.deepEqual(keys, ["meta"]);
+    await store.close();
+  },
+);
+
 test("what is left of a job's attempts goes with it", { skip }, async () => {
   const storeUrl = newUrl();
   const store = await redisStore(storeUrl);

@@ -25,11 +25,12 @@ end
 
 /** Adds plain jobs. */
 export const addPlain: string = String.raw`
--- Then: numbers of jobs of each call, joined by ' '; of each job that has dependencies its place among all and theirs, as '3:1;' or as '4:1-2 ~3-3;', with
--- '~' before those that need not end as done; of each root that is not the job's own its place and those of the
--- first and the last job of a run that has it, as '3:1-2;'; number of runs; for each run kind, rank, number of jobs; ids and texts.
+-- Then: numbers of jobs of each call, joined by ' '; of each job that has dependencies its place among all and theirs, as '3:1;' or as '4:1-2 ^~3-3;', with
+-- '~' before those that need not end as done, and '^' before those of which a run says what needs them; of each root that is not the job's own its place
+-- and those of the first and the last job of a run that has it, as '3:1-2;'; number of runs; for each run kind, rank, how long its jobs are kept, the place
+-- of what needs each of them and nothing else does, or '', number of jobs; ids, and texts without what the runs say.
 local runs, at = tonumber(ARGV[8]), 9
-local first = at + runs * 3
+local first = at + runs * 5
 local ids, n = {}, 0
 for i = first, #ARGV, 2 do
   n = n + 1
@@ -69,6 +70,12 @@ local function bindTo(dep, marked)
   else others[#others + 1] = marked end
 end
 
+-- References of the jobs at these places, as one text: of many only the ends are told. See refsIn.
+local function refsText(mark, from, upto)
+  if upto - from < 3 then return mark .. concat(refOf, S .. mark, from, upto) end
+  return mark .. '#' .. sub(refOf[from], 1, 11) .. '-' .. sub(refOf[upto], 1, 11)
+end
+
 -- Notes the dependencies of a job; returns its mark.
 local function bind(job, deps)
   local ref, dep, text, mark = refOf[job], tonumber(deps), nil, '='
@@ -76,13 +83,12 @@ local function bind(job, deps)
     text = refOf[dep]
     bindTo(dep, '=' .. ref)
   else
-    local below, count, tolerant = {}, 0, '~' .. ref
-    for tilde, from, upto in gmatch(deps, '(~?)(%d+)%-(%d+)') do
-      local marked = tilde == '' and ref or tolerant
-      for place = from, upto do
-        count = count + 1
-        below[count] = tilde == '' and refOf[place] or '~' .. refOf[place]
-        if above[place] then bindTo(place, marked) else above[place] = marked end
+    local below = {}
+    for isTold, tilde, from, upto in gmatch(deps, '(%^?)(~?)(%d+)%-(%d+)') do
+      from, upto = tonumber(from), tonumber(upto)
+      below[#below + 1] = refsText(tilde, from, upto)
+      if isTold == '' then
+        for place = from, upto do bindTo(place, tilde .. ref) end
       end
     end
     text, mark = concat(below, S), ':'
@@ -96,10 +102,13 @@ local seq = nextSeqs(n)
 local firstSeq, refs, refCount, job = seq, {}, 0, 0
 local args, argCount = {}, 0
 for r = 1, runs do
-  local kind, rank = kindOf(ARGV[at]), ARGV[at + 1]
+  local kind, rank, keep = kindOf(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
+  local tilde, needing = match(ARGV[at + 3], '(~?)(%d+)')
+  -- It is of the same call: no job between is refused.
+  if needing then keep = keep .. '\28' .. tilde .. format('%011x', seq + needing - job - 1) end
   local ready, readyCount, blockedCount = {}, 0, 0
-  local middle = S .. kind .. S
-  for _ = 1, ARGV[at + 2] do
+  local middle = S .. kind .. S .. keep .. S
+  for _ = 1, ARGV[at + 4] do
     job = job + 1
     if not refused[job] then
       local id, hex, mark = ids[job], format('%011x', seq), '-'
@@ -123,7 +132,7 @@ for r = 1, runs do
   tally('r', kind, readyCount)
   tally('b', kind, blockedCount)
   isReady = isReady or readyCount > 0
-  at = at + 3
+  at = at + 5
 end
 many('HSET', JOB, args)
 enlist(refs, firstSeq)
@@ -140,7 +149,7 @@ local members, count, membersOf = {}, 0, {}
 for root, from, upto in gmatch(ARGV[7], '(%d+):(%d+)%-(%d+)') do
   root = tonumber(root)
   if refOf[root] then
-    local text = concat(refOf, S, tonumber(from), tonumber(upto))
+    local text = refsText('', tonumber(from), tonumber(upto))
     if not membersOf[root] then
       count = count + 2
       membersOf[root] = count

@@ -4,17 +4,26 @@ import { attemptsKept } from "../../machine.ts";
 
 /** The end of attempts and its consequences. */
 export const ends: string = String.raw`
--- The references of jobs that need this one: those added with it, which stand in one text, and those added later.
-local function refsAbove(id)
-  local text = call('HGET', ABOVE, id)
-  local refs = text and refsIn(text) or {}
-  for _, ref in ipairs(call('LRANGE', UP .. id, 0, -1)) do refs[#refs + 1] = ref end
+-- The references of jobs that need this one and were added with it: one, which stands with how long it is kept, or those of one text.
+local function refsBeside(row)
+  if row[KEEP] then
+    local above = match(row[KEEP], '\28(.*)')
+    if above then return { refBySeq(above) } end
+  elseif row.above ~= '' then return { refBySeq(row.above) } end
+  local text = call('HGET', ABOVE, row.id)
+  return text and refsIn(text) or {}
+end
+
+-- The same with those added later.
+local function refsAbove(row)
+  local refs = refsBeside(row)
+  for _, ref in ipairs(call('LRANGE', UP .. row.id, 0, -1)) do refs[#refs + 1] = ref end
   return refs
 end
 
 -- The stored jobs that need this one, in the order they were added; for each how many times, and whether it must be done.
 local function dependants(row)
-  local refs, isTolerant = refsAbove(row.id), {}
+  local refs, isTolerant = refsAbove(row), {}
   for i = 1, #refs do isTolerant[i] = byte(refs[i]) == 126 end
   refs = unmarked(refs)
   rowsOf(refs)
@@ -40,9 +49,10 @@ local function isAnyLive(found)
   return false
 end
 
-local function isNeeded(row)
-  local text = call('HGET', ABOVE, row.id)
-  if text and isAnyLive(rowsOf(unmarked(refsIn(text)))) then return true end
+-- Whether a live job needs this one; nothing that was added later does where that is known.
+local function isNeeded(row, onlyBeside)
+  if isAnyLive(rowsOf(unmarked(refsBeside(row)))) then return true end
+  if onlyBeside then return false end
   local at = 0
   repeat
     local refs = call('LRANGE', UP .. row.id, at, at + 999)

@@ -7,6 +7,9 @@
 // for a time: as long as it has no record it does, so that a million of them leave the table of records small. It is "=" when the job waits for
 // one other that must be done, ":" when it waits for others otherwise, as long as it has no record; see `release.ts`.
 //
+// The field "keep" goes on, in both texts, with what needs the job, where that is one other that was added with it and needs more: behind the
+// character 28 its seq, with "~" before it where this one need not end as done. So it stands in the records of all members of a chord alike, and their end need not look for it.
+//
 // The field "until" goes on with the gates, if there are any: each behind the character 29, its name, room, time for a token and until (s or e),
 // with the character 30 between.
 //
@@ -51,7 +54,7 @@ export const fields: string = String.raw`
 local headerPattern = '^(.)(%x+)\31' .. rep('([^\31]*)\31', 12)
 local rowPattern = '^' .. rep('([^\31]*)\31', 21) .. '(.)(.*)$'
 local endPattern = '^\31([^\31]*)\31([^\31]*)\31([^\31]*)\31(.)$'
--- Of what was submitted: seq and kind. Of what changes: that seq, rank and ready time are left out.
-local headPattern, shortPattern = '^.(%x+)\31(%d+)\31', '^[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31\31'
+-- Of what was submitted: seq, kind and what needs the job. Of what changes: that seq, rank and ready time are left out.
+local headPattern, shortPattern = '^.(%x+)\31(%d+)\31[^\28\31]*\28?([^\31]*)\31', '^[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31\31'
 local final = { d = true, f = true, c = true, e = true }
 `;

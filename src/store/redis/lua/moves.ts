@@ -72,7 +72,7 @@ end
 
 local function keepUntil(row, time)
   row[PRUNEAT] = number(time)
-  local later = laterFor(row[KEEP], row[PRUNEAT])
+  local later = laterFor(keptFor(row), row[PRUNEAT])
   later[#later + 1] = row.id
   touch(row)
 end
@@ -91,7 +91,7 @@ local function finish(row, state, now)
   move(row, state)
   row[ENDEDAT] = now
   release(row)
-  keepUntil(row, tonumber(now) + tonumber(row[KEEP]))
+  keepUntil(row, tonumber(now) + tonumber(keptFor(row)))
   if state ~= 'd' then call('ZADD', LOST, number(tonumber(row[SEQ], 16)), refOf(row)) end
   isEnded = true
 end

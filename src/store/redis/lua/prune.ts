@@ -82,8 +82,8 @@ local function stillDue(ids, time, seen)
     local id, state = ids[i], states[i]
     if state and not seen[id] and final[sub(state, -1)] and tonumber(match(state, prunePattern)) == time then
       seen[id] = true
-      local seq, kind = match(texts[i], headPattern)
-      found[#found + 1] = { id = id, ref = seq .. id, seq = seq, kind = kind, status = sub(state, -1) }
+      local seq, kind, above = match(texts[i], headPattern)
+      found[#found + 1] = { id = id, ref = seq .. id, seq = seq, kind = kind, status = sub(state, -1), above = above }
     end
   end
   -- Of equal length, so they compare as numbers do.

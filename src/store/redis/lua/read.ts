@@ -64,7 +64,7 @@ local below, n, from = {}, 0, {}
 for i, text in ipairs(texts) do
   from[i] = n
   if text and owns[i] and byte(owns[i], -1) == 117 then
-    for ref in gmatch(text, '[^\31]+') do
+    for _, ref in ipairs(refsIn(text)) do
       n = n + 1
       below[n] = sub(ref, byte(ref) == 126 and 13 or 12)
     end
@@ -72,11 +72,19 @@ for i, text in ipairs(texts) do
 end
 from[#ARGV + 1] = n
 local states = hmget(STATE, below)
+
+-- The result of a job that is done. Jobs of one claim and one settle have all of their records in common but that.
+local common
+local function resultOf(record)
+  if not record or byte(record, -1) ~= 100 then return nil end
+  if not common or search(record, common, 1, true) ~= 1 then common = match(record, '^(.*\31)[^\31]*\31d$') end
+  return sub(record, #common + 1, -3)
+end
+
 for i, id in ipairs(ARGV) do
   local its, count = {}, from[i + 1] - from[i]
   for j = 1, count do
-    local state = states[from[i] + j]
-    its[j] = state and match(state, '^.*\31(.*)\31d$')
+    its[j] = resultOf(states[from[i] + j])
     if not its[j] then break end
   end
   out[i] = count > 0 and #its == count and its or inputsOf(id, texts[i])

@@ -53,6 +53,13 @@ end
 -- What waits for jobs that are done: those that wait for one alone with what they get of it, and texts of others, with how often each is meant.
 local releasing = { singles = {}, inputs = {}, count = 0, texts = {}, times = {} }
 
+-- What waits for so many jobs and for others.
+local function releaseOften(ref, count)
+  local times = releasing.times[ref]
+  if not times then releasing.texts[#releasing.texts + 1] = { ref, { ref } } end
+  releasing.times[ref] = (times or 0) + count
+end
+
 local function releaseSoon(text, result)
   if byte(text) == 61 and not search(text, S, 1, true) then
     local n = releasing.count + 1

@@ -4,9 +4,14 @@
 export const deletion: string = String.raw`
 -- Ids of these that are part of a graph: needed by others, or with a root that notes them one by one; of these 'apart' is known.
 local function graphOf(jobs)
-  local isIn, ids = {}, {}
-  for i, each in ipairs(jobs) do ids[i] = each.id end
-  local refs = {}
+  local isIn, ids, refs = {}, {}, {}
+  for i, each in ipairs(jobs) do
+    ids[i] = each.id
+    if each.above ~= '' then
+      isIn[each.id] = true
+      refs[#refs + 1] = bare(refBySeq(each.above))
+    end
+  end
   for i, text in ipairs(call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}) do
     if text then
       isIn[ids[i]] = true
@@ -45,7 +50,7 @@ local function leaveMembers(roots)
   if call('EXISTS', MEMBERS) == 0 then return end
   local refs, ids, rootOf, n = {}, {}, {}, 0
   for i, text in ipairs(hmget(MEMBERS, roots)) do
-    for ref in gmatch(text or '', '[^\31]+') do
+    for _, ref in ipairs(text and refsIn(text) or {}) do
       n = n + 1
       refs[n], ids[n], rootOf[n] = ref, sub(ref, 12), roots[i]
     end
@@ -95,7 +100,7 @@ local function forgetKinds()
   end
 end
 
--- Deletes ended jobs: id, ref, seq, kind, status. What remains in lists of others is a reference to nothing.
+-- Deletes ended jobs: id, ref, seq, kind, status, above (what needs it, or ''). What remains in lists of others is a reference to nothing.
 local function deleteJobs(gone, isInGraph)
   local ids, unsuccessful, blocks, apart = {}, {}, {}, {}
   for i, each in ipairs(gone) do
@@ -129,7 +134,7 @@ end
 local function splitNeeded(jobs, isInGraph)
   local free, needed = {}, {}
   for _, each in ipairs(jobs) do
-    if isInGraph[each.id] and isNeeded(each) then needed[#needed + 1] = each else free[#free + 1] = each end
+    if isInGraph[each.id] and isNeeded(each, isInGraph[each.id] ~= 'apart') then needed[#needed + 1] = each else free[#free + 1] = each end
   end
   return free, needed
 end
@@ -149,7 +154,8 @@ filter.states = filter.states or { d = true, f = true, c = true, e = true }
 local jobs = {}
 if filter.ids or filter.root then
   for _, row in ipairs(selected()) do
-    jobs[#jobs + 1] = { id = row.id, ref = refOf(row), seq = row[SEQ], kind = row[KINDNO], status = row[STATUS] }
+    local above = match(row[KEEP], '\28(.*)') or ''
+    jobs[#jobs + 1] = { id = row.id, ref = refOf(row), seq = row[SEQ], kind = row[KINDNO], status = row[STATUS], above = above }
   end
 elseif onlyUnsuccessful() then jobs = sift(call('ZRANGE', LOST, 0, -1))
 elseif counted() > 0 then

@@ -113,6 +113,9 @@ end
 
 local function refOf(row) return row[SEQ] .. row.id end
 
+-- How long it is kept.
+local function keptFor(row) return match(row[KEEP], '^[^\28]*') end
+
 -- In the hands of its worker.
 local function isHeld(row) return row[STATUS] == 'u' or (row[STATUS] == 'w' and row[WORKEROF] ~= '') end
 
@@ -153,11 +156,60 @@ local function rowsOf(refs)
   return found
 end
 
--- References between jobs, with a mark before some: "~" where the dependency need not end as done, "=" before a job that waits for one alone.
+-- Where a job stands in a block by its seq, from 0; nil when it is gone with all that were in the block then. Not every seq is a job's.
+local function placeIn(block, seq)
+  local first = call('LINDEX', block, 0)
+  if not first or seqOf(first) > seq then return nil end
+  local low, high = 0, seq - seqOf(first)
+  local middle = high
+  while low < high do
+    local ref = call('LINDEX', block, number(middle))
+    local its = ref and seqOf(ref) or huge
+    if its == seq then return middle end
+    if its < seq then low = middle + 1 else high = middle - 1 end
+    middle = (low + high - (low + high) % 2) / 2
+  end
+  return low
+end
+
+-- Adds the references of jobs that were added one after another, from one seq up to another. One to nothing keeps the place of a job that is gone.
+local function addRefsBetween(refs, mark, seq, upto)
+  while seq <= upto do
+    local block = (seq - seq % blockSize) / blockSize
+    local name, last = BLOCK .. number(block), min(upto, (block + 1) * blockSize - 1)
+    local place = placeIn(name, seq)
+    local some = place and call('LRANGE', name, number(place), number(place + last - seq)) or {}
+    for i = 1, last - seq + 1 do refs[#refs + 1] = mark .. (some[i] or '00000000000') end
+    seq = last + 1
+  end
+end
+
+-- References between jobs, with a mark before some: "~" where the dependency need not end as done, "=" before a job that waits for one alone. Of
+-- many that were added one after another the first and the last seq behind "#".
 local function refsIn(text)
-  local refs = {}
-  for ref in gmatch(text .. S, '([^\31]*)\31') do refs[#refs + 1] = ref end
+  local refs, n = {}, 0
+  for ref in gmatch(text .. S, '([^\31]*)\31') do
+    local mark, from, upto = match(ref, '^(~?)#(%x+)%-(%x+)$')
+    if mark then
+      addRefsBetween(refs, mark, tonumber(from, 16), tonumber(upto, 16))
+      n = #refs
+    else
+      n = n + 1
+      refs[n] = ref
+    end
+  end
   return refs
+end
+
+-- The reference of the job with this seq as text, with the mark before it; one to nothing when it is gone.
+local refsBySeq = {}
+local function refBySeq(marked)
+  if not refsBySeq[marked] then
+    local mark, seq, its = match(marked, '^~?'), tonumber(match(marked, '%x+'), 16), {}
+    addRefsBetween(its, mark, seq, seq)
+    refsBySeq[marked] = its[1]
+  end
+  return refsBySeq[marked]
 end
 
 local function bare(ref)

@@ -59,11 +59,11 @@ local function sift(refs)
   local texts, states = hmget(JOB, ids), hmget(STATE, ids)
   for i = 1, #refs do
     local text, state = texts[i], states[i]
-    local seq, kind = match(text or '', headPattern)
+    local seq, kind, above = match(text or '', headPattern)
     if seq == sub(refs[i], 1, 11) then
       local status = state and sub(state, -1) or stateByMark(text)
       if passes(status, kind) then
-        found[#found + 1] = { id = ids[i], ref = refs[i], seq = seq, kind = kind, status = status, state = state, text = text }
+        found[#found + 1] = { id = ids[i], ref = refs[i], seq = seq, kind = kind, status = status, above = above, state = state, text = text }
       end
     end
   end
@@ -95,7 +95,7 @@ end
 
 local function rootRefs()
   local refs, text = call('SMEMBERS', ROOT .. filter.root), call('HGET', MEMBERS, filter.root)
-  for ref in gmatch(text or '', '[^\31]+') do refs[#refs + 1] = ref end
+  for _, ref in ipairs(text and refsIn(text) or {}) do refs[#refs + 1] = ref end
   local own = find(filter.root)
   if own and static(own).root == '' then refs[#refs + 1] = refOf(own) end
   return refs

@@ -18,8 +18,9 @@ local records, recordCount, isDone = {}, 0, {}
 local function endOf(record, prefix)
   if not record or byte(record, -1) ~= 117 or search(record, prefix, 1, true) ~= 1 then return false end
   local claim, kind, keep, attempt = match(record, '^([^\31]*)\31%x*\31([^\31]*)\31([^\31]*)\31[^\31]*\31[^\31]*\31([^\31]*)', #prefix + 1)
-  local time = number(tonumber(now) + tonumber(keep))
-  return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, attempt = attempt, later = laterFor(keep, time), count = 0 }
+  local kept, above = match(keep, '^([^\28]*)\28?(.*)')
+  local time = number(tonumber(now) + tonumber(kept))
+  return { text = record .. S .. now .. S .. time .. S, claim = claim, kind = kind, attempt = attempt, later = laterFor(kept, time), count = 0, above = above }
 end
 
 -- The same of one that has gates; gives back its places, and leaves out what it had of them.
@@ -91,6 +92,7 @@ local function settleRun(from, upto, how, states, needed, above)
   for _, goesOn in pairs(ends) do
     if goesOn then
       leaveClaim(worker, goesOn.claim, goesOn.count)
+      if goesOn.above ~= '' then releaseOften(refBySeq(goesOn.above), goesOn.count) end
       tally('u', goesOn.kind, -goesOn.count)
       tally('d', goesOn.kind, goesOn.count)
     end

@@ -40,7 +40,7 @@ local isInGraph = graphOf(over)
 local gone, needed = splitNeeded(over, isInGraph)
 for _, each in ipairs(needed) do
   local row = find(each.id)
-  keepUntil(row, nowMs + max(tonumber(row[KEEP]), 60000))
+  keepUntil(row, nowMs + max(tonumber(keptFor(row)), 60000))
 end
 deleteJobs(gone, isInGraph)
 forgetHistory(nowMs, limit * 10)

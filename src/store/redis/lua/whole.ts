@@ -165,7 +165,7 @@ local function write(draft, seq)
   if draft.cause then finish(row, 'f', now)
   elseif final[state] then
     setWaits(row, '')
-    keepUntil(row, tonumber(row[ENDEDAT]) + tonumber(row[KEEP]))
+    keepUntil(row, tonumber(row[ENDEDAT]) + tonumber(keptFor(row)))
     if state ~= 'd' then call('ZADD', LOST, number(seq), refOf(row)) end
     isEnded = true
   elseif draft.record == '' then makeReady(row, row[READYAT])
