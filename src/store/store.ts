@@ -291,7 +291,7 @@ export interface Store {
    * Makes failed, cancelled and expired jobs live again with a fresh budget of attempts, with those of their dependencies
    * that have ended other than `done`. Returns the ids made live, dependencies first. A job is left alone when its unique key
    * is meanwhile taken, a dependency is no longer stored, or a dependency is left alone. Tolerated dependencies are made live as others;
-   * a job that tolerates one made live, and is blocked by others still, waits for that one again. An expiry counts anew from now; the
+   * a job that tolerates one made live, and is blocked by others still, waits for that one again. An expiry counts anew from now, as long as at submit; the
    * wait for a retry is dropped, a due time given at submit is kept, the signal `cancelSignal` is deleted, and `retriedRecord` is written.
    */
   retry(filter: JobFilter, now: number): Promise<readonly string[]>;

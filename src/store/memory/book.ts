@@ -129,7 +129,8 @@ export class Book {
   /** Makes an ended job live again. */
   revive(row: Row, pending: number, now: number): void {
     const { job } = row;
-    if (job.expiresAt !== null) job.expiresAt = now + (job.expiresAt - job.submittedAt);
+    const since = Math.max(job.submittedAt, Number(this.records.get(job.id, retriedRecord)));
+    if (job.expiresAt !== null) job.expiresAt = now + (job.expiresAt - since);
     if (job.attempt > 0) job.dueAt = null;
     Object.assign(job, { pending, attempt: 0, crashes: 0, worker: null, readyAt: null, startedAt: null, endedAt: null });
     Object.assign(job, { result: null, error: null, cause: null, cancelAt: null, cancelReason: null, progress: null });

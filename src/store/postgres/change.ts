@@ -22,7 +22,8 @@ const reviveSql = (schema: string): string => `
   ), gone AS (
     DELETE FROM ${schema}.ended USING given WHERE ended.seq = given.seq
   ), facts AS MATERIALIZED (
-    SELECT given.*, job.queue, job.task, job.rank, job.unique_key, job.gate_names, $5::double precision + (given.expires_at - job.submitted_at) AS expiry
+    SELECT given.*, job.queue, job.task, job.rank, job.unique_key, job.gate_names, $5::double precision + (given.expires_at - greatest(job.submitted_at, (
+        SELECT words::double precision FROM ${schema}.record WHERE record.seq = given.seq AND record.name = '${retriedRecord}'))) AS expiry
     FROM given JOIN ${schema}.job ON job.seq = given.seq
   ), blocked AS MATERIALIZED (
     -- What tolerated the end of one, and waits for others still, waits for it again.

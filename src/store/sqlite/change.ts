@@ -75,7 +75,8 @@ const findEnded = `
   SELECT seq, id, state, unique_key AS uniqueKey, dependencies, attempt, due_at AS dueAt, gates FROM job WHERE id = ?`;
 const namesBelow = "SELECT job.id FROM edge CROSS JOIN job ON job.seq = edge.dep WHERE edge.job = ? ORDER BY edge.position";
 const revive = `
-  UPDATE job SET state = ?, pending = ?, due_at = ?, expires_at = ? + expires_at - submitted_at, attempt = 0, crashes = 0,
+  UPDATE job SET state = ?, pending = ?, due_at = ?, expires_at = ? + (expires_at - max(submitted_at, ifnull((
+      SELECT CAST(text AS REAL) FROM record WHERE record.job = job.seq AND record.name = '${retriedRecord}'), 0))), attempt = 0, crashes = 0,
     unique_held = unique_key IS NOT NULL, worker = NULL, ready_at = ?, started_at = NULL, ended_at = NULL, prune_at = NULL,
     result = NULL, error = NULL, cause = NULL, cancel_at = NULL, cancel_reason = NULL, progress = NULL,
     gate = ?, ahead = ?, age = NULL WHERE seq = ?`;
@@ -109,8 +110,8 @@ export function retry(db: Connection, effects: Effects, filter: JobFilter, now: 
     const gates = gatesIn(row.gates);
     const at = standing(gates, state);
     setRecord(db, row.seq, cancelSignal, null);
-    setRecord(db, row.seq, retriedRecord, String(Math.floor(now)));
     db.run(revive, at.state, pending, dueAt, now, at.state === "ready" ? now : null, at.gate, at.ahead, row.seq);
+    setRecord(db, row.seq, retriedRecord, String(Math.floor(now)));
     rest(effects, { seq: row.seq, gates, dueAt }, state, now);
     db.run(waitAgain, row.seq);
   }

@@ -203,6 +203,26 @@ export const changing: readonly Case[] = [
     },
   ],
   [
+    "the expiry of a job is as long after each retry as it was at submit, and after its call was replaced as long as that of the new one",
+    async (bench) => {
+      const due = { dueAt: start + 10_000 };
+      await bench.add({ id: "a", expiresAt: start + 10 }, { id: "b", expiresAt: start + 10, ...due });
+      for (const at of [100, 1000, 1500]) {
+        await bench.store.tend(start + at - 1, 10);
+        assert.deepEqual(await bench.states("a", "b"), ["expired", "expired"]);
+        bench.now = start + at;
+        assert.deepEqual(await bench.store.retry({}, bench.now), ["a", "b"]);
+        assert.equal((await bench.job("a")).expiresAt, start + at + 10);
+      }
+      const submittedAt = start + 1505;
+      const call = { args: "[2]", policy: null, gates: [], expiresAt: submittedAt + 25, submittedAt };
+      assert.deepEqual(await bench.store.change({ ids: ["b"] }, { call, ...due }, submittedAt), ["b"]);
+      await bench.store.tend(start + 1999, 10);
+      await bench.store.retry({}, start + 2000);
+      assert.deepEqual([(await bench.job("a")).expiresAt, (await bench.job("b")).expiresAt], [start + 2010, start + 2025]);
+    },
+  ],
+  [
     "retry reaches down to dependencies that did not end as done, and not up",
     async (bench) => {
       await bench.add(

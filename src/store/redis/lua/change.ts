@@ -152,10 +152,13 @@ local cleared = { WORKEROF, READYAT, STARTED, ENDEDAT, PRUNEAT, RESULT, ERROR, C
 
 local function revive(row, pending)
   setRecord(row.id, '${cancelSignal}', '')
+  if row[EXPIRES] ~= '' then
+    local since = max(static(row).submitted, tonumber(call('HGET', RECORD .. row.id, '${retriedRecord}') or 0))
+    row[EXPIRES] = number(tonumber(now) + (tonumber(row[EXPIRES]) - since))
+  end
   setRecord(row.id, '${retriedRecord}', string.format('%.0f', math.floor(tonumber(now))))
   local ref = refOf(row)
   call('ZREM', LOST, ref)
-  if row[EXPIRES] ~= '' then row[EXPIRES] = number(tonumber(now) + (tonumber(row[EXPIRES]) - static(row).submitted)) end
   if row[ATTEMPT] ~= '0' then row[DUEAT] = '' end
   row[PENDING], row[ATTEMPT], row[CRASHES] = number(pending), '0', '0'
   for _, field in ipairs(cleared) do row[field] = '' end
