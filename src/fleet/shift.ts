@@ -303,7 +303,9 @@ export class Shift {
     await this.#claiming.look();
     this.#giveBackStale();
     const notes = this.#attempts.takeProgress();
-    if (notes.length > 0) await this.#host.store.note(this.id, notes);
+    // What cannot be noted is to keep nobody's jobs from becoming due.
+    if (notes.length > 0)
+      await this.#host.store.note(this.id, notes).catch((error: unknown) => this.#worker.storeFailed(error as Error));
     await this.#claiming.watch();
   }
 

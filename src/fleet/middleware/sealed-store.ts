@@ -37,6 +37,7 @@ type Verbs = Pick<
   "add" | "addIn" | "addIf" | "settle" | "inputs" | "write" | "records" | "endings" | "change" | "tend" | "note"
 >;
 
+// Every verb that seals is an async function: what middleware throws at once is a rejection like any other.
 class Sealing implements Verbs {
   readonly #store: Store;
   readonly #seals: Seals;
@@ -49,9 +50,9 @@ class Sealing implements Verbs {
     this.#line = line;
   }
 
-  add: Store["add"] = (jobs, now) => this.#line.make(this.#sealJobs(jobs), (sealed) => this.#store.add(sealed, now));
+  add: Store["add"] = async (jobs, now) => this.#line.make(this.#sealJobs(jobs), (sealed) => this.#store.add(sealed, now));
 
-  addIn: Store["addIn"] = (tx, jobs, now) =>
+  addIn: Store["addIn"] = async (tx, jobs, now) =>
     this.#line.make(this.#sealJobs(jobs), (sealed) => this.#store.addIn(tx, sealed, now));
 
   // No two seals of a text are alike: what is compared is the text that stands there, if it opens to what was to be found.
@@ -87,7 +88,7 @@ class Sealing implements Verbs {
     return allOf(inputs.map((all) => allOf(all.map((input) => this.#openInput(input)))));
   };
 
-  write: Store["write"] = (records, now) => {
+  write: Store["write"] = async (records, now) => {
     const sealed = allOf(records.map((record) => this.#sealRecord(record)));
     return this.#line.make(sealed, (sealed) => this.#store.write(sealed, now));
   };
@@ -102,7 +103,7 @@ class Sealing implements Verbs {
     return allOf(ended.map((each) => this.#openEnded(each)));
   };
 
-  change: Store["change"] = (filter, changes, now) => {
+  change: Store["change"] = async (filter, changes, now) => {
     const { call } = changes;
     if (!call) return this.#line.make(undefined, () => this.#store.change(filter, changes, now));
     const args = this.#seals.seal(call.args, { kind: "args", job: filter.ids?.[0] ?? "" });
@@ -115,7 +116,7 @@ class Sealing implements Verbs {
     return { ...tended, ended: await allOf(tended.ended.map((each) => this.#openEnded(each))) };
   };
 
-  note: Store["note"] = (worker, progress) => {
+  note: Store["note"] = async (worker, progress) => {
     const sealed = allOf(
       progress.map(([id, fence, text]) =>
         whenThere(this.#seals.seal(text, { kind: "progress", job: id }), (text) => [id, fence, text] as const),

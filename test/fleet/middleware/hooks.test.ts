@@ -4,8 +4,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { batchTask, call, CancelledError, connect, context, task, UsageError } from "../../../src/index.ts";
-import type { Middleware, WorkerEvent } from "../../../src/index.ts";
-import { systemRuntime } from "../../../src/core/runtime.ts";
+import type { About, Middleware, WorkerEvent } from "../../../src/index.ts";
+import { sleep, systemRuntime } from "../../../src/core/runtime.ts";
 import { Hands } from "../../../src/fleet/hands.ts";
 import { Hooks } from "../../../src/fleet/middleware/hooks.ts";
 import { memoryStore } from "../../../src/store/memory/store.ts";
@@ -275,6 +275,36 @@ test("children of a job are submitted through middleware too", async (t) => {
   assert.equal(await future, 3);
   assert.deepEqual(parents, [null, future.id]);
 });
+
+test(
+  "progress and log lines that cannot be sealed are told, and keep a worker from nothing else",
+  { timeout: 20_000 },
+  async (t) => {
+    const seal = (text: string, { kind }: About): string => {
+      if (kind === "progress" || kind === "record") throw new Error(`no key for a ${kind}`);
+      return text;
+    };
+    const busy = task("hooks.busy", async () => {
+      const { log, progress, signal } = context();
+      for (let times = 0; !signal.aborted; times++) {
+        progress(0.5, `${times}`);
+        log(`${times}`);
+        await sleep(systemRuntime, 5);
+      }
+    });
+    const hands = await fleet(t, { name: "picky", seal, open: (text) => text });
+    const told: string[] = [];
+    hands.work({
+      tasks: [busy, jobs],
+      report: (event) => void (event.kind === "store-failed" && told.push(event.error.message)),
+    });
+    const running = hands.submit(busy);
+    assert.equal(await hands.submit(jobs.add.with({ delay: "50ms" }), 1, 2), 3);
+    for (const kind of ["progress", "record"]) await until(`${kind} is told`, () => told.includes(`no key for a ${kind}`));
+    await running.cancel();
+    await running;
+  },
+);
 
 test("close waits for what middleware has not let go yet", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
