@@ -44,7 +44,7 @@ export interface RunningJob extends Pick<
   Job,
   "attempt" | "crashes" | "crashLimit" | "cancelAt" | "error" | "dueAt" | "expiresAt"
 > {
-  /** It has records under `undoPrefix`. Asked only of jobs with a wish to cancel. */
+  /** It has records under `undoPrefix`. Said only where `asksForUndo`. */
   readonly hasUndo: boolean;
 }
 
@@ -56,6 +56,11 @@ export type AttemptEnd =
   /** `signalled`: the job has more signals than its attempt has seen. */
   | { readonly kind: "waiting"; readonly dueAt: number | null; readonly signalled: boolean; readonly waits: string }
   | { readonly kind: "released" | "cancelled" | "lost" };
+
+/** True when it matters for this end whether the job has something to undo. */
+export function asksForUndo({ cancelAt, expiresAt }: Pick<RunningJob, "cancelAt" | "expiresAt">, { kind }: AttemptEnd): boolean {
+  return cancelAt !== null || (kind === "released" && expiresAt !== null);
+}
 
 /** The state the end of an attempt leads to at `now`. */
 export function stateAfter(job: RunningJob, end: AttemptEnd, now: number): AfterAttempt["state"] {
@@ -89,8 +94,8 @@ export interface AfterAttempt {
 }
 
 /**
- * The job after this end of its attempt. A released or suspended attempt is not counted, and what was suspended was started and does not
- * expire any more; a lost one leaves no error, since nobody saw it.
+ * The job after this end of its attempt. A released or suspended attempt is not counted. What was suspended was started and does not
+ * expire any more; nor does what was given back and has something to undo. A lost attempt leaves no error, since nobody saw it.
  */
 export function afterAttempt(job: RunningJob, end: AttemptEnd, now: number): AfterAttempt {
   const crashed = end.kind === "crashed" || end.kind === "lost";
@@ -98,12 +103,13 @@ export function afterAttempt(job: RunningJob, end: AttemptEnd, now: number): Aft
   if (end.kind === "lost") error = null;
   else if ("error" in end) error = end.error;
   const state = stateAfter(job, end, now);
+  const wasStarted = end.kind === "waiting" || (end.kind === "released" && job.hasUndo);
   return {
     state,
     attempt: end.kind === "released" || end.kind === "waiting" ? job.attempt - 1 : job.attempt,
     crashes: crashed ? job.crashes + 1 : job.crashes,
     dueAt: end.kind === "retry" || end.kind === "waiting" ? end.dueAt : job.dueAt,
-    expiresAt: end.kind === "waiting" ? null : job.expiresAt,
+    expiresAt: wasStarted ? null : job.expiresAt,
     waits: end.kind === "waiting" && state === "waiting" ? end.waits : null,
     result: end.kind === "done" ? end.result : null,
     error,

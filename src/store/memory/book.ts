@@ -8,6 +8,7 @@ import type { Landing } from "../landing.ts";
 import type { AfterAttempt, AttemptEnd, PastAttempt } from "../machine.ts";
 import {
   afterAttempt,
+  asksForUndo,
   attemptRecord,
   attemptsKept,
   cancelSignal,
@@ -200,7 +201,7 @@ export class Book {
   /** Ends the attempt of a job in its worker's hands; returns the state the job is now in. */
   stop(row: Row, end: AttemptEnd, now: number): AfterAttempt["state"] {
     const { job } = row;
-    const hasUndo = job.cancelAt !== null && this.hasUndo(job.id);
+    const hasUndo = asksForUndo(job, end) && this.hasUndo(job.id);
     const { state, ...facts } = afterAttempt({ ...job, hasUndo }, end, now);
     if (!isFinal(state)) this.#record(row, end, now);
     if (isToUndo(job, { state })) this.#askToUndo(row, job.cancelReason);

@@ -4,7 +4,7 @@ import type { FinalState } from "../../task/state.ts";
 import { isFinal } from "../../task/state.ts";
 import type { Claim, Ended } from "../job.ts";
 import type { AfterAttempt, AttemptEnd, RunningJob } from "../machine.ts";
-import { afterAttempt, cancelSignal, isToUndo, keepsPlaces, undoPrefix } from "../machine.ts";
+import { afterAttempt, asksForUndo, cancelSignal, isToUndo, keepsPlaces, undoPrefix } from "../machine.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
 import type { Fallen } from "./ends.ts";
@@ -53,7 +53,7 @@ const writeBack = `
 
 /** Ends the attempt of a job that has been read; returns what the job is now. */
 export function stop(db: Connection, effects: Effects, job: Held, end: AttemptEnd, now: number): AfterAttempt {
-  const hasUndo = job.cancelAt !== null && countRecords(db, job.seq, undoPrefix) > 0;
+  const hasUndo = asksForUndo(job, end) && countRecords(db, job.seq, undoPrefix) > 0;
   const after = afterAttempt({ ...job, hasUndo }, end, now);
   const { state, attempt, crashes, dueAt, expiresAt, waits, result, error } = after;
   const changed = [attempt, crashes, dueAt, expiresAt, waits, result, error] as const;

@@ -168,6 +168,25 @@ export const suspending: readonly Case[] = [
     },
   ],
   [
+    "a job that is given back and has something to undo does not expire, and another does",
+    async (bench) => {
+      const expiresAt = start + 10;
+      await bench.add({ id: "a", expiresAt }, { id: "b", expiresAt }, { id: "c", expiresAt }, { id: "d", expiresAt });
+      const jobs = await bench.claim();
+      const claim = { worker: "w", fence: 1 };
+      const names = { a: "undo/1", b: "step/1", c: "undo/1", d: "step/1" };
+      const records = Object.entries(names).map(([job, name]) => ({ job, name, text: "1", claim, tell: false }));
+      await bench.store.write(records, bench.now);
+      await bench.settle(...jobs.slice(0, 2).map(({ id, fence }): Outcome => ({ id, fence, kind: "released" })));
+      await bench.store.leave("w", bench.now);
+      assert.equal((await bench.job("a")).attempt, 0);
+      bench.now = start + 20;
+      await bench.store.tend(bench.now, 10);
+      assert.deepEqual(await bench.states("a", "b", "c", "d"), ["ready", "expired", "ready", "expired"]);
+      assert.deepEqual(namesOf(await bench.claim("v")), ["a", "c"]);
+    },
+  ],
+  [
     'a signal called "cancel" is no cancellation, and does not hide one',
     async (bench) => {
       await bench.add({ id: "a" });

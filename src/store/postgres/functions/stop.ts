@@ -55,7 +55,9 @@ export const stop: SchemaSql = (s) => `
         CASE WHEN found.kind IN ('released', 'waiting') THEN found.attempt - 1 ELSE found.attempt END AS attempt,
         CASE WHEN found.kind IN ('crashed', 'lost') THEN found.crashes + 1 ELSE found.crashes END AS crashes,
         CASE WHEN found.kind IN ('retry', 'waiting') THEN found.due ELSE found.due_at END AS due_at,
-        CASE WHEN found.kind = 'waiting' THEN NULL ELSE found.expires_at END AS expires_at,
+        CASE WHEN found.kind = 'waiting' THEN NULL
+          WHEN found.kind = 'released' AND found.expires_at IS NOT NULL AND ${recorded(s, undoPrefix)} > 0 THEN NULL
+          ELSE found.expires_at END AS expires_at,
         CASE WHEN found.kind = 'lost' THEN NULL
           WHEN found.kind IN ('failed', 'retry', 'crashed') THEN found.words
           ELSE found.error END AS error

@@ -132,7 +132,7 @@ local function stop(row, kind, text, due, now, seen)
   if kind == 'r' or kind == 'w' then row[ATTEMPT] = number(tonumber(row[ATTEMPT]) - 1) end
   if kind == 'x' or kind == 'l' then row[CRASHES] = number(tonumber(row[CRASHES]) + 1) end
   if kind == 't' or kind == 'w' then row[DUEAT] = due end
-  if kind == 'w' then row[EXPIRES] = '' end
+  if row[EXPIRES] ~= '' and (kind == 'w' or (kind == 'r' and mustUndo(row.id))) then row[EXPIRES] = '' end
   if kind == 'd' then row[RESULT] = text end
   if kind == 'l' then row[ERROR] = '' elseif kind == 'f' or kind == 't' or kind == 'x' then row[ERROR] = text end
   if final[state] then finish(row, state, now)
