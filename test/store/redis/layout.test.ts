@@ -205,6 +205,30 @@ test("a job that was changed is given once, from the line it is in now", { skip 
   await store.close();
 });
 
+test("a job that is replaced over and over is in its line twice at most", { skip }, async () => {
+  const storeUrl = newUrl();
+  const store = await redisStore(storeUrl);
+  const bench = new Bench(store);
+  const gates = [{ name: "g", room: 1, everyMs: null, until: "stopped" }] as const;
+  await bench.add({ id: "a", gates });
+  const call = { args: "[2]", policy: null, gates, expiresAt: null, submittedAt: start };
+  for (let i = 0; i < 20; i++) assert.deepEqual(await store.change({ ids: ["a"] }, { call }, start), ["a"]);
+  const name = `{${new URL(storeUrl).searchParams.get("name")}}:`;
+  const client = new Redis(url);
+  const counts = [];
+  for (const key of await keysOf(storeUrl)) {
+    if (/^(?:list|passed):/u.test(key)) counts.push(await client.llen(name + key));
+    if (key.startsWith("back:")) counts.push(await client.zcard(name + key));
+  }
+  await client.quit();
+  assert.deepEqual(counts, [1, 1]);
+  assert.deepEqual(
+    (await bench.claim("w", 10)).map(({ id, args }) => [id, args]),
+    [["a", "[2]"]],
+  );
+  await store.close();
+});
+
 test(
   "jobs that are released and left, on both sides of those that wait in their line, are seen where they stand",
   { skip },

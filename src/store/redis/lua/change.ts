@@ -240,6 +240,7 @@ local changed = {}
 for _, row in ipairs(selected()) do
   if match(row[STATUS], '[bsr]') and (isCall == '' or isNew(row)) then
     forgetTimes(row)
+    gates.leaveLine(row)
     gates.leave(row)
     if rank ~= '' or queue ~= '' or isCall ~= '' then rewrite(row) end
     if due ~= '' then row[DUEAT] = sub(due, 2) end

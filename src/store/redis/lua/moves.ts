@@ -22,11 +22,19 @@ local function makeReady(row, now)
   local line = openLine(row[KINDNO], row[RANK])
   local place = isGated(row) and gates.ageOf(row) or row[SEQ]
   local seq = tonumber(place, 16)
-  if seq > tailOf(line) and (row[FENCE] == '0' or place ~= row[SEQ]) then
+  if seq > tailOf(line) and not row.hasLeft and (row[FENCE] == '0' or place ~= row[SEQ]) then
     call('RPUSH', LIST .. line, place .. row.id)
     tails[line] = seq
   else call('ZADD', BACK .. line, number(seq), place .. row.id) end
   isReady = true
+end
+
+-- A ready job that has passed gates is changed, and will pass some anew, and be younger: it comes back to the sorted set, which it can leave
+-- again, so that one that is changed over and over is in its line twice at most.
+function gates.leaveLine(row)
+  if row[STATUS] ~= 'r' or not isGated(row) then return end
+  call('ZREM', BACK .. row[KINDNO] .. ':' .. row[RANK], gates.ageOf(row) .. row.id)
+  row.hasLeft = true
 end
 
 local function await(row, now)
