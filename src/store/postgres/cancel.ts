@@ -1,5 +1,4 @@
 // Cancelling jobs. What it reaches is decided in `cancellation.ts`, on a copy of the part of the graph concerned, and then written.
-import { liveStates } from "../../task/state.ts";
 import { cancelJobs } from "../cancellation.ts";
 import { cancelSignal } from "../machine.ts";
 import type { Cancelled, JobFilter } from "../store.ts";
@@ -10,7 +9,6 @@ import type { Fallout, LiveNode } from "./graph.ts";
 import { loadNeighbours } from "./graph.ts";
 import type { Ground } from "./ground.ts";
 import { numberArray, textArray, toStored, toStoredOrNull } from "./text.ts";
-import { whereAlso } from "./where.ts";
 
 /** What is to be done to jobs, by their seqs. */
 interface Plan {
@@ -80,15 +78,8 @@ export function cancel(
   reason: string | null,
   now: number,
 ): Promise<Cancelled> {
-  const { schema } = ground;
   return change(ground, session, now, async (effects) => {
-    const { sql, params } = whereAlso(schema, filter, liveStates);
-    const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
-    const graph = await loadNeighbours(
-      ground,
-      session,
-      chosen.map(([seq]) => seq as string),
-    );
+    const graph = await loadNeighbours(ground, session, filter);
     const plan: Plan = { ended: [], wished: [], woken: [], fallout: [] };
     const cancelled = cancelJobs<LiveNode>(graph.chosen, {
       end: ({ seq }) => {

@@ -2,7 +2,7 @@
 // part of the graph concerned.
 import type { JobState } from "../../task/state.ts";
 import { finalStates } from "../../task/state.ts";
-import { cancelSignal, restingState, retriedRecord, retryableStates } from "../machine.ts";
+import { cancelSignal, restingState, retriedRecord } from "../machine.ts";
 import { revivals } from "../revival.ts";
 import type { Changes, JobFilter } from "../store.ts";
 import type { Session } from "./connection.ts";
@@ -55,13 +55,7 @@ const reviveSql = (schema: string): string => `
 export function retry(ground: Ground, session: Session, filter: JobFilter, now: number): Promise<string[]> {
   const { schema } = ground;
   return changing(ground, session, now, async (effects) => {
-    const { sql, params } = whereAlso(schema, filter, retryableStates);
-    const chosen = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
-    const graph = await loadAncestors(
-      ground,
-      session,
-      chosen.map(([seq]) => seq as string),
-    );
+    const graph = await loadAncestors(ground, session, filter);
     const planned = revivals(graph.chosen, graph).flatMap(({ id, pending }) => {
       const row = graph.find(id);
       if (!row) return [];

@@ -3,13 +3,15 @@
 import type { JobState } from "../../task/state.ts";
 import { liveStates } from "../../task/state.ts";
 import type { LiveJob } from "../cancellation.ts";
-import { undoPrefix } from "../machine.ts";
+import { retryableStates, undoPrefix } from "../machine.ts";
 import type { Ancestor, Graph } from "../revival.ts";
+import type { JobFilter } from "../store.ts";
 import type { Row } from "./client.ts";
 import type { Session } from "./connection.ts";
 import { beginsWith } from "./functions/records.ts";
 import type { Ground } from "./ground.ts";
 import { fromStored, fromStoredOrNull, numberArray, textArray } from "./text.ts";
+import { whereAlso } from "./where.ts";
 
 /** A job as {@link Neighbours} knows it. */
 export interface LiveNode extends LiveJob {
@@ -118,8 +120,17 @@ export class Neighbours {
   }
 }
 
-/** Reads what a cancellation of these live jobs may reach: what lies below them, and what needs one of all those. */
-export async function loadNeighbours({ schema }: Ground, session: Session, chosen: readonly string[]): Promise<Neighbours> {
+/** The seqs of the jobs in these states that the filter selects, in the order they were added. */
+async function choose({ schema }: Ground, session: Session, filter: JobFilter, states: readonly JobState[]): Promise<string[]> {
+  const { sql, params } = whereAlso(schema, filter, states);
+  const rows = await session.query(`SELECT jobs.seq FROM ${schema}.jobs WHERE ${sql} ORDER BY jobs.seq`, params);
+  return rows.map(([seq]) => seq as string);
+}
+
+/** Reads what a cancellation of the live ones of these jobs may reach: what lies below them, and what needs one of all those. */
+export async function loadNeighbours(ground: Ground, session: Session, filter: JobFilter): Promise<Neighbours> {
+  const { schema } = ground;
+  const chosen = await choose(ground, session, filter, liveStates);
   if (chosen.length === 0) return new Neighbours([], [], []);
   const edges = await session.query(
     `WITH RECURSIVE below(seq) AS (
@@ -187,8 +198,10 @@ export class Ancestors implements Graph {
   }
 }
 
-/** Reads what a retry of these ended jobs may reach: what lies below them, as deep as it is not done. */
-export async function loadAncestors({ schema }: Ground, session: Session, chosen: readonly string[]): Promise<Ancestors> {
+/** Reads what a retry of those of these jobs may reach that ended other than done: what lies below them, as deep as it is not done. */
+export async function loadAncestors(ground: Ground, session: Session, filter: JobFilter): Promise<Ancestors> {
+  const { schema } = ground;
+  const chosen = await choose(ground, session, filter, retryableStates);
   if (chosen.length === 0) return new Ancestors([], [], [], []);
   const edges = await session.query(
     `WITH RECURSIVE over(seq) AS (

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { migrationSql, steps } from "../../../src/store/postgres/migrate.ts";
 import { postgresStore } from "../../../src/store/postgres/store.ts";
 import { done, leaseMs, namesOf, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
+import { goOnThroughGates } from "../gated.ts";
 import { newUrl, query, schemaOf, skip } from "./schemas.ts";
 
 /** Makes a store of the first layout: a ready job, a blocked one above it, one that runs, and a function that is of another kind today. */
@@ -64,25 +65,15 @@ describe("a PostgreSQL store of an older layout", { skip }, () => {
   test("has its lines before gates by age when they were not", async () => {
     const url = newUrl();
     const s = `"${schemaOf(url)}"`;
-    const gates = ["x", "y"].map((name) => ({ name, room: 1, everyMs: null, until: "stopped" as const }));
-    const before = await postgresStore(url);
-    await before.add(
-      ["a", "b", "c"].map((id) => newJob({ id, gates })),
-      start,
+    await goOnThroughGates(
+      () => postgresStore(url),
+      () =>
+        query(`
+          DROP INDEX ${s}.standing_line;
+          ALTER TABLE ${s}.standing DROP COLUMN age;
+          CREATE INDEX standing_line ON ${s}.standing (gate, rank, seq);
+          UPDATE ${s}.meta SET layout = ${steps.length - 1};`),
     );
-    await before.close();
-    await query(`
-      DROP INDEX ${s}.standing_line;
-      ALTER TABLE ${s}.standing DROP COLUMN age;
-      CREATE INDEX standing_line ON ${s}.standing (gate, rank, seq);
-      UPDATE ${s}.meta SET layout = ${steps.length - 1};`);
-    const store = await postgresStore(url);
-    await store.join(newWorker("w"), start + leaseMs);
-    const order: string[] = [];
-    let [job] = (await store.settle("w", [], wants(1), start)).claimed;
-    for (; job; [job] = (await store.settle("w", [done(job)], wants(1), start)).claimed) order.push(job.id);
-    assert.deepEqual(order, ["a", "b", "c"]);
-    await store.close();
   });
 
   test("is migrated by the SQL for those who may not", async () => {
