@@ -242,6 +242,8 @@ export class LoopAttempt implements Attempt, TaskContext {
   }
 
   #done(value: unknown): void {
+    // What it made of it comes too late, as everywhere.
+    if (this.#aborted) return this.#fail(this.#aborted.reason);
     this.#durable?.finish();
     this.#settle({ kind: "done", value });
   }

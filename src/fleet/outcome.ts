@@ -42,7 +42,7 @@ export function isOverdue(
   return deadline !== undefined && now + backoffMs(policy.backoff, job.attempt - job.crashes, 0) >= deadline.at;
 }
 
-/** The outcome to record. A job that was cancelled but finished all the same is done. */
+/** The outcome to record. */
 export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts): Outcome {
   const { id, fence } = job;
   if (end.kind === "encoded") return { id, fence, kind: "done", result: end.result };

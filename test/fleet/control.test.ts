@@ -102,8 +102,9 @@ test("a cancelled tree of 10,000 jobs in threads, in processes, on the loop and 
   const tree = hands.submit(jobs.sum, leaves);
   tree.catch(() => undefined);
   const root = await tree.submitted;
-  await until("both kinds spin", () => beats(files.thread).length > 0 && new Set(beats(files.process)).size === 2);
-  const pids = new Set(beats(files.process));
+  const spinning = (file: string): string[] => [...new Set(beats(file))];
+  await until("two of both kinds spin", () => spinning(files.thread).length === 2 && spinning(files.process).length === 2);
+  const pids = spinning(files.process).map((beat) => Number(beat.split(" ")[0]));
   const receipt = await hands.cancel({ root }, { wait: "30s" });
   assert.equal(receipt.requested, 0);
   assert.equal(receipt.killed, 4);
@@ -111,7 +112,7 @@ test("a cancelled tree of 10,000 jobs in threads, in processes, on the loop and 
   assert.equal(receipt.waiting + receipt.stopped + receipt.killed, 10_001);
   assert.equal(await hands.count({ states: live }), 0);
   assert.equal(await hands.count({ states: ["cancelled"] }), 10_001);
-  for (const pid of pids) assert.throws(() => process.kill(Number(pid), 0), { code: "ESRCH" });
+  for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
   const before = [beats(files.thread).length, beats(files.process).length];
   // Threads and processes do other work again, and meanwhile nobody spins.
   await hands.submit(jobs.blockThread, 200);
@@ -157,4 +158,30 @@ test("a job that waits, one that is not due, one that nobody can take and one th
     [["control.note", "queue"]],
   );
   await assert.rejects(clock.run(Promise.resolve(hands.job("nobody"))), /There is no job "nobody"/);
+});
+
+const dawdle = task("control.dawdle", async () => {
+  // Heeds no signal, and ends within the grace period all the same.
+  await new Promise<void>((resolve) => dawdling.push(resolve));
+  return "too late";
+});
+let dawdling: (() => void)[] = [];
+
+test("what a task on the event loop gives after it was asked to stop comes too late, as in a thread or process", async (t) => {
+  const { clock, hands } = await onClock(t);
+  dawdling = [];
+  hands.work({ tasks: [dawdle] });
+  const futures = [
+    hands.submit(dawdle.with({ timeout: 200 })),
+    hands.submit(call(dawdle), { deadline: 300 }),
+    hands.submit(dawdle),
+  ];
+  const failures = futures.map((future) => future.then(String, (error: unknown) => (error as Error).name));
+  await clock.advance(100);
+  assert.equal(dawdling.length, 3);
+  const receipt = hands.cancel(futures[2]?.id ?? "", { wait: "1m" });
+  await clock.advance("1s");
+  for (const end of dawdling) end();
+  assert.deepEqual(await clock.run(Promise.all(failures)), ["TimeoutError", "TimeoutError", "CancelledError"]);
+  assert.deepEqual(await clock.run(receipt), { waiting: 0, stopped: 1, killed: 0, requested: 0 });
 });
