@@ -1,6 +1,7 @@
 // What the running jobs of a worker say beside their results, on its way into the store: lines of their logs, and parts of their output. It is
 // written in batches, with the claim of the job, and what an attempt has said is written before its end is recorded. A task that
 // says nothing costs nothing here.
+import { StoreError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import type { ClaimedJob, NewRecord } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
@@ -43,6 +44,14 @@ interface Parts {
   /** Each resolves when its batch is written; none rejects. */
   readonly writing: Set<Promise<void>>;
   failure: Error | undefined;
+}
+
+/** What one job has said since it was last asked. */
+interface Batch {
+  readonly records: readonly NewRecord[];
+  /** Undefined when there are none in it. */
+  readonly parts: Parts | undefined;
+  readonly chars: number;
 }
 
 interface Said {
@@ -156,29 +165,40 @@ export class JobOutput {
   }
 
   #send(all: readonly Said[]): void {
-    const records: NewRecord[] = [];
-    const batches: [Parts, number][] = [];
+    const batches: Batch[] = [];
     for (const said of all) {
       if (!this.#dirty.delete(said)) continue;
       const { job, claim, log, parts } = said;
+      const records: NewRecord[] = [];
       for (const [name, text] of log?.take() ?? []) records.push({ job: job.id, name, text, claim, tell: false });
-      if (!parts || parts.pending.length === 0) continue;
-      batches.push([parts, parts.pending.reduce((sum, { length }) => sum + length, 0)]);
-      for (let from = 0; from < parts.pending.length; from += mostInBatch) {
-        const text = JSON.stringify(parts.pending.slice(from, from + mostInBatch));
-        records.push({ job: job.id, name: partRecord(job.fence, parts.batches++), text, claim, tell: true });
+      const pending = parts?.pending ?? [];
+      for (let from = 0; from < pending.length; from += mostInBatch) {
+        const text = JSON.stringify(pending.slice(from, from + mostInBatch));
+        records.push({ job: job.id, name: partRecord(job.fence, (parts as Parts).batches++), text, claim, tell: true });
       }
-      parts.pending = [];
+      if (parts) parts.pending = [];
+      const chars = pending.reduce((sum, { length }) => sum + length, 0);
+      if (records.length > 0) batches.push({ records, parts: chars > 0 ? parts : undefined, chars });
     }
-    if (records.length === 0) return;
-    const writing: Promise<void> = this.#write(records).then(
-      () => batches.forEach(([parts, chars]) => settled(parts, chars, writing, undefined)),
-      (error: unknown) => {
-        for (const [parts, chars] of batches) settled(parts, chars, writing, error as Error);
-        this.#host.failed(error as Error);
-      },
-    );
-    for (const [parts] of batches) parts.writing.add(writing);
+    if (batches.length === 0) return;
+    const writing: Promise<void> = this.#writeAll(batches, () => writing);
+    for (const { parts } of batches) parts?.writing.add(writing);
+  }
+
+  async #writeAll(batches: readonly Batch[], writing: () => Promise<void>): Promise<void> {
+    let failure: Error | undefined;
+    try {
+      await this.#write(batches.flatMap(({ records }) => records));
+    } catch (error) {
+      // What never came to the store is of one job, and the others' is to come there.
+      if (batches.length > 1 && !(error instanceof StoreError)) {
+        await Promise.all(batches.map((each) => this.#writeAll([each], writing)));
+        return;
+      }
+      failure = error as Error;
+      this.#host.failed(failure);
+    }
+    for (const { parts, chars } of batches) if (parts) settled(parts, chars, writing(), failure);
   }
 
   #write(records: readonly NewRecord[]): Promise<unknown> {

@@ -306,6 +306,29 @@ test(
   },
 );
 
+test("parts that cannot be sealed fail their job, and not those of other jobs", async (t) => {
+  const seal = (text: string, { kind }: About): string => {
+    if (kind === "record" && text.includes("bad")) throw new Error("no key for this one");
+    return text;
+  };
+  const written = Promise.withResolvers<void>();
+  const giving = task("hooks.giving", async function* (text: string) {
+    yield text;
+    await written.promise;
+    return text;
+  });
+  const hands = await fleet(t, { name: "picky", seal, open: (text) => text });
+  const futures = ["good", "bad", "fine"].map((text) => hands.submit(giving, text));
+  await Promise.all(futures.map(({ submitted }) => submitted));
+  // They are written together, before any of these jobs ends.
+  hands.work({ tasks: [giving], report: ({ kind }) => void (kind === "store-failed" && written.resolve()) });
+  const ended = await Promise.allSettled(futures);
+  assert.deepEqual(
+    ended.map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error).message)),
+    ["good", "no key for this one", "fine"],
+  );
+});
+
 test("close waits for what middleware has not let go yet", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const hands = await connect("memory:", {
