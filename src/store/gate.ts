@@ -41,6 +41,12 @@ export function refill(gate: Bucket, now: number): void {
   gate.at = now;
 }
 
+/** Gives places back. While they were taken no more tokens came than the room they left could hold. */
+export function giveBack(gate: Bucket, places: number, now: number): void {
+  refill(gate, now);
+  gate.held -= places;
+}
+
 /** Takes a place, if there is one; refilled before. */
 export function pass(gate: Bucket): boolean {
   if (gate.held >= gate.room) return false;

@@ -1,6 +1,6 @@
 // The gates of the memory store, and the lines before them; see `../gate.ts` for what they mean.
 import type { Bucket } from "../gate.ts";
-import { forgetAt, lookAt, pass, refill } from "../gate.ts";
+import { forgetAt, giveBack, lookAt, pass, refill } from "../gate.ts";
 import type { Gate } from "../job.ts";
 import { isDueSoon } from "../machine.ts";
 import type { StoredGate } from "../store.ts";
@@ -11,6 +11,8 @@ interface Standing extends Bucket {
   readonly name: string;
   readonly line: Line;
   waiting: number;
+  /** Places to be given back. */
+  returned: number;
   nextAt: number | null;
 }
 
@@ -59,6 +61,7 @@ export class Gates {
     while (this.#walkers.length > 0 || this.#moved.size > 0) {
       const walkers = this.#walkers.filter(({ job, passed, removed }) => passed >= 0 && job.state === "blocked" && !removed);
       this.#walkers = [];
+      this.#takeBack(now);
       for (const row of walkers.sort((a, b) => a.seq - b.seq)) this.#join(row, now);
       const moved = [...this.#moved].flatMap((name) => this.#gates.get(name) ?? []);
       this.#moved.clear();
@@ -102,8 +105,17 @@ export class Gates {
   #giveBack({ name }: Gate): void {
     const gate = this.#gates.get(name);
     if (!gate) return;
-    gate.held -= 1;
+    gate.returned += 1;
     this.#moved.add(name);
+  }
+
+  #takeBack(now: number): void {
+    for (const name of this.#moved) {
+      const gate = this.#gates.get(name);
+      if (!gate || gate.returned === 0) continue;
+      giveBack(gate, gate.returned, now);
+      gate.returned = 0;
+    }
   }
 
   #join(row: Row, now: number): void {
@@ -111,7 +123,10 @@ export class Gates {
     let gate = this.#gates.get(name);
     if (!gate) {
       const line = new Line(({ job, age }, order, place) => job.gate === name && -job.priority === order && age === place);
-      this.#gates.set(name, (gate = { name, room, everyMs, held: 0, tokens: room, at: now, line, waiting: 0, nextAt: null }));
+      this.#gates.set(
+        name,
+        (gate = { name, room, everyMs, held: 0, tokens: room, at: now, line, waiting: 0, returned: 0, nextAt: null }),
+      );
     }
     Object.assign(gate, { room, everyMs });
     row.job.gate = name;

@@ -26,6 +26,7 @@ export const steps: readonly Step[] = [
   { name: "records, suspended attempts, tolerated dependencies, gates", sql: secondLayout },
   { name: "events", sql: thirdLayout },
   { name: "lines before gates by age", sql: fourthLayout },
+  { name: "no tokens for places that are taken: functions only", sql: () => "" },
 ];
 
 const oldestServer = 140_000;

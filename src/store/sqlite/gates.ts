@@ -1,7 +1,7 @@
 // The rounds at the end of each verb in which jobs pass their gates; see `../gate.ts` for what they mean. A gate is a row; who stands before
 // it is found by the index job_line. A gate whose job leaves and whose next one comes in the same step is not written at all.
 import type { Bucket } from "../gate.ts";
-import { forgetAt, lookAt, pass, refill } from "../gate.ts";
+import { forgetAt, giveBack, lookAt, pass, refill } from "../gate.ts";
 import type { Gate } from "../job.ts";
 import { isDueSoon } from "../machine.ts";
 import type { Effects } from "./commits.ts";
@@ -62,12 +62,12 @@ class Rounds {
       const moved = new Set(returned.keys());
       for (const walker of joining) moved.add(gateOf(walker).name);
       this.#load(moved);
-      for (const walker of joining) this.#join(gateOf(walker));
-      for (const [name, count] of returned) {
+      for (const [name, places] of returned) {
         const gate = this.#gates.get(name);
-        if (gate) gate.held -= count;
+        if (gate) giveBack(gate, places, this.#now);
       }
       returned.clear();
+      for (const walker of joining) this.#join(gateOf(walker));
       this.#open([...moved].flatMap((name) => this.#gates.get(name) ?? []));
     }
     this.#save();

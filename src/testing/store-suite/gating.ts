@@ -163,6 +163,21 @@ export const gating: readonly Case[] = [
     },
   ],
   [
+    "while jobs that took all tokens stand ready none come back, though nobody tends",
+    async (bench) => {
+      await bench.add(...drafts("abcdefgh", bucket("g", 3, 100)));
+      bench.now = start + 5000;
+      assert.equal((await take(bench, 2)).size, 2);
+      assert.equal(await ready(bench), "c");
+      bench.now += 150;
+      assert.equal((await take(bench)).size, 1);
+      assert.equal(await ready(bench), "d", "what two gave room for since they started");
+      bench.now += 50;
+      await bench.store.tend(bench.now, 10);
+      assert.equal(await ready(bench), "de");
+    },
+  ],
+  [
     "a fast bucket is looked at no more often than it should be, and lets all pass that it gained",
     async (bench) => {
       const many = Array.from({ length: 100 }, (_, n) => ({ id: `j${n}`, gates: [bucket("g", 50, 1)] }));

@@ -115,9 +115,13 @@ export const openGates: SchemaSql = (s) => `
       ) AS concerned GROUP BY name HAVING bool_or(is_open)
     ), filled AS (
       SELECT wide.*, CASE WHEN wide.every_ms IS NULL THEN wide.old_tokens
+          WHEN wide.tokens_then IS NOT NULL THEN least(wide.room - wide.held, wide.tokens_then)
           ELSE least(wide.room - wide.held, wide.old_tokens + greatest(0, open_gates.at - wide.old_at) / wide.every_ms) END AS tokens
       FROM given CROSS JOIN LATERAL (
         SELECT gate.ctid AS spot, gate.name, gate.held - given.places AS held, gate.tokens AS old_tokens, gate.at AS old_at,
+          -- When the places were given back: while they were taken no more tokens came than the room they left could hold.
+          CASE WHEN given.places > 0 AND gate.every_ms IS NOT NULL
+            THEN least(gate.room - gate.held, gate.tokens + greatest(0, open_gates.at - gate.at) / gate.every_ms) END AS tokens_then,
           CASE WHEN given.is_told THEN given.room ELSE gate.room END AS room,
           CASE WHEN given.is_told THEN given.every_ms ELSE gate.every_ms END AS every_ms
         FROM ${s}.gate WHERE gate.name = given.name OFFSET 0
@@ -191,8 +195,7 @@ export const forgetGates: SchemaSql = (s) => `
     DELETE FROM ${s}.gate WHERE ctid = ANY (ARRAY (
       SELECT gate.spot FROM (SELECT name, count(*) AS places FROM unnest(freed) AS back(name) GROUP BY name) AS back
       CROSS JOIN LATERAL ${one("gate", s, "ctid AS spot, *", "gate.name = back.name")}
-      WHERE gate.held = back.places AND CASE WHEN gate.every_ms IS NULL THEN gate.at
-          ELSE gate.at + ceil((gate.room - gate.tokens) * gate.every_ms) END <= forget_gates.at
+      WHERE gate.held = back.places AND gate.every_ms IS NULL AND gate.at <= forget_gates.at
         AND (
           SELECT standing.seq FROM ${s}.standing WHERE standing.gate = back.name AND standing.seq <> ALL (coalesce(walked, '{}')) LIMIT 1
         ) IS NULL));

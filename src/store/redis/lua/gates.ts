@@ -148,14 +148,23 @@ function gates.read(names)
   end
 end
 
+-- Adds the tokens regained.
+function gates.refill(gate, nowMs)
+  gate.tokens = min(gate.room - gate.held, gate.tokens + max(0, nowMs - gate.at) / gate.every)
+  gate.at = nowMs
+end
+
 -- Reads the gates that moved or whose lines were left, and notes what was given back.
-function gates.takeBack()
+function gates.takeBack(nowMs)
   gates.read(gates.left)
   gates.left = {}
   gates.read(gates.names)
   for name, count in pairs(gates.given) do
     local gate = gates.known[name]
-    if gate then gate.held = gate.held - count end
+    if gate then
+      if gate.every then gates.refill(gate, nowMs) end
+      gate.held = gate.held - count
+    end
   end
   gates.given = {}
 end
@@ -197,7 +206,7 @@ export const dueGates: string = String.raw`
 -- Notes the gates whose time has come, and forgets buckets that are full and that nobody needs.
 local function lookAtDue(nowMs, due)
   for _, name in ipairs(due) do gates.note(name) end
-  gates.takeBack()
+  gates.takeBack(nowMs)
   local full = call('ZRANGEBYSCORE', FULL, '-inf', number(nowMs))
   gates.read(full)
   many('ZREM', FULL, full)

@@ -40,16 +40,11 @@ local function stand(name, joined, from)
   many('ZADD', BEFORE .. name, args)
 end
 
-local function refill(gate, now)
-  gate.tokens = min(gate.room - gate.held, gate.tokens + max(0, now - gate.at) / gate.every)
-  gate.at = now
-end
-
 -- How many may pass.
 local function roomOf(gate, now)
   local count = gate.room - gate.held
   if gate.every then
-    refill(gate, now)
+    gates.refill(gate, now)
     count = min(count, math.floor(gate.tokens))
   end
   return max(count, 0)
@@ -215,7 +210,7 @@ local function goRound(now)
   -- Submits of one script have a time each.
   if now ~= passedAt then passed, passedAt = {}, now end
   local joining, nowMs = takeWalkers(), tonumber(now)
-  gates.takeBack()
+  gates.takeBack(nowMs)
   if #joining > 1 then table.sort(joining, bySeqOf) end
   for _, walker in ipairs(joining) do join(walker, gates.known[walker.gate.name], nowMs) end
   local opening, joiners = gates.names, {}
