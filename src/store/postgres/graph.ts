@@ -177,7 +177,10 @@ export class Ancestors implements Graph {
     const below = new Map<string, string[]>();
     for (const [job, dep] of edges as [string, string][]) {
       const name = names.get(dep);
-      if (name !== undefined) below.set(job, [...(below.get(job) ?? []), name]);
+      if (name === undefined) continue;
+      const its = below.get(job);
+      if (its) its.push(name);
+      else below.set(job, [name]);
     }
     type Found = [string, string, JobState, string | null, number, number, number | null];
     for (const [seq, , state, key, dependencies, attempt, dueAt] of rows as Found[]) {
