@@ -302,7 +302,7 @@ test(
     assert.equal(await hands.submit(jobs.add.with({ delay: "50ms" }), 1, 2), 3);
     for (const kind of ["progress", "record"]) await until(`${kind} is told`, () => told.includes(`no key for a ${kind}`));
     await running.cancel();
-    await running;
+    await assert.rejects(async () => running, CancelledError);
   },
 );
 
