@@ -3,7 +3,7 @@
 // submitting them once more: what is done is not done again, and what failed is retried.
 import { createHash } from "node:crypto";
 import type { Runtime } from "../core/runtime.ts";
-import { StoreError } from "../core/errors.ts";
+import { StoreError, UsageError } from "../core/errors.ts";
 import type { Executor } from "../pool/executor.ts";
 import type { CancelReceipt, Handle } from "../pool/future.ts";
 import { Future, partsOf } from "../pool/future.ts";
@@ -37,9 +37,13 @@ export class ChildSubmitter {
   /** Submits a plan made by {@link ChildNames}. An earlier attempt may have submitted it, or one that was lost and does not know it yet. */
   submit(plan: Plan): Submission {
     const submission = this.#submitter.submit(plan);
-    const added = submission.added.catch((error: unknown) => {
+    const sent = submission.added.catch((error: unknown) => {
       if (error instanceof StoreError) return this.#find(plan);
       throw error;
+    });
+    const added = sent.then(async (its) => {
+      if (its.existing !== null) await this.#refuseAncestor(plan, its.existing);
+      return its;
     });
     return {
       added,
@@ -47,6 +51,20 @@ export class ChildSubmitter {
         return submission.sent;
       },
     };
+  }
+
+  /** A job that gets one above it for its child would wait for itself. */
+  async #refuseAncestor({ root }: Plan, existing: string): Promise<void> {
+    for (let above = root.parent; above !== null;) {
+      if (above === existing) {
+        throw new UsageError(
+          `A child of task "${nameOf(root.task)}" has the unique key of job ${existing}, by which it is submitted or which waits for that: ` +
+            "it would wait for itself. Give the child a key of its own.",
+        );
+      }
+      const [job] = await this.#store.get([above]);
+      above = job?.parent ?? null;
+    }
   }
 
   /** Adds what is not stored yet, and retries what has ended badly. */

@@ -205,3 +205,22 @@ for (const on of ["loop", "thread"] as const) {
     assert.deepEqual(await future, ["needed", "needed"]);
   });
 }
+
+test("a child that gets a job above it by a unique key is refused: it would wait for itself", async () => {
+  const step: Task<[depth: number], string> = task(
+    "children.unique",
+    async (depth: number) => {
+      if (depth === 0) return "end";
+      return context().submit(depth === 2 ? between : step, depth - 1);
+    },
+    { unique: { key: (depth) => (depth < 2 ? String(depth) : "top") } },
+  );
+  const between: Task<[depth: number], string> = task("children.between", async () => {
+    return context().submit(step, 3);
+  });
+  await using hands = await connect("memory:");
+  hands.work({ tasks: [step, between] });
+  assert.equal(await hands.submit(step, 1), "end");
+  await assert.rejects(Promise.resolve(hands.submit(step, 3)), /it would wait for itself\. Give the child a key of its own/u);
+  await assert.rejects(Promise.resolve(hands.submit(step, 2)), /it would wait for itself/u);
+});
