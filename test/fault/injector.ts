@@ -24,6 +24,8 @@ export class Injector {
   readonly #trace: (line: string) => void;
   readonly #signal: AbortSignal | undefined;
   readonly #lasting = new Set<Promise<void>>();
+  /** The last fault of the server: one that takes long to stop must be back before the next. */
+  #serverTurn: Promise<void> = Promise.resolve();
 
   /** When the signal aborts nothing more happens, and nothing is healed: the scene is about to be cleared away. */
   constructor(targets: Targets, trace: (line: string) => void, signal: AbortSignal | undefined) {
@@ -61,7 +63,10 @@ export class Injector {
       remote?.connect(false);
       await this.#wait(fault.forMs);
       remote?.connect(true);
-    } else if (server) await this.#strikeServer(fault, server);
+    } else if (server) {
+      this.#serverTurn = this.#serverTurn.then(() => this.#strikeServer(fault, server));
+      await this.#serverTurn;
+    }
   }
 
   async #strikeWorker(fault: Extract<Fault, { worker: number }>, slot: Slot): Promise<void> {
