@@ -1,5 +1,5 @@
 // What becomes of a job when an attempt has ended: the retry policy, as one pure function.
-import { SnoozeError, UndoError } from "../core/errors.ts";
+import { SnoozeError, TimeoutError, UndoError } from "../core/errors.ts";
 import type { ClaimedJob, Outcome } from "../store/job.ts";
 import { encode } from "../task/codec.ts";
 import type { Suspension } from "../task/durable/host.ts";
@@ -42,6 +42,11 @@ export function isOverdue(
   return deadline !== undefined && now + backoffMs(policy.backoff, job.attempt - job.crashes, 0) >= deadline.at;
 }
 
+/** True of a time-out that is not the task's own: that of the attempt is cut to the deadline, which says all there is to say. */
+function isCut({ id }: ClaimedJob, error: unknown, { policy }: OutcomeFacts): boolean {
+  return error instanceof TimeoutError && error.afterMs !== policy.timeoutMs && error.message.includes(id);
+}
+
 /** The outcome to record. */
 export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts): Outcome {
   const { id, fence } = job;
@@ -59,7 +64,8 @@ export function outcomeOf(job: ClaimedJob, end: AttemptEnd, facts: OutcomeFacts)
   // That a cancelled job could not be undone must be seen.
   if (facts.isCancelled && !(end.error instanceof UndoError)) return { id, fence, kind: "cancelled" };
   const failed = (error: unknown): Outcome => ({ id, fence, kind: "failed", error: encodeThrown(error) });
-  if (facts.deadline && facts.now >= facts.deadline.at) return failed(overdue(job, facts.deadline, end.error));
+  if (facts.deadline && facts.now >= facts.deadline.at)
+    return failed(overdue(job, facts.deadline, isCut(job, end.error, facts) ? undefined : end.error));
   if (end.kind === "crashed") return { id, fence, kind: "crashed", error: encodeThrown(end.error) };
   if (end.error instanceof SnoozeError && end.isLast !== true) {
     return suspended(job, { dueAt: facts.now + end.error.afterMs, seen: unheard, waits: "[]" }, facts);

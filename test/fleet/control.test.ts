@@ -177,11 +177,13 @@ test("what a task on the event loop gives after it was asked to stop comes too l
     hands.submit(dawdle),
   ];
   const failures = futures.map((future) => future.then(String, (error: unknown) => (error as Error).name));
+  const missed = assert.rejects(Promise.resolve(futures[1]), /was not done within its deadline of 300 ms\.$/u);
   await clock.advance(100);
   assert.equal(dawdling.length, 3);
   const receipt = hands.cancel(futures[2]?.id ?? "", { wait: "1m" });
   await clock.advance("1s");
   for (const end of dawdling) end();
   assert.deepEqual(await clock.run(Promise.all(failures)), ["TimeoutError", "TimeoutError", "CancelledError"]);
+  await missed;
   assert.deepEqual(await clock.run(receipt), { waiting: 0, stopped: 1, killed: 0, requested: 0 });
 });
