@@ -9,8 +9,8 @@ import type { Place } from "../task/options.ts";
 import type { Definition } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
 import type { AttemptEnd, AttemptOptions } from "./attempt.ts";
-import { ChildWaits } from "./child-waits.ts";
-import type { Awaited, Children } from "./children.ts";
+import { ChildWaits, failsWithStore } from "./child-waits.ts";
+import type { Children, Waiting } from "./children.ts";
 import { overdueRecord } from "./control.ts";
 import type { Deadline } from "./deadline.ts";
 import { Gathering } from "./gathering.ts";
@@ -43,7 +43,7 @@ export interface AttemptsHost extends StartingHost {
   readonly journal: Journal;
   readonly output: JobOutput;
   /** What a job may submit. */
-  children(job: ClaimedJob, awaited: Awaited): Children;
+  children(job: ClaimedJob, waiting: Waiting): Children;
   /** Slots have become free, or the state of these jobs has changed between running and waiting. */
   waits(): void;
 }
@@ -65,7 +65,7 @@ export class Attempts {
     const { runtime, graceMs } = host;
     this.#host = host;
     this.#waits = new ChildWaits({
-      children: (job, awaited) => host.children(job, awaited),
+      children: (job, waiting) => host.children(job, waiting),
       isHere: (running) => this.#isHere(running),
       hasRoom: (slots) => this.#hasRoom(slots),
       changed: () => host.waits(),
@@ -233,6 +233,7 @@ export class Attempts {
       hasRecords: false,
       children: undefined,
       awaited: 0,
+      hasMissedStore: false,
       hasSlot: true,
       isOver: false,
     };
@@ -273,6 +274,7 @@ export class Attempts {
       },
       isLast: (error) => {
         const { isCancelled } = running;
+        if (failsWithStore(running, error)) return false;
         const isLast =
           isOverdue(job, { policy, deadline, now: this.#host.now() }) ||
           isLastAttempt(job, error, { policy, retryIf: definition.options.retryIf, isCancelled });
@@ -307,7 +309,10 @@ export class Attempts {
     void orUndoing(journal, running, ended, outcome, this.#host.now()).then((instead) => this.#settle(running, ended, instead));
   }
 
-  #outcomeOf({ job, definition, policy, deadline, ...running }: Running, ended: AttemptEnd): Outcome {
+  #outcomeOf(running: Running, ended: AttemptEnd): Outcome {
+    const { job, definition, policy, deadline } = running;
+    if (ended.kind === "failed" && failsWithStore(running, ended.error))
+      return { id: job.id, fence: job.fence, kind: "released" };
     // What was being undone because it had failed has failed, whoever cancels it meanwhile.
     const isCancelled = running.isCancelled && !running.hasFailed;
     const { retryIf } = definition.options;

@@ -1,6 +1,7 @@
 // A task that awaits children does not work: meanwhile its slot is another's, and the store is told that its job is waiting.
+import { StoreUnavailable } from "../core/errors.ts";
 import type { ClaimedJob } from "../store/job.ts";
-import type { Awaited, Children } from "./children.ts";
+import type { Children, Waiting } from "./children.ts";
 import type { Running } from "./running.ts";
 import type { Slots } from "./slots.ts";
 
@@ -10,13 +11,23 @@ type Wait = readonly [id: string, fence: number, waits: string | null];
 /** What waiting needs of its worker. */
 export interface ChildWaitsHost {
   /** What a job may submit. */
-  children(job: ClaimedJob, awaited: Awaited): Children;
+  children(job: ClaimedJob, waiting: Waiting): Children;
   /** True while this very attempt is the worker's to tell of. */
   isHere(running: Running): boolean;
   /** These slots have room for jobs that are held. */
   hasRoom(slots: Slots): void;
   /** The state of jobs has changed between running and waiting. */
   changed(): void;
+}
+
+/** True when an attempt fails since the store could not be reached for its children: it has not failed by itself. */
+export function failsWithStore({ hasMissedStore, isCancelled }: Running, thrown: unknown): boolean {
+  if (!hasMissedStore || isCancelled) return false;
+  let error = thrown;
+  for (let depth = 0; depth < 10 && error instanceof Error; depth++, error = error.cause) {
+    if (error instanceof StoreUnavailable) return true;
+  }
+  return false;
 }
 
 /** The attempts of one worker that wait for children. */
@@ -30,7 +41,10 @@ export class ChildWaits {
   }
 
   childrenOf(running: Running): Children {
-    running.children ??= this.#host.children(running.job, (promise) => this.#awaited(running, promise));
+    running.children ??= this.#host.children(running.job, {
+      awaited: (promise) => this.#awaited(running, promise),
+      refused: (error) => void (running.hasMissedStore ||= error instanceof StoreUnavailable),
+    });
     return running.children;
   }
 
@@ -55,6 +69,9 @@ export class ChildWaits {
     }
     try {
       return await promise;
+    } catch (error) {
+      running.hasMissedStore ||= error instanceof StoreUnavailable;
+      throw error;
     } finally {
       running.awaited -= 1;
       if (running.awaited === 0 && !running.isOver) await this.#goOn(running);

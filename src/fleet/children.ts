@@ -120,6 +120,13 @@ export class ChildNames {
 /** Given a promise that a task awaits, gives one that comes when the task may go on. */
 export type Awaited = <T>(promise: Promise<T>) => Promise<T>;
 
+/** What a task does while it has children. */
+export interface Waiting {
+  readonly awaited: Awaited;
+  /** A child could not be submitted. */
+  readonly refused: (error: unknown) => void;
+}
+
 /** A future of which is told when it is awaited, and when it has come. */
 export function awaitedFuture<T>(future: Future<T>, awaited: Awaited, ended: () => void): Future<T> {
   const settle: Pick<PromiseWithResolvers<T>, "resolve" | "reject"> = { resolve: () => undefined, reject: () => undefined };

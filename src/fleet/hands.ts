@@ -18,7 +18,7 @@ import { checkQueueName } from "../task/options.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { Awaiter } from "./awaiter.ts";
 import { errorsOf } from "./causes.ts";
-import type { Awaited, Children } from "./children.ts";
+import type { Children, Waiting } from "./children.ts";
 import type { CancelOptions, JobChanges } from "./control.ts";
 import type { EventsOptions, JobEvent } from "./events.ts";
 import { beginNow, checkEvents, follow } from "./events.ts";
@@ -156,7 +156,7 @@ export class Hands implements Executor {
       ended: (ended: readonly Ended[]): void => this.#awaiter.tell(ended),
       wanted: (id: string): boolean => this.#awaiter.waitsFor(id),
       look: (): void => this.#awaiter.look(),
-      children: (job: ClaimedJob, awaited: Awaited): Children => this.#submitting.childrenOf(job, awaited),
+      children: (job: ClaimedJob, waiting: Waiting): Children => this.#submitting.childrenOf(job, waiting),
       wiring: this.#wiring,
     };
     const worker = new Worker(host, options);

@@ -29,6 +29,8 @@ export interface Running {
   children: Children | undefined;
   /** How many promises of children it awaits. */
   awaited: number;
+  /** The store could not be reached for its children. */
+  hasMissedStore: boolean;
   /** False while it waits: its slot is another's. */
   hasSlot: boolean;
   isOver: boolean;

@@ -9,7 +9,7 @@ import type { ClaimedJob, Ended, Outcome } from "../store/job.ts";
 import type { Store, Tended } from "../store/store.ts";
 import type { Definition } from "../task/task.ts";
 import { Attempts } from "./attempts.ts";
-import type { Awaited, Children } from "./children.ts";
+import type { Children, Waiting } from "./children.ts";
 import { Claiming } from "./claiming.ts";
 import { Duties } from "./duties.ts";
 import { JobOutput } from "./job-output.ts";
@@ -36,7 +36,7 @@ export interface WorkerHost {
   /** Jobs may have ended here of which this worker cannot tell. */
   look(): void;
   /** What a job may submit. */
-  children(job: ClaimedJob, awaited: Awaited): Children;
+  children(job: ClaimedJob, waiting: Waiting): Children;
   readonly wiring: Wiring | undefined;
 }
 

@@ -14,7 +14,7 @@ import { checkGraphOptions } from "../task/inherit.ts";
 import { nameOf } from "../task/requires.ts";
 import type { AnyTask, Task } from "../task/task.ts";
 import { definitionOf } from "../task/task.ts";
-import type { Awaited, Children } from "./children.ts";
+import type { Awaited, Children, Waiting } from "./children.ts";
 import { awaitedFuture, ChildNames, ChildSubmitter } from "./children.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobFuture } from "./job-future.ts";
@@ -120,7 +120,7 @@ export class Submitting {
   }
 
   /** What a running job may submit. */
-  childrenOf(job: ClaimedJob, awaited: Awaited): Children {
+  childrenOf(job: ClaimedJob, { awaited, refused }: Waiting): Children {
     const names = new ChildNames(job);
     /** Those that may have to be cancelled. */
     const live = new Set<string>();
@@ -131,7 +131,9 @@ export class Submitting {
       plan: (call, options) => names.plan(this.#plan(call, options)),
       submit: (planned) => {
         live.add(planned.root.id);
-        return this.#hooked(planned, (hooked) => this.#childSubmitter.submit(hooked));
+        const submission = this.#hooked(planned, (hooked) => this.#childSubmitter.submit(hooked));
+        submission.added.catch(refused);
+        return submission;
       },
     };
     const submit = (what: Call<unknown> | AnyTask, ...args: unknown[]): Future<unknown> => {

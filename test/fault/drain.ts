@@ -8,13 +8,21 @@ const pageRows = 5000;
 const pollMs = 100;
 const tracedOneIn = 10;
 
-/** Waits until every job has ended, for so long at most. What is alive then is the checker's to tell. */
-export async function drain(store: Store, limitMs: number, trace: (line: string) => void): Promise<readonly Job[]> {
+/** Waits until every job has ended, for so long at most. What is alive then is the checker's to tell. Calls `nudge` every second or so. */
+export async function drain(
+  store: Store,
+  limitMs: number,
+  trace: (line: string) => void,
+  nudge: () => Promise<void>,
+): Promise<readonly Job[]> {
   const deadline = performance.now() + limitMs;
   for (let looks = 0; ;) {
     for (;;) {
       const live = await store.count({ states: liveStates });
-      if (looks++ % tracedOneIn === 0) trace(`${live} jobs live`);
+      if (looks++ % tracedOneIn === 0) {
+        trace(`${live} jobs live`);
+        await nudge();
+      }
       if (live === 0 || performance.now() > deadline) break;
       await delay(pollMs);
     }

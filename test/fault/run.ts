@@ -97,7 +97,8 @@ async function play(scene: Scene, options: RunOptions, findings: Violation[]): P
   const faults = await chaos(scene, workloads, options);
   const healedAt = performance.now();
   trace("healed; waiting for all jobs to end");
-  const jobs = await drain(scene.store, drainBaseMs + drainPerJobMs * options.jobs, trace);
+  const nudge = async (): Promise<void> => void (await Promise.all(workloads.map((workload) => workload.signalRest())));
+  const jobs = await drain(scene.store, drainBaseMs + drainPerJobMs * options.jobs, trace, nudge);
   const drainMs = performance.now() - healedAt;
   await allTold(workloads, finding);
   await observer.stop();

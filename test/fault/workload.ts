@@ -56,6 +56,8 @@ export class Workload {
   #submitted = 0;
   #unacknowledged = 0;
   readonly #open = new Set<Promise<void>>();
+  /** With their numbers, which their signals bring. */
+  readonly #sagas = new Map<Submit, number>();
   readonly #awaited = new Set<Promise<void>>();
 
   /** `first` is the first number its jobs are told apart by; `acknowledged` is told the id each submit was acknowledged with. */
@@ -130,8 +132,23 @@ export class Workload {
 
   #saga(n: number): void {
     const submit = this.#send(call(saga, n, this.#below(longestMs)), null);
+    this.#sagas.set(submit, n);
     const signalled = this.#signal(submit, n).finally(() => this.#open.delete(signalled));
     this.#open.add(signalled);
+  }
+
+  /** Sends it to those that were stored though their submit was not acknowledged. */
+  async signalRest(): Promise<void> {
+    for (const [submit, n] of this.#sagas) {
+      if (submit.ackedId !== null || submit.error !== null) continue;
+      try {
+        await this.#hands.signal(submit.id, sagaSignal, n);
+        this.#sagas.delete(submit);
+      } catch (error) {
+        // It was not stored, or not yet, or has ended.
+        if (!(error instanceof UsageError || error instanceof StoreUnavailable)) submit.error = String(error);
+      }
+    }
   }
 
   /** Sends what a saga waits for, until it has certainly arrived. */

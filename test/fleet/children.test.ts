@@ -1,7 +1,7 @@
 // Calls that a running job submits: its children.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { call, CancelledError, connect, context, task } from "../../src/index.ts";
+import { call, CancelledError, connect, context, StoreUnavailable, task } from "../../src/index.ts";
 import type { Hands as Client, Task } from "../../src/index.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { Hands } from "../../src/fleet/hands.ts";
@@ -224,3 +224,27 @@ test("a child that gets a job above it by a unique key is refused: it would wait
   await assert.rejects(Promise.resolve(hands.submit(step, 3)), /it would wait for itself\. Give the child a key of its own/u);
   await assert.rejects(Promise.resolve(hands.submit(step, 2)), /it would wait for itself/u);
 });
+
+for (const on of ["loop", "thread"] as const) {
+  test(`an attempt does not fail because the store is away for its children, on the ${on}`, { timeout: 30_000 }, async () => {
+    const inner = memoryStore();
+    let refusals = 2;
+    const away = new Proxy(inner, {
+      get(store, name) {
+        const verb: unknown = Reflect.get(store, name);
+        if (typeof verb !== "function") return verb;
+        return (...args: unknown[]) => {
+          const isChild =
+            name === "add" && (args[0] as readonly { parent: string | null }[]).some(({ parent }) => parent !== null);
+          if (isChild && refusals-- > 0) return Promise.reject(new StoreUnavailable("the store is away"));
+          if (name === "get" && refusals > 0) return Promise.reject(new StoreUnavailable("the store is away"));
+          return (verb as (...given: unknown[]) => unknown).apply(store, args);
+        };
+      },
+    });
+    await using hands = new Hands(away, systemRuntime);
+    hands.work({ tasks: [asking], threads: 1 });
+    assert.deepEqual(await hands.submit(asking.mergeSort.with({ on }), [3, 1, 2]), [1, 2, 3]);
+    assert.ok(refusals <= 0);
+  });
+}
