@@ -141,9 +141,9 @@ async function chaos(scene: Scene, workloads: readonly Workload[], options: RunO
 /** Once nothing lives any more, whoever awaits a result is told within a bounded time. */
 async function allTold(workloads: readonly Workload[], finding: (what: string) => void): Promise<void> {
   const told = Promise.all(workloads.map((workload) => workload.told()));
-  const waiting = (): number => workloads.reduce((sum, { awaited }) => sum + awaited, 0);
   await within(told, toldLimitMs, "results are still awaited").catch((error: unknown) => {
-    finding(`${waiting()} futures were not told of their results, though every job has ended: ${String(error)}`);
+    const untold = workloads.map(({ awaited }) => awaited.slice(0, 5).join("; ") || "none").join(" | ");
+    finding(`Futures were not told of their results, though every job has ended: ${untold}: ${String(error)}`);
   });
 }
 

@@ -58,7 +58,7 @@ export class Workload {
   readonly #open = new Set<Promise<void>>();
   /** With their numbers, which their signals bring. */
   readonly #sagas = new Map<Submit, number>();
-  readonly #awaited = new Set<Promise<void>>();
+  readonly #awaited = new Map<Promise<void>, Submit>();
 
   /** `first` is the first number its jobs are told apart by; `acknowledged` is told the id each submit was acknowledged with. */
   constructor(hands: Hands, random: () => number, { first, acknowledged }: WorkloadTerms) {
@@ -68,9 +68,9 @@ export class Workload {
     this.#acknowledged = acknowledged;
   }
 
-  /** How many results are awaited. */
-  get awaited(): number {
-    return this.#awaited.size;
+  /** The ids of those whose results are awaited. */
+  get awaited(): readonly string[] {
+    return [...this.#awaited.values()].map(({ id, ackedId }) => ackedId ?? `${id}, not acknowledged`);
   }
 
   /**
@@ -91,7 +91,7 @@ export class Workload {
 
   /** Resolves when everything that was awaited has been told. */
   async told(): Promise<void> {
-    await Promise.all(this.#awaited);
+    await Promise.all(this.#awaited.keys());
   }
 
   #below(n: number): number {
@@ -205,7 +205,7 @@ export class Workload {
 
   #await(submit: Submit, future: Future<Made>): void {
     const awaited = this.#result(submit, future).finally(() => this.#awaited.delete(awaited));
-    this.#awaited.add(awaited);
+    this.#awaited.set(awaited, submit);
   }
 
   /** A future fails with the store; another one for the same job goes on from there. */
