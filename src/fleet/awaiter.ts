@@ -160,7 +160,10 @@ export class Awaiter {
   async #lookForMissing(): Promise<void> {
     const acknowledged = [...this.#waiters].filter(([, waiters]) => waiters.some((waiter) => waiter.isStored()));
     const ids = acknowledged.slice(0, windowSize).map(([id]) => id);
-    this.tell(await this.#store.endings(ids));
+    const ended = await this.#store.endings(ids);
+    this.tell(ended);
+    // Nobody said so: a message was lost, and others may have ended, too.
+    if (ended.length > 0 && this.#waiters.size > 0) this.#scanFullyLater();
     const stored = new Set((await this.#store.get(ids)).map(({ id }) => id));
     for (const id of ids) {
       const waiters = stored.has(id) ? [] : (this.#waiters.get(id) ?? []);
