@@ -25,6 +25,7 @@ import { gatesOf } from "./gates.ts";
 import type { Part } from "./policy.ts";
 import { encodePolicy } from "./policy.ts";
 import { readableArgs } from "./readable-args.ts";
+import { shortKey } from "./short-key.ts";
 import type { ThrottleTerms } from "./throttle.ts";
 import { throttleRecord } from "./throttle.ts";
 
@@ -66,7 +67,7 @@ function uniqueOf(definition: Definition, args: readonly unknown[], encoded: str
   if (typeof key !== "string") {
     throw new UsageError(`unique.key of task "${definition.name}" must give a text, found ${show(key)}.`);
   }
-  return { key: `${definition.name}\n${key}`.toWellFormed(), until: unique.until ?? "ended" };
+  return { key: shortKey(`${definition.name}\n${key}`), until: unique.until ?? "ended" };
 }
 
 /** What a key may read of the arguments. */

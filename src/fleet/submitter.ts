@@ -106,12 +106,23 @@ export class Submitter {
         start += plan.jobs.length;
       }
     } catch (error) {
-      // What never came to the store is of one call, and the others are to come there.
-      if (batch.length > 1 && !(error instanceof StoreError)) await Promise.all(batch.map((each) => this.#add([each])));
+      if (await this.#mayBeOfOne(error, batch)) await Promise.all(batch.map((each) => this.#add([each])));
       else for (const { reject } of batch) reject(error);
     } finally {
       this.#adds -= 1;
       this.#flushUnlessBusy();
     }
+  }
+
+  /** True when the batch may have been refused for one of its calls, so that the others can be added without it. */
+  async #mayBeOfOne(why: unknown, batch: readonly Waiting[]): Promise<boolean> {
+    if (batch.length === 1) return false;
+    // What never came to the store is of one call.
+    if (!(why instanceof StoreError)) return true;
+    // A store that is gone or cannot be reached refuses all.
+    if (why.code !== "STORE") return false;
+    // It may be that the batch was stored, and only not kept safe.
+    const stored = await this.#store.get(batch.map(({ plan }) => plan.root.id)).catch(() => undefined);
+    return stored?.length === 0;
   }
 }

@@ -5,6 +5,7 @@
 // through all of them in turn, and deletes those that hold no more: there are never many more than hold.
 import type { Added, Store } from "../store/store.ts";
 import type { Plan } from "./plan.ts";
+import { shortKey } from "./short-key.ts";
 
 const prefix = "throttle/";
 const sweepEvery = 8;
@@ -20,7 +21,7 @@ export interface ThrottleTerms {
 /** The name of the record for a task and a key. */
 export function throttleRecord(task: string, key: string | undefined): string {
   const parts = key === undefined ? [task] : [task, key];
-  return prefix + parts.map((part) => encodeURIComponent(part.toWellFormed())).join("/");
+  return shortKey(prefix + parts.map((part) => encodeURIComponent(part.toWellFormed())).join("/"));
 }
 
 function read(text: string): readonly [id: string, until: number] {

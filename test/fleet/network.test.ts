@@ -1,5 +1,6 @@
 // Fleets through a server: programs with wrong clocks, workers that die, steering from elsewhere, and answers that get lost.
 import assert from "node:assert/strict";
+import { randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
@@ -9,6 +10,7 @@ import { Hands } from "../../src/fleet/hands.ts";
 import { openStore } from "../../src/fleet/open.ts";
 import type { Runtime } from "../../src/core/runtime.ts";
 import { systemRuntime } from "../../src/core/runtime.ts";
+import type { Store } from "../../src/store/store.ts";
 import * as jobs from "../fixtures/jobs.ts";
 import { folder, Program, until } from "../fixtures/support.ts";
 import { networks } from "../servers/fresh.ts";
@@ -120,6 +122,20 @@ for (const { kind, given, fresh } of networks()) {
       assert.equal(await future, 3);
     });
 
+    void test("unique and throttled jobs have keys of any length", async (t) => {
+      const hands = await open(t, fresh());
+      const long = randomBytes(6000).toString("base64");
+      const unique = jobs.echo.with({ unique: {} });
+      const [one, same, other, plain] = await Promise.all(
+        [unique, unique, unique, jobs.echo].map((task, n) => hands.submit(task, n === 2 ? `${long}!` : long).submitted),
+      );
+      assert.equal(same, one);
+      assert.equal(new Set([one, other, plain]).size, 3);
+      const characters = Array.from({ length: 200 }, () => String.fromCodePoint(randomInt(0x4e00, 0x9fff))).join("");
+      const throttled = jobs.echo.with({ throttle: { per: "1m", key: characters } });
+      assert.equal(await hands.submit(throttled, 1).submitted, await hands.submit(throttled, 2).submitted);
+    });
+
     void test("a URL says in one line why it cannot be connected to, and never the password", async () => {
       const url = "url" in given ? given.url : "";
       const secret = "s3cr3t-w0rd";
@@ -135,6 +151,34 @@ for (const { kind, given, fresh } of networks()) {
       unknown.hostname = "no-such-host.invalid";
       await assert.rejects(connect(unknown.href), (error: Error) => /no-such-host\.invalid/.test(error.message));
     });
+  });
+}
+
+for (const { kind, given, fresh } of networks().slice(0, 1)) {
+  const skip = "skip" in given ? given.skip : false;
+  void test(`a submit that ${kind} refuses takes none of its turn with it`, { skip }, async (t) => {
+    const inner = await openStore(fresh(), { runtime: systemRuntime });
+    // What no index of PostgreSQL has room for.
+    const key = randomBytes(6000).toString("base64");
+    const add: Store["add"] = (added, now) =>
+      inner.add(
+        added.map((job) => (job.args.includes("13") ? { ...job, unique: { key, until: "ended" } } : job)),
+        now,
+      );
+    const store = new Proxy(inner, {
+      get: (target, name: keyof Store): unknown => {
+        const member = name === "add" ? add : target[name];
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+    const hands = new Hands(store, systemRuntime);
+    t.after(() => hands.close());
+    const settled = await Promise.allSettled([12, 13, 14].map((n) => hands.submit(jobs.echo, n).submitted));
+    assert.deepEqual(
+      settled.map(({ status }) => status),
+      ["fulfilled", "rejected", "fulfilled"],
+    );
+    assert.equal(await hands.count(), 2);
   });
 }
 
