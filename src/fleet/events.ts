@@ -34,10 +34,12 @@ const lastLookMs = 1000;
 /** The options. Throws UsageError for what cannot be meant. */
 export function checkEvents(options: EventsOptions): EventsOptions {
   checkOptions(options, ["after", "queue", "task", "states", "signal"], "events()");
-  const { after, signal: _signal, ...filter } = options;
+  const { after, signal, ...filter } = options;
   if ("after" in options && typeof after !== "string") {
     throw new UsageError(`events() after must be the cursor of an event, found ${show(after)}. Leave it out to begin now.`);
   }
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new UsageError(`events() signal must be an AbortSignal, found ${show(signal)}.`);
   checkFilter(filter, "events()");
   return options;
 }

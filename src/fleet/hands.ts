@@ -5,7 +5,6 @@ import type { Duration } from "../core/durations.ts";
 import { toMs } from "../core/durations.ts";
 import { ClosedError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
-import { checkInteger } from "../core/suggest.ts";
 import type { Executor, MapOptions } from "../pool/executor.ts";
 import type { CancelReceipt, Future } from "../pool/future.ts";
 import type { Results } from "../pool/results.ts";
@@ -24,7 +23,7 @@ import type { EventsOptions, JobEvent } from "./events.ts";
 import { beginNow, checkEvents, follow } from "./events.ts";
 import type { Explanation } from "./explain.ts";
 import type { JobQuery } from "./filter.ts";
-import { checkFilter, chosen, noSuchJob } from "./filter.ts";
+import { checkFilter, checkId, checkQuery, chosen, noSuchJob } from "./filter.ts";
 import { jobFuture, closedWhileWaiting } from "./job-future.ts";
 import type { JobAccess } from "./job-future.ts";
 import { jobInfo } from "./job-info.ts";
@@ -169,6 +168,7 @@ export class Hands implements Executor {
   /** The future of a job submitted earlier, here or elsewhere. It rejects with UsageError if there is no such job. */
   job(id: string): Future<unknown> {
     this.#checkOpen("job()");
+    checkId(id, "job()");
     const submitted = this.#submitting.idle().then(async () => {
       const [found] = await this.#store.get([id]);
       if (found) return id;
@@ -179,10 +179,8 @@ export class Hands implements Executor {
 
   /** Jobs as stored, newest first. */
   async jobs(query: JobQuery = {}): Promise<readonly JobInfo[]> {
-    const { limit = 100, before, ...filter } = query;
-    checkFilter(filter, "jobs()");
-    checkInteger(limit, "jobs() limit", 1, 100_000);
-    const rows = await this.#store.list(filter, { limit, ...(before !== undefined && { before }) });
+    const { filter, page } = checkQuery(query);
+    const rows = await this.#store.list(filter, page);
     return (await this.#revealed(rows)).map(jobInfo);
   }
 
@@ -191,7 +189,7 @@ export class Hands implements Executor {
    * a fifth of a second after it was logged. Rejects with a UsageError when there is no such job.
    */
   async logs(id: string): Promise<JobLines> {
-    const log = await readLog(this.#store, id);
+    const log = await readLog(this.#store, checkId(id, "logs()"));
     if (log.lines.length > 0) return log;
     await this.#submitting.idle();
     if ((await this.#store.get([id])).length === 0) throw noSuchJob(id);
@@ -199,7 +197,7 @@ export class Hands implements Executor {
   }
 
   /** How many jobs the filter selects. */
-  count(filter: JobFilter = {}): Promise<number> {
+  async count(filter: JobFilter = {}): Promise<number> {
     return this.#store.count(checkFilter(filter, "count()"));
   }
 
@@ -308,8 +306,8 @@ export class Hands implements Executor {
   }
 
   /** Asks a worker of the fleet, by its id, to take no more jobs, finish what it runs, and end. False when there is no such worker. */
-  drain(worker: string): Promise<boolean> {
-    return this.#store.drain(worker);
+  async drain(worker: string): Promise<boolean> {
+    return this.#store.drain(checkId(worker, "drain()"));
   }
 
   /** The queues with their numbers of jobs by state, and what waits there that no live worker may take. */

@@ -7,13 +7,14 @@ import type { Job } from "../store/job.ts";
 import type { JobFilter, Store } from "../store/store.ts";
 import { encode } from "../task/codec.ts";
 import { signalRecord } from "../task/job-records.ts";
+import { checkName } from "../task/step-options.ts";
 import type { Awaiter } from "./awaiter.ts";
 import { callbackId } from "./callbacks.ts";
 import type { CancelOptions, JobChanges } from "./control.ts";
 import { cancelTerms, changesOf, confirm } from "./control.ts";
 import type { Explanation } from "./explain.ts";
 import { explain } from "./explain.ts";
-import { checkFilter, chosen, noSuchJob } from "./filter.ts";
+import { checkId, chosen, noSuchJob } from "./filter.ts";
 
 /** How many late or due rows are seen to along with a dismissed worker. */
 const dismissRows = 5000;
@@ -56,17 +57,20 @@ export class Steering {
   }
 
   async signal(id: string, name: string, payload: unknown): Promise<void> {
-    if (typeof name !== "string" || name === "") throw new UsageError(`signal() takes a name, found ${show(name)}.`);
+    checkId(id, "signal()");
+    // No task can wait for another.
+    const heard = checkName(name, "signal()");
     const { store, runtime } = this.#host;
     const text = encode(payload, "payload");
     await this.#host.idle();
-    const record = { job: id, name: signalRecord(name, store.now(), runtime.id()), text, claim: null, tell: false };
+    const record = { job: id, name: signalRecord(heard, store.now(), runtime.id()), text, claim: null, tell: false };
     const [written] = await store.write([record], store.now());
     if (written) return;
     throw new UsageError(`The signal ${show(name)} cannot be sent to job ${show(id)}: there is no such job, or it has ended.`);
   }
 
   async explain(id: string): Promise<Explanation> {
+    checkId(id, "explain()");
     await this.#host.idle();
     const explained = await explain(this.#host.store, id, (jobs) => this.#host.reveal(jobs));
     if (explained) return explained;
@@ -76,7 +80,7 @@ export class Steering {
   /** A job retried by its id comes with what was to be done after its success. */
   retry(which: string | JobFilter): Promise<readonly string[]> {
     const { store } = this.#host;
-    const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : checkFilter(which, "retry()");
+    const filter = typeof which === "string" ? { ids: [which, callbackId(which, "onDone")] } : chosen(which, "retry()");
     return store.retry(filter, store.now());
   }
 
@@ -92,6 +96,7 @@ export class Steering {
   }
 
   async dismiss(worker: string): Promise<void> {
+    checkId(worker, "dismiss()");
     const { store, awaiter } = this.#host;
     // A lease that ran out long ago, which whoever tends next takes for lost; unless the worker lives, and renews it in between.
     for (let tries = 0; tries < dismissTries; tries++) {

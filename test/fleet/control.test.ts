@@ -187,3 +187,39 @@ test("what a task on the event loop gives after it was asked to stop comes too l
   await missed;
   assert.deepEqual(await clock.run(receipt), { waiting: 0, stopped: 1, killed: 0, requested: 0 });
 });
+
+test("what is no id, no filter and no signal's name is refused before a store is asked", async (t) => {
+  const { hands } = await onClock(t);
+  const any = (value: unknown): never => value as never;
+  const refused: readonly (readonly [() => unknown, RegExp])[] = [
+    [() => hands.job(any(5)), /^job\(\) takes an id, a text, found 5/],
+    [() => hands.logs(any(null)), /^logs\(\) takes an id.*found null/],
+    [() => hands.explain(any(5)), /^explain\(\) takes an id/],
+    [() => hands.signal(any(5), "go"), /^signal\(\) takes an id/],
+    [() => hands.drain(any({})), /^drain\(\) takes an id.*found an object/],
+    [() => hands.dismiss(any(undefined)), /^dismiss\(\) takes an id.*found undefined/],
+    [() => hands.cancel(any(undefined)), /^cancel\(\) takes the id of a job, or a filter .*found undefined/],
+    [() => hands.retry(any(undefined)), /^retry\(\) takes the id of a job, or a filter .*found undefined/],
+    [() => hands.remove(any(["a"])), /^remove\(\) takes the id of a job.*found an array of 1/],
+    [() => hands.change(any(5), { priority: 1 }), /^change\(\) takes the id of a job.*found 5/],
+    [() => hands.cancel({ ids: any([5]) }), /^cancel\(\): ids\[0\] must be a text, found 5/],
+    [() => hands.cancel({ ids: any("x") }), /^cancel\(\): ids must be a list, found "x"/],
+    [() => hands.jobs({ states: any(["ready", 5]) }), /^jobs\(\): states\[1\] must be a text, found 5/],
+    [() => hands.jobs({ task: any({}) }), /^jobs\(\): task must be a text, found an object/],
+    [() => hands.jobs({ queue: any(null) }), /^jobs\(\): queue must be a text, found null/],
+    [() => hands.jobs({ before: any(5) }), /^jobs\(\) before takes an id, a text, found 5/],
+    [() => hands.jobs(any(5)), /^jobs\(\) takes an object of options, found 5/],
+    [() => hands.count({ root: any([]) }), /^count\(\): root must be a text, found an array/],
+    [() => hands.events({ task: any(5) }), /^events\(\): task must be a text, found 5/],
+    [() => hands.events({ signal: any(5) }), /^events\(\) signal must be an AbortSignal, found 5/],
+    [() => hands.signal("id", "x".repeat(201)), /^signal\(\) takes a name of 1 to 200 characters/],
+    [() => hands.signal("id", ""), /^signal\(\) takes a name of 1 to 200 characters/],
+  ];
+  for (const [ask, pattern] of refused) {
+    await assert.rejects(
+      async () => ask(),
+      (error) => error instanceof UsageError && pattern.test(error.message),
+      String(pattern),
+    );
+  }
+});
