@@ -186,15 +186,7 @@ function checkNumber(value: unknown, what: string, least: number, most: number):
   throw new UsageError(`${what} must be a number from ${least} to ${most}, found ${show(value)}.`);
 }
 
-/** A thousand years: whatever is longer was not meant, and ends where a Date cannot tell it. */
-const longestMs = 365_000 * 864e5;
 const latestTime = 8.64e15;
-
-function checkMs(duration: Duration, what: string): number {
-  const ms = toMs(duration, what);
-  if (ms > longestMs) throw new UsageError(`${what} is at most a thousand years ("365000d"), found ${show(duration)}.`);
-  return ms;
-}
 
 /** Checks a priority and returns it; throws {@link UsageError} otherwise. */
 export function checkPriority(priority: unknown, what: string): number {
@@ -204,7 +196,7 @@ export function checkPriority(priority: unknown, what: string): number {
 /** The limit in ms, if there is one; throws {@link UsageError} for what is none. A limit of 0 would leave no time at all. */
 export function checkLimit(duration: Duration | undefined, what: string): number | undefined {
   if (duration === undefined) return undefined;
-  const ms = checkMs(duration, what);
+  const ms = toMs(duration, what);
   if (ms > 0) return ms;
   throw new UsageError(`${what} must be longer than 0, found ${show(duration)}. Leave it out for no limit.`);
 }
@@ -213,9 +205,9 @@ function resolveBackoff(backoff: Backoff | undefined, where: string): Policy["ba
   if (backoff === undefined) return defaultBackoff;
   checkOptions(backoff, ["initial", "factor", "max", "jitter"], `${where} backoff`);
   return {
-    initialMs: checkMs(backoff.initial ?? defaultBackoff.initialMs, `${where} backoff.initial`),
+    initialMs: toMs(backoff.initial ?? defaultBackoff.initialMs, `${where} backoff.initial`),
     factor: checkNumber(backoff.factor ?? defaultBackoff.factor, `${where} backoff.factor`, 1, 1000),
-    maxMs: checkMs(backoff.max ?? defaultBackoff.maxMs, `${where} backoff.max`),
+    maxMs: toMs(backoff.max ?? defaultBackoff.maxMs, `${where} backoff.max`),
     jitter: checkNumber(backoff.jitter ?? defaultBackoff.jitter, `${where} backoff.jitter`, 0, 1),
   };
 }
@@ -226,7 +218,7 @@ function resolveBatch(batch: Batch | undefined, where: string): Policy["batch"] 
   if (batch === undefined) return undefined;
   checkOptions(batch ?? null, ["size", "wait"], where);
   const size = checkInteger(batch.size, `${where}.size`, 1, 10_000);
-  const waitMs = checkMs(batch.wait ?? "10ms", `${where}.wait`);
+  const waitMs = toMs(batch.wait ?? "10ms", `${where}.wait`);
   if (waitMs <= longestBatchMs) return { size, waitMs };
   throw new UsageError(
     `${where}.wait is at most a minute, found ${show(batch.wait)}: a worker has the jobs meanwhile. Submit less often, with more in each input.`,
@@ -299,8 +291,8 @@ export function resolveOptions(options: TaskOptions<never>, where: string): Poli
   const expiresMs = checkLimit(options.expires, `${where} expires`);
   checkTogether(options, where);
   const debounce = resolveDebounce(options.debounce, `${where} debounce`);
-  const delayMs = debounce?.waitMs ?? checkMs(options.delay ?? 0, `${where} delay`);
-  const keepMs = checkMs(options.keep ?? "7d", `${where} keep`);
+  const delayMs = debounce?.waitMs ?? toMs(options.delay ?? 0, `${where} delay`);
+  const keepMs = toMs(options.keep ?? "7d", `${where} keep`);
   const deadlineMs = checkLimit(options.deadline, `${where} deadline`);
   checkWait(options, delayMs, "expires", where);
   checkWait(options, delayMs, "deadline", where);

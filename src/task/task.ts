@@ -93,6 +93,11 @@ function checkName(name: unknown): asserts name is string {
   throw new UsageError(`A task's name has 1 to 200 characters without spaces or "#", found ${show(name)}.`);
 }
 
+/** True for a `function*`: what it returns cannot be sent, and nothing of it has run by then. */
+function isPlainGenerator(fn: unknown): boolean {
+  return Object.prototype.toString.call(fn) === "[object GeneratorFunction]";
+}
+
 function make(definition: Definition): AnyTask {
   const { fn } = definition;
   const made = function (this: unknown, ...args: readonly unknown[]): unknown {
@@ -139,6 +144,10 @@ export function task<Args extends readonly unknown[], Returns>(
 export function defineTask(name: string, fn: Definition["fn"], options: TaskOptions<never>, many: Definition["many"]): AnyTask {
   checkName(name);
   if (typeof fn !== "function") throw new UsageError(`Task "${name}" needs a function, found ${show(fn)}.`);
+  if (isPlainGenerator(many ?? fn)) {
+    const instead = many ? "a function or an async function that returns the list of results" : "async function*";
+    throw new UsageError(`Task "${name}" is a generator (function*), which runs for whoever calls it. Write ${instead}.`);
+  }
   const policy = policyOf(name, options, many);
   const found = definingModule();
   const definition: Definition = {

@@ -19,8 +19,20 @@ test("durations", () => {
   }
 });
 
+test("no duration is longer than a thousand years", () => {
+  assert.equal(toMs("365000d", "x"), 365_000 * 86_400_000);
+  for (const long of [1e300, "365001d", "1000000w"]) {
+    assert.throws(
+      () => toMs(long, "the wait"),
+      (error: unknown) => error instanceof UsageError && error.message.startsWith("the wait is at most a thousand years"),
+    );
+  }
+});
+
 test("durations for people", () => {
   assert.deepEqual([850, 3200, 245_000, 7_380_000].map(showMs), ["850 ms", "3.2 s", "4 m 05 s", "2 h 03 m"]);
+  const hours = [24, 47.99, 48, 719.99, 8_760_000].map((each) => showMs(each * 3_600_000));
+  assert.deepEqual(hours, ["24 h 00 m", "47 h 59 m", "2 d 00 h", "29 d 23 h", "365000 d 00 h"]);
 });
 
 test("ids are unique, sort by time, and never go back when the clock does", () => {

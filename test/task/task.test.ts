@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { context, task, UsageError } from "../../src/index.ts";
+import { batchTask, context, task, UsageError } from "../../src/index.ts";
 import { backoffMs } from "../../src/task/options.ts";
 import { definitionOf } from "../../src/task/task.ts";
 
@@ -63,6 +63,11 @@ test("options are checked where the task is defined", () => {
   assert.throws(define({ unique: { until: "forever" } }), usage(/unique\.until/));
   assert.throws(define({ resources: 3 }), usage(/no option "resources"/));
   assert.throws(() => task("task.bad", 5 as never), usage(/needs a function, found 5/));
+  const plain = function* (): Generator<number> {
+    yield 1;
+  };
+  assert.throws(() => task("task.bad", plain), usage(/"task\.bad" is a generator \(function\*\).*Write async function\*\./));
+  assert.throws(() => batchTask("task.bad", plain as never, { batch: { size: 2 } }), usage(/returns the list of results/));
   assert.throws(() => task("two words", () => 1), usage(/without spaces/));
   assert.throws(() => task("half\ud83d", () => 1), usage(/without spaces/));
   assert.throws(() => task("", () => 1), usage(/1 to 200 characters/));
