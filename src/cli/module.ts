@@ -8,6 +8,7 @@ import { didYouMean } from "../core/suggest.ts";
 import type { Middleware } from "../fleet/middleware/middleware.ts";
 import type { Task } from "../task/task.ts";
 import { isTask } from "../task/task.ts";
+import type { Cli } from "./command.ts";
 import { placeOf } from "./place.ts";
 
 /** A task of any type, as it is exported by a module. */
@@ -59,26 +60,39 @@ function checkNames(given: string, tasks: Iterable<LoadedTask>): void {
   }
 }
 
-async function importFile(given: string): Promise<Pick<TaskModule, "path" | "exports">> {
+/** After so long something is said of an import, which may never end. */
+const slowImportMs = 3000;
+
+/** What is needed to say so. */
+export type Telling = Pick<Cli, "output" | "runtime">;
+
+async function importFile({ output, runtime }: Telling, given: string): Promise<Pick<TaskModule, "path" | "exports">> {
   const path = checkFile(given);
+  const slow = runtime.after(slowImportMs, () =>
+    output.warn(
+      `"${given}" has not finished loading: a top-level await, in it or in a module it imports, still waits. Ctrl-C ends the command.`,
+    ),
+  );
   try {
     return { path, exports: (await import(pathToFileURL(path).href)) as object };
   } catch (error) {
     throw importFailed(given, error);
+  } finally {
+    slow.cancel();
   }
 }
 
 /** Imports the list of middleware that a module exports as `use`. Rejects with UsageError when there is none. */
-export async function loadUse(given: string): Promise<readonly Middleware[]> {
-  const { exports } = await importFile(given);
+export async function loadUse(telling: Telling, given: string): Promise<readonly Middleware[]> {
+  const { exports } = await importFile(telling, given);
   const { use } = exports as { readonly use?: readonly Middleware[] };
   if (use !== undefined) return use;
   throw new UsageError(`"${given}" exports no middleware. Export the list: export const use = [encryption({ ... })].`);
 }
 
 /** Imports a module of tasks. Rejects with UsageError when there is none, it cannot be imported, or it exports no task. */
-export async function loadModule(given: string): Promise<TaskModule> {
-  const { path, exports } = await importFile(given);
+export async function loadModule(telling: Telling, given: string): Promise<TaskModule> {
+  const { path, exports } = await importFile(telling, given);
   const tasks = new Map<string, LoadedTask>();
   for (const [name, value] of Object.entries(exports)) if (isTask(value)) tasks.set(name, value as LoadedTask);
   checkNames(given, new Set(tasks.values()));
@@ -87,9 +101,9 @@ export async function loadModule(given: string): Promise<TaskModule> {
 }
 
 /** Imports the module and finds the task in `module#task`, by its name or by the name it is exported under. */
-export async function loadTask(given: string): Promise<{ readonly path: string; readonly task: LoadedTask }> {
+export async function loadTask(telling: Telling, given: string): Promise<{ readonly path: string; readonly task: LoadedTask }> {
   const at = given.lastIndexOf("#");
-  const { path, tasks } = await loadModule(at < 0 ? given : given.slice(0, at));
+  const { path, tasks } = await loadModule(telling, at < 0 ? given : given.slice(0, at));
   const names = [...tasks.values()].map(({ name }) => name);
   if (at < 0) throw new UsageError(`Which task of "${given}"? Say "${given}#name". It has: ${names.join(", ")}.`);
   const wanted = given.slice(at + 1);

@@ -89,6 +89,14 @@ function wantsJson(args: readonly string[]): boolean {
   return (end < 0 ? args : args.slice(0, end)).includes("--json");
 }
 
+/** The exit code where standard output cannot be written; says why, unless its reader only went away. */
+function brokenCode(output: Output): number {
+  const { failure } = output;
+  if (!failure) return exitCode.brokenPipe;
+  output.error(new Error(`Standard output could not be written: ${failure.message}`, { cause: failure }));
+  return exitCode.usage;
+}
+
 /** Waiting for a job that another process runs holds nothing open by itself; only `main` ends the process. */
 function keepAlive(runtime: Runtime): void {
   runtime.after(60_000, () => keepAlive(runtime));
@@ -98,7 +106,7 @@ function keepAlive(runtime: Runtime): void {
 export async function main(args: readonly string[]): Promise<void> {
   const runtime = systemRuntime;
   const output = new Output(runtime, wantsJson(args));
-  output.onBroken(() => leave(exitCode.brokenPipe));
+  output.onBroken(() => leave(brokenCode(output)));
   onForeignEnd((error) => {
     output.status("");
     output.error(error);
@@ -122,10 +130,7 @@ export async function main(args: readonly string[]): Promise<void> {
     }
   }
   await output.flush();
-  if (output.failure) {
-    output.error(new Error(`Standard output could not be written: ${output.failure.message}`, { cause: output.failure }));
-    code = exitCode.usage;
-  } else if (output.broken) code = exitCode.brokenPipe;
+  if (output.broken) code = brokenCode(output);
   // A task module may have left a timer or a connection open; the command is over all the same.
   leave(code);
 }

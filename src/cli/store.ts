@@ -61,5 +61,5 @@ export async function openHands(cli: Cli, { existing = false, memory = false }: 
     const remedy = "Name one with --store or MANYHANDS_URL, or change to its folder";
     throw new StoreError(`There is no store at ${placeShown(url)}. ${remedy}.`);
   }
-  return connect(url, { runtime: cli.runtime, ...(cli.use !== undefined && { use: await loadUse(cli.use) }) });
+  return connect(url, { runtime: cli.runtime, ...(cli.use !== undefined && { use: await loadUse(cli, cli.use) }) });
 }

@@ -1,6 +1,7 @@
 // What `manyhands doctor` and `queues` say of a fleet that falls behind or hangs, on every kind of store. Jobs and workers
 // are put there with times that have passed, so that nothing waits.
 import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
@@ -197,6 +198,26 @@ test("a worker that joins while doctor looks has lost nothing", async () => {
   const findings = new Findings();
   await lookAtRunning(findings, scene);
   assert.deepEqual([findings.problems, findings.json["lostJobs"]], [[], 0]);
+});
+
+test("doctor says when no store can be made", async (t) => {
+  const place = new Place(t);
+  const { code, out } = await place.run("doctor", "--json", "--store", "sqlite:tasks.ts/below/hands.db");
+  assert.equal(code, 1);
+  const [{ problems, hints }] = json(out) as unknown as [Report];
+  assert.match(problems[0] ?? "", /There is no store at .*, and none can be made: .*tasks\.ts is no folder\. Change to a folder/);
+  assert.deepEqual(hints, []);
+});
+
+const mayWriteAnywhere = process.getuid?.() === 0 ? "this user may write in every folder" : false;
+
+test("doctor says when its folder cannot be written", { skip: mayWriteAnywhere }, async (t) => {
+  const place = new Place(t);
+  chmodSync(place.path, 0o555);
+  t.after(() => chmodSync(place.path, 0o755));
+  const { code, out } = await place.run("doctor");
+  assert.equal(code, 1);
+  assert.match(out, /^problem +There is no store at .*, and none can be made: the folder .* cannot be written \(EACCES\)/m);
 });
 
 describe("doctor on sqlite", () => cases((t) => open(t, undefined)));

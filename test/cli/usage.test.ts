@@ -1,7 +1,7 @@
 // Mistakes of all kinds end with exit code 2 and one clear line on standard error; help is on standard output.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { test } from "node:test";
 import { errorOf, json, linesOf, main, Place } from "./command.ts";
@@ -68,6 +68,11 @@ const mistakes: readonly (readonly [what: string, args: readonly string[], messa
   ["no workers", ["map", "tasks.ts#upper", "a", "--workers", "0"], /--workers.*'0' is invalid.*at least 1/],
   ["a path that cannot be looked at", ["jobs", "--store", `sqlite:${"x".repeat(5000)}`], /ENAMETOOLONG/],
   ["a name of two lines", ["map", "no\nsuch.ts#x", "a"], /no module "no such\.ts"/],
+  [
+    "an unknown command of schedules",
+    ["schedules", "puase", "x"],
+    /"manyhands schedules" has no command "puase"\. Did you mean "pause"\?/,
+  ],
   ["an unknown state", ["jobs", "--state", "dnoe"], /no state "dnoe"\. Did you mean "done"\?/],
 ];
 
@@ -113,6 +118,46 @@ test("a folder as standard input is refused", (t) => {
   });
   assert.equal(status, 2);
   assert.match(stderr, /^manyhands: Standard input is a folder; inputs are read from a file\.$/m);
+});
+
+test("a module that never finishes loading is named, and Ctrl-C ends the command", async (t) => {
+  const place = new Place(t);
+  place.write("hangs.ts", "await new Promise(() => {});\nexport const x = 1;\n");
+  place.write("uses.ts", 'import "./hangs.ts";\nexport const use = [];\n');
+  const commands = [
+    ["map", "hangs.ts#x", "a"],
+    ["worker", "hangs.ts"],
+    ["submit", "tasks.ts#upper", "a", "--use", "uses.ts"],
+  ];
+  await Promise.all(
+    commands.map(async (args) => {
+      const command = place.start(...args);
+      await command.says(
+        `"${args.join(" ").includes("uses") ? "uses" : "hangs"}.ts" has not finished loading: a top-level await`,
+      );
+      command.child.kill("SIGINT");
+      assert.equal((await command.ended).code, "SIGINT");
+    }),
+  );
+});
+
+const noFull = existsSync("/dev/full") ? false : "there is no /dev/full here";
+
+test("output that cannot be written is told, with any command", { skip: noFull }, async (t) => {
+  const place = new Place(t);
+  assert.equal((await place.run("submit", "tasks.ts#upper", "a")).code, 0);
+  const full = openSync("/dev/full", "w");
+  t.after(() => closeSync(full));
+  for (const args of [["jobs", "--json"], ["jobs"], ["--help"], ["doctor"]]) {
+    const { status, stderr } = spawnSync(process.execPath, [main, ...args], {
+      cwd: place.path,
+      stdio: ["ignore", full, "pipe"],
+      encoding: "utf8",
+    });
+    assert.equal(status, 2, args.join(" "));
+    assert.match(stderr, /Standard output could not be written: ENOSPC/, args.join(" "));
+    assert.equal(linesOf(stderr).length, 1, stderr);
+  }
 });
 
 test("with --json errors are JSON, and MANYHANDS_DEBUG shows the stack", async (t) => {

@@ -77,7 +77,7 @@ export function addMap(program: Command, run: Run): void {
     .addHelpText("after", details)
     .action((given: string, texts: string[], options: MapCommandOptions) =>
       run(options, async (cli) => {
-        const { path, task } = await loadTask(given);
+        const { path, task } = await loadTask(cli, given);
         const source = {
           texts,
           jsonl: options.jsonl,

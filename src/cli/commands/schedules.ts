@@ -136,11 +136,22 @@ const acts: Readonly<Record<"pause" | "resume" | "trigger" | "remove", readonly 
   ],
 };
 
+function noSuchCommand(given: string, schedules: Command): UsageError {
+  const known = schedules.commands.map((each) => each.name());
+  return new UsageError(
+    `"manyhands schedules" has no command "${given}". ${didYouMean(given, known)} See "manyhands schedules --help".`,
+  );
+}
+
 function addVerb(schedules: Command, run: Run, text: string, description: string, body: Body): Command {
-  const command = schedules.command(text, { isDefault: text === "list" }).description(description);
+  const isDefault = text === "list";
+  const command = schedules.command(text, { isDefault }).description(description).allowExcessArguments(isDefault);
   return command.action(() => {
     const options = command.opts<Options>();
     return run(options, async (cli) => {
+      // What is no command comes to the default one as its argument.
+      const [unknown] = isDefault ? command.args : [];
+      if (unknown !== undefined) throw noSuchCommand(unknown, schedules);
       await using hands = await openHands(cli, { existing: true });
       await body(cli, hands, command.args, options);
       return exitCode.done;

@@ -99,7 +99,7 @@ export function addSubmit(program: Command, run: Run): void {
     .addHelpText("after", "\nExample: manyhands submit tasks.ts#resize photo.jpg '{\"width\": 800}' --wait")
     .action((given: string, args: string[], options: SubmitOptions) =>
       run(options, async (cli) => {
-        const { path, task: found } = await loadTask(given);
+        const { path, task: found } = await loadTask(cli, given);
         const task = withSubmitOptions(found, options);
         await using hands = await openHands(cli);
         const submit = (): Promise<string> => hands.submit(call(task, ...args.map(readArgument))).submitted;

@@ -140,7 +140,7 @@ export function addWorker(program: Command, run: Run): void {
   withCommonOptions(command).action((given: string[], options: WorkerCommandOptions) =>
     run(options, async (cli) => {
       const modules: TaskModule[] = [];
-      for (const each of given) modules.push(await loadModule(each));
+      for (const each of given) modules.push(await loadModule(cli, each));
       const tasks = modules.flatMap((module) => [...module.tasks.values()]);
       const names = tasks.map(({ name }) => name);
       const queues = options.queues ?? [...new Set(tasks.map((task) => task.options.queue ?? "default"))];
