@@ -48,8 +48,8 @@ export interface JobInfo {
   /** Why a stored text could not be read, when another program wrote something else there. */
   readonly problem: string | undefined;
   /**
-   * Why texts of the job could not be opened: middleware sealed them, and this program does not have what opens them. They are
-   * undefined then, and an error is a SealError.
+   * Why texts of the job could not be opened: middleware sealed them, and this program does not have what opens them, or where they are
+   * kept cannot be reached. They are undefined then, and an error is a SealError.
    */
   readonly sealed: string | undefined;
 }

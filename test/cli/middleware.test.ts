@@ -34,6 +34,23 @@ test("jobs are encrypted and shown with --use, and shown as sealed without", asy
   assert.equal(job?.["result"], undefined);
 });
 
+test("a map that cannot read what it has recorded says so, and drops nothing", async (t) => {
+  const place = new Place(t);
+  place.write("use.ts", use);
+  place.write("other.ts", use.replace("0".repeat(64), "1".repeat(64)));
+  const map = ["map", "tasks.ts#repairable", "one", "broken"];
+  assert.equal((await place.run(...map, "--use", "use.ts")).code, 1);
+  for (const args of [[], ["--use", "other.ts"]]) {
+    const { code, out, err } = await place.run(...map, ...args);
+    assert.deepEqual([code, out], [2, ""]);
+    assert.match(err, /^manyhands: What an earlier run has recorded cannot be read\. .* --fresh\.$/m);
+  }
+  place.write("repaired", "");
+  const again = await place.run(...map, "--use", "use.ts");
+  assert.equal(again.code, 0, again.err);
+  assert.deepEqual(place.lines("ran"), ["one", "broken", "broken"]);
+});
+
 test("schedules that cannot be read are listed beside the others, and can be removed", async (t) => {
   const place = new Place(t);
   await place.run("submit", "tasks.ts#echo", "1");

@@ -1,4 +1,5 @@
 // Listing many jobs a page at a time, so that memory holds one page whatever their number.
+import { SealError } from "../../core/errors.ts";
 import type { Hands } from "../../fleet/hands.ts";
 import type { JobInfo } from "../../fleet/job-info.ts";
 import type { JobFilter } from "../../store/store.ts";
@@ -11,4 +12,11 @@ export async function* pagesOf(hands: Hands, filter: JobFilter, limit: number): 
     yield jobs;
     before = jobs.length < limit ? undefined : jobs.at(-1)?.id;
   } while (before !== undefined);
+}
+
+/** What is recorded is neither printed nor dropped unread. Throws a SealError where some of it cannot be opened. */
+export function checkOpened(jobs: readonly JobInfo[]): void {
+  const unread = jobs.find(({ sealed }) => sealed !== undefined);
+  if (!unread) return;
+  throw new SealError(`What an earlier run has recorded cannot be read. ${unread.sealed} Or run everything again: --fresh.`);
 }

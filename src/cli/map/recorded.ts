@@ -8,7 +8,7 @@ import type { Hands } from "../../fleet/hands.ts";
 import { plan } from "../../fleet/plan.ts";
 import type { Call } from "../../task/call.ts";
 import { encode } from "../../task/codec.ts";
-import { pagesOf } from "./pages.ts";
+import { checkOpened, pagesOf } from "./pages.ts";
 
 // A page is read with its results, which may be large.
 const pageJobs = 100;
@@ -41,7 +41,10 @@ export class Recorded {
     this.count = count;
   }
 
-  /** Looks through what the queue holds of results. Jobs submitted after this are not among them. */
+  /**
+   * Looks through what the queue holds of results. Jobs submitted after this are not among them. Rejects with a SealError when some cannot be
+   * opened.
+   */
   static async open(hands: Hands, runtime: Runtime, queue: string): Promise<Recorded> {
     const filter = { queue, states: ["done"] as const };
     const count = await hands.count(filter);
@@ -50,6 +53,7 @@ export class Recorded {
     let before = count === 0 ? undefined : runtime.id();
     while (before !== undefined) {
       const jobs = await hands.jobs({ ...filter, limit: pageJobs, before });
+      checkOpened(jobs);
       if (jobs.length > 0) pages.push(before);
       before = jobs.length < pageJobs ? undefined : jobs.at(-1)?.id;
       await nextTurn(runtime);
@@ -95,6 +99,7 @@ export class Recorded {
     if (before === undefined) return;
     await nextTurn(this.#runtime);
     const jobs = await this.#hands.jobs({ queue: this.#queue, states: ["done"], limit: pageJobs, before });
+    checkOpened(jobs);
     for (const { id, args, problem } of jobs.toReversed()) {
       // What cannot be read matches nothing; it is dropped with the others that no input asked for.
       const key = problem === undefined ? keyOf(encode(args, "args")) : `? ${id}`;

@@ -2,6 +2,7 @@
 import type { Runtime } from "../../core/runtime.ts";
 import type { Hands } from "../../fleet/hands.ts";
 import type { JobInfo } from "../../fleet/job-info.ts";
+import { checkOpened } from "./pages.ts";
 
 const batchJobs = 100;
 
@@ -39,6 +40,7 @@ export class Rereader {
     try {
       const ids = batch.map(({ id }) => id);
       const jobs = await this.#hands.jobs({ ids, states: ["done"], limit: batchJobs });
+      checkOpened(jobs);
       const byId = new Map(jobs.map((job) => [job.id, job]));
       for (const { id, resolve } of batch) resolve(byId.get(id));
     } catch (error) {

@@ -8,7 +8,7 @@ import type { PastAttempt } from "../../store/machine.ts";
 import { cancelSignal, retriedRecord } from "../../store/machine.ts";
 import type { Settled, Store } from "../../store/store.ts";
 import { isThenable } from "../../core/thenable.ts";
-import { isSealed } from "../../task/sealed.ts";
+import { isSealed, unopened } from "../../task/sealed.ts";
 import { encodeThrown } from "../../task/thrown.ts";
 import { Line } from "./line.ts";
 import type { Seals, Soon, Text } from "./seals.ts";
@@ -17,7 +17,7 @@ import { allOf, whenThere } from "./seals.ts";
 /** The texts of a job that are sealed. */
 export type JobText = "args" | "result" | "error" | "progress";
 
-/** Opens texts of jobs that `get` or `list` gave. */
+/** Opens texts of jobs that `get` or `list` gave. One that cannot be opened, also only now, says why where it is decoded. */
 export type Reveal = (jobs: readonly Job[], texts?: readonly JobText[]) => Promise<readonly Job[]>;
 
 /** A store whose texts are sealed, and what opens those that it gives as they are. */
@@ -216,9 +216,18 @@ class Sealing implements Verbs {
   async #revealed(job: Job, texts: readonly JobText[]): Promise<Job> {
     const opened = texts.map(async (kind) => {
       const text = job[kind];
-      return [kind, text === null ? null : await this.#seals.open(text, { kind, job: job.id })] as const;
+      return [kind, text === null ? null : await this.#shown(text, { kind, job: job.id })] as const;
     });
     return { ...job, ...Object.fromEntries(await Promise.all(opened)) };
+  }
+
+  /** For people who look at jobs, one that cannot be opened now must not hide the others. */
+  async #shown(text: string, about: Text): Promise<string> {
+    try {
+      return await this.#seals.open(text, about);
+    } catch (error) {
+      return unopened(error instanceof Error ? error.message : String(error));
+    }
   }
 }
 

@@ -160,6 +160,26 @@ test("while the folder is away, submits fail and jobs are given back; then they 
   assert.equal(await before, large);
 });
 
+test("while the folder is away, jobs are listed, and those with large texts say why these are not there", async (t) => {
+  const { hands, path } = await bench(t);
+  hands.work({ tasks: [jobs] });
+  const big = hands.submit(jobs.echo, large);
+  const small = hands.submit(jobs.echo, 1);
+  const failed = hands.submit(jobs.boom, large);
+  await Promise.allSettled([big, small, failed]);
+  renameSync(path, `${path}.away`);
+  const listed = await hands.jobs({ ids: [big.id, small.id, failed.id] });
+  const [one, two, three] = [big, small, failed].map(({ id }) => listed.find((job) => job.id === id));
+  assert.deepEqual([one?.state, one?.args, one?.result, one?.problem], ["done", undefined, undefined, undefined]);
+  assert.match(one?.sealed ?? "", /A large text cannot be read from the folder .*ENOENT/);
+  assert.deepEqual([two?.args, two?.result, two?.sealed], [[1], 1, undefined]);
+  assert.ok(three?.error instanceof SealError && three.state === "failed");
+  assert.equal((await hands.explain(big.id)).job.sealed, one?.sealed);
+  renameSync(`${path}.away`, path);
+  const [again] = await hands.jobs({ ids: [big.id] });
+  assert.deepEqual([again?.args, again?.result, again?.sealed], [[large], large, undefined]);
+});
+
 test("references that nobody wrote are refused", async (t) => {
   const path = folder(t);
   const middleware = offload({ over: 0, to: depotFolder(path) });
