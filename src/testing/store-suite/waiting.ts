@@ -82,8 +82,11 @@ export const waiting: readonly Case[] = [
       await bench.store.pause("queue", true);
       assert.equal(await next("task"), null);
       await bench.store.pause("queue", false);
-      assert.equal((await bench.claim("w", 1))[0]?.id, "second");
+      const [second] = await bench.claim("w", 1);
+      assert.equal(second?.id, "second");
       assert.equal(await next("task"), null);
+      await bench.settle({ id: "second", fence: second.fence, kind: "released" });
+      assert.equal(await next("task"), "second", "one that came back stands there, too");
     },
   ],
 ];
