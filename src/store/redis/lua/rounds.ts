@@ -71,7 +71,10 @@ local function letPass(name, count, joined, through, joiners)
   local popped = call('ZPOPMIN', BEFORE .. name, gates.textOf(count))
   for i = 1, #popped, 2 do
     if search(popped[i], S, 12, true) then add(through, popped[i], name)
-    else through.others[#through.others + 1] = popped[i] end
+    else
+      through.others[#through.others + 1] = popped[i]
+      through.before[#through.others] = name
+    end
   end
   return #popped / 2
 end
@@ -124,12 +127,14 @@ local function walkOn(onward)
   end
 end
 
--- The rows of those that stood before a gate, each by its age and its id.
-local function standing(entries)
+-- The rows of those that stood before a gate, each by its age and its id. One that is gone gives back its place.
+local function standing(through)
   local ids, found = {}, {}
-  for i = 1, #entries do ids[i] = sub(entries[i], 12) end
+  for i, entry in ipairs(through.others) do ids[i] = sub(entry, 12) end
   fetch(ids)
-  for i = 1, #ids do found[i] = rows[ids[i]] end
+  for i, id in ipairs(ids) do
+    if rows[id] then found[#found + 1] = rows[id] else gates.giveBack(through.before[i]) end
+  end
   return found
 end
 
@@ -214,14 +219,14 @@ local function goRound(now)
   if #joining > 1 then table.sort(joining, bySeqOf) end
   for _, walker in ipairs(joining) do join(walker, gates.known[walker.gate.name], nowMs) end
   local opening, joiners = gates.names, {}
-  local through = { count = 0, passed = {}, gates = {}, rows = {}, others = {} }
+  local through = { count = 0, passed = {}, gates = {}, rows = {}, others = {}, before = {} }
   gates.names, gates.moved = {}, {}
   for _, name in ipairs(opening) do
     local gate = gates.known[name]
     if gate then open(name, gate, nowMs, through, joiners) end
   end
   local onward = {}
-  for _, row in ipairs(standing(through.others)) do passRow(through, onward, row) end
+  for _, row in ipairs(standing(through)) do passRow(through, onward, row) end
   for _, walker in ipairs(joiners) do
     if walker.row then passRow(through, onward, walker.row)
     else add(through, walker.seq .. walker.id .. walker.suffix, walker.gate.name) end
