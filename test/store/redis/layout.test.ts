@@ -87,6 +87,24 @@ test("nothing is left of jobs that are gone", { skip }, async () => {
   await store.close();
 });
 
+test("of a task none of whose jobs was ever added nothing is noted", { skip }, async () => {
+  const storeUrl = newUrl();
+  const store = await redisStore(storeUrl);
+  const bench = new Bench(store);
+  await bench.add({ id: "a" });
+  // One call of the server, of which a part is refused.
+  const [refused, added] = await Promise.allSettled([bench.add({ id: "a", task: "never" }), bench.add({ id: "b" })]);
+  assert.deepEqual([refused.status, added.status], ["rejected", "fulfilled"]);
+  await bench.runAll();
+  assert.equal(await store.remove({}), 2);
+  await store.leave("w", start);
+  assert.deepEqual(
+    (await keysOf(storeUrl)).filter((key) => !key.startsWith("answers:")),
+    ["meta"],
+  );
+  await store.close();
+});
+
 test("what is left of a graph whose root is gone is found by it, and goes without a trace", { skip }, async () => {
   const storeUrl = newUrl();
   const store = await redisStore(storeUrl);

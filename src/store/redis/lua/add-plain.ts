@@ -102,15 +102,19 @@ local seq = nextSeqs(n)
 local firstSeq, refs, refCount, job = seq, {}, 0, 0
 local args, argCount = {}, 0
 for r = 1, runs do
-  local kind, rank, keep = kindOf(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
+  local kind, rank, keep = nil, ARGV[at + 1], ARGV[at + 2]
   local tilde, needing = match(ARGV[at + 3], '(~?)(%d+)')
   -- It is of the same call: no job between is refused.
   if needing then keep = keep .. '\28' .. tilde .. format('%011x', seq + needing - job - 1) end
-  local ready, readyCount, blockedCount = {}, 0, 0
-  local middle = S .. kind .. S .. keep .. S
+  local ready, readyCount, blockedCount, middle = {}, 0, 0, nil
   for _ = 1, ARGV[at + 4] do
     job = job + 1
     if not refused[job] then
+      if not kind then
+        -- Not before: of jobs that are refused it would stay for ever.
+        kind = kindOf(ARGV[at])
+        middle = S .. kind .. S .. keep .. S
+      end
       local id, hex, mark = ids[job], format('%011x', seq), '-'
       local ref, deps = hex .. id, depsOf[job]
       seq = seq + 1
@@ -129,8 +133,10 @@ for r = 1, runs do
     end
   end
   if readyCount > 0 then many('RPUSH', LIST .. openLine(kind, rank), ready) end
-  tally('r', kind, readyCount)
-  tally('b', kind, blockedCount)
+  if kind then
+    tally('r', kind, readyCount)
+    tally('b', kind, blockedCount)
+  end
   isReady = isReady or readyCount > 0
   at = at + 5
 end
