@@ -285,6 +285,43 @@ export const graphs: readonly Case[] = [
     },
   ],
   [
+    "a chain fails with its first job, as does what waits for others, too; with it all of them live again",
+    async (bench) => {
+      const { store } = bench;
+      await bench.add(
+        { id: "a" },
+        { id: "x" },
+        { id: "b", dependsOn: ["a"], priority: 3, keepMs: 5000 },
+        { id: "both", dependsOn: ["a", "x"], task: "other" },
+        { id: "c", dependsOn: ["b"], root: "top", queue: "mail" },
+        { id: "top", dependsOn: ["c", "x"] },
+        { id: "any", dependsOn: ["c"], tolerates: ["c"] },
+      );
+      await bench.add({ id: "later", dependsOn: ["c"] });
+      const [a, x] = await bench.claim();
+      assert.ok(a && x);
+      const { ended } = await bench.settle(failed(a));
+      const failing = ["b", "both", "c", "later", "top"];
+      assert.deepEqual(namesOf(ended).sort(), failing);
+      for (const { id, state, cause, error, task } of ended) {
+        assert.deepEqual([state, cause, error, task], ["failed", "a", null, id === "both" ? "other" : "task"], id);
+      }
+      assert.deepEqual(await store.endings(namesOf(ended)), ended);
+      const { readyAt, startedAt, endedAt, attempt, priority, keepMs } = await bench.job("b");
+      assert.deepEqual([readyAt, startedAt, endedAt, attempt, priority, keepMs], [null, null, start, 0, 3, 5000]);
+      assert.equal(await store.count({ states: ["failed"] }), 6);
+      assert.deepEqual(await bench.states("any"), ["ready"]);
+      assert.deepEqual(namesOf(await store.list({ states: ["failed"] }, { limit: 3 })), ["later", "top", "c"]);
+      assert.deepEqual((await store.retry({ ids: ["top", "both"] }, start)).toSorted(), ["a", "b", "both", "c", "top"]);
+      assert.deepEqual(await bench.states("a", "b", "c", "top", "later"), ["ready", "blocked", "blocked", "blocked", "failed"]);
+      await bench.settle(done(x));
+      assert.deepEqual(await bench.runAll(), ["a", "any", "b"]);
+      assert.deepEqual(await bench.states("both"), ["ready"]);
+      const [c] = await claim(store, "w", [{ queues: ["mail"], tasks: ["task"], limit: 9 }], start);
+      assert.equal(c?.id, "c");
+    },
+  ],
+  [
     "a job tells which jobs it waits for",
     async (bench) => {
       await bench.add({ id: "a" }, { id: "b" }, { id: "c", dueAt: start + 9 }, { id: "top", dependsOn: ["c", "a", "c", "b"] });

@@ -6,11 +6,13 @@ import { redisStore } from "../../../src/store/redis/store.ts";
 import { Bench, claim, done, failed, newJob, newWorker, start, wants } from "../../../src/testing/store-suite/bench.ts";
 import { givenRedis } from "../../servers/given.ts";
 import { aheadMs, prunesPastAhead } from "../ahead.ts";
+import { findRedis, startRedis } from "../../servers/redis.ts";
 import { namesOn } from "./names.ts";
 
 const given = givenRedis();
 const skip = "skip" in given && given.skip;
 const url = "url" in given ? given.url : "";
+const ownSkip = findRedis() === undefined && "no Redis server on this machine";
 const newUrl = skip ? () => "" : namesOn(url);
 
 async function keysOf(storeUrl: string): Promise<string[]> {
@@ -103,6 +105,24 @@ test("of a task none of whose jobs was ever added nothing is noted", { skip }, a
     ["meta"],
   );
   await store.close();
+});
+
+test("10,000 jobs that fail with the one they need are failed by few commands", { skip: ownSkip }, async (t) => {
+  // The server counts the commands of all its clients.
+  const server = await startRedis();
+  t.after(() => server.close());
+  const [store, client] = [await redisStore(server.url), new Redis(server.url)];
+  const bench = new Bench(store);
+  await bench.add({ id: "a" }, ...Array.from({ length: 10_000 }, (_, i) => ({ id: `a${i}`, dependsOn: ["a"] })));
+  const job = await bench.claimOne();
+  await client.config("RESETSTAT");
+  assert.equal((await bench.settle(failed(job))).ended.length, 10_000);
+  const calls = [...(await client.info("commandstats")).matchAll(/calls=(\d+)/gu)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
+  assert.ok(calls < 200, `${calls} commands`);
+  await Promise.all([client.quit(), store.close()]);
 });
 
 test("what is left of a graph whose root is gone is found by it, and goes without a trace", { skip }, async () => {

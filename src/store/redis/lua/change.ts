@@ -163,7 +163,7 @@ local function revive(row, pending)
   row[PENDING], row[ATTEMPT], row[CRASHES] = number(pending), '0', '0'
   for _, field in ipairs(cleared) do row[field] = '' end
   -- Who tolerates it and is blocked by others waits for it again.
-  local found, times = dependants(row)
+  local found, times = dependantsOf(row)
   for _, above in ipairs(found) do
     if isPending(above) then
       above[PENDING] = number(tonumber(above[PENDING]) + times[above])

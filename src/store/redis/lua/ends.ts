@@ -4,6 +4,8 @@ import { attemptsKept } from "../../machine.ts";
 
 /** The end of attempts and its consequences. */
 export const ends: string = String.raw`
+local dependantsOf, isNeeded, releaseAbove, failAbove
+do
 -- The references of jobs that need this one and were added with it: one, which stands with how long it is kept, or those of one text.
 local function refsBeside(row)
   if row[KEEP] then
@@ -14,29 +16,65 @@ local function refsBeside(row)
   return text and refsIn(text) or {}
 end
 
--- The same with those added later.
-local function refsAbove(row)
-  local refs = refsBeside(row)
-  for _, ref in ipairs(call('LRANGE', UP .. row.id, 0, -1)) do refs[#refs + 1] = ref end
-  return refs
+-- Which of these ids are needed by jobs added later, or have a root that notes them one by one.
+local function inGraph(ids)
+  local isIn = {}
+  if call('EXISTS', GRAPH) == 0 then return isIn end
+  for i = 1, #ids, most do
+    for j, found in ipairs(call('SMISMEMBER', GRAPH, unpack(ids, i, min(#ids, i + most - 1)))) do
+      if found == 1 then isIn[ids[i + j - 1]] = true end
+    end
+  end
+  return isIn
 end
 
--- The stored jobs that need this one, in the order they were added; for each how many times, and whether it must be done.
-local function dependants(row)
-  local refs, isTolerant = refsAbove(row), {}
-  for i = 1, #refs do isTolerant[i] = byte(refs[i]) == 126 end
-  refs = unmarked(refs)
-  rowsOf(refs)
+-- For each of these jobs the references of all that need it; nothing where none does. What they name is read at once. Where
+-- "singles" is given, those that wait for one job alone and have no record go there instead: of each job's the last place, references, ids and texts.
+local function refsAbove(jobs, singles)
+  local ids, all, asked = {}, {}, {}
+  for i = 1, #jobs do ids[i] = jobs[i].id end
+  local texts, isIn = call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}, inGraph(ids)
+  local count, marked, its = 0, {}, {}
+  for i = 1, #ids do
+    local beside, refs = match(jobs[i][KEEP], '\28(.*)'), nil
+    if beside then refs = { refBySeq(beside) } elseif texts[i] then refs = refsIn(texts[i]) end
+    if isIn[ids[i]] then
+      refs = refs or {}
+      for _, ref in ipairs(call('LRANGE', UP .. ids[i], 0, -1)) do refs[#refs + 1] = ref end
+    end
+    local others = refs
+    if refs and singles then
+      others = {}
+      for j = 1, #refs do
+        local ref = refs[j]
+        local id = byte(ref) == 61 and sub(ref, 13)
+        if id and rows[id] == nil then
+          count = count + 1
+          marked[count], its[count] = ref, id
+        else others[#others + 1] = ref end
+      end
+    end
+    if singles then singles.upto[i] = count end
+    all[i] = others
+    for j = 1, others and #others or 0 do asked[#asked + 1] = sub(bare(others[j]), 12) end
+  end
+  if count > 0 then singles.refs, singles.ids, singles.texts = marked, its, hmget(JOB, its) end
+  fetch(asked)
+  return all
+end
+
+-- The stored jobs of these references, in the order they were added; for each how many times, and whether it must be done.
+local function dependants(refs)
   local found, times, strict = {}, {}, {}
   for i = 1, #refs do
-    local above = deref(refs[i])
+    local above = deref(bare(refs[i]))
     if above then
       if not times[above] then
         found[#found + 1] = above
         times[above] = 0
       end
       times[above] = times[above] + 1
-      if not isTolerant[i] then strict[above] = true end
+      if byte(refs[i]) ~= 126 then strict[above] = true end
     end
   end
   return found, times, strict
@@ -50,7 +88,7 @@ local function isAnyLive(found)
 end
 
 -- Whether a live job needs this one; nothing that was added later does where that is known.
-local function isNeeded(row, onlyBeside)
+function isNeeded(row, onlyBeside)
   if isAnyLive(rowsOf(unmarked(refsBeside(row)))) then return true end
   if onlyBeside then return false end
   local at = 0
@@ -64,33 +102,100 @@ local function isNeeded(row, onlyBeside)
   return false
 end
 
-local function releaseAbove(row, now)
-  local found, times = dependants(row)
+function dependantsOf(row) return dependants(refsAbove({ row })[1] or {}) end
+
+function releaseAbove(row, now)
+  local found, times = dependantsOf(row)
   for _, above in ipairs(found) do
     if isPending(above) then unblock(above, times[above], now) end
   end
 end
 
--- Fails what waits for these jobs, and so on up, and releases what tolerates it; returns those failed, nearest first.
-local function failAbove(ended, now)
-  local failed, queue = {}, {}
-  for i = 1, #ended do queue[i] = ended[i] end
-  local at = 1
-  while queue[at] do
-    local row = queue[at]
-    at = at + 1
-    local found, times, strict = dependants(row)
-    for _, above in ipairs(found) do
-      if isPending(above) and not strict[above] then unblock(above, times[above], now)
-      elseif isPending(above) then
-        above[CAUSE] = row[CAUSE] ~= '' and row[CAUSE] or row.id
-        finish(above, 'f', now)
-        failed[#failed + 1] = above
-        queue[#queue + 1] = above
-      end
+local commonByHead, lastCommon, records, marks = {}, nil, {}, {}
+
+-- What jobs have in common that wait for one alone and fail with it: all of their records but the seq. See fields.ts.
+local function commonOf(text, cause, now)
+  if lastCommon and lastCommon.cause == cause and search(text, lastCommon.head, 14, true) == 14 then return lastCommon end
+  local head, kind, keep = match(text, '^((%d+)\31([^\31]*)\31[^\31]*\31)', 14)
+  local name = head .. cause
+  local common = commonByHead[name]
+  if not common then
+    local kept = match(keep, '^[^\28]*')
+    local time = number(tonumber(now) + tonumber(kept))
+    local rest = concat({ '', '0', '0', '', '1', '', '', '', '', '', cause, '', '', 'b', now, time, '', 'f' }, S)
+    common = { head = head, cause = cause, kind = kind, tail = S .. head .. rest, later = laterFor(kept, time) }
+    -- As rows they differ in their ids and texts.
+    common.row = { __index = { [KINDNO] = kind, [KEEP] = keep, [CAUSE] = cause } }
+    commonByHead[name] = common
+  end
+  lastCommon = common
+  return common
+end
+
+-- Fails a job that waits for one alone and has no record; returns what is to be known of it.
+local function failSingle(ref, id, text, cause, now)
+  local common, seq, n = commonOf(text, cause, now), sub(ref, 2, 12), #records
+  local record = '\0310\31\31\31' .. seq .. common.tail
+  records[n + 1], records[n + 2] = id, record
+  marks[n + 1], marks[n + 2] = id, '+' .. sub(text, 2)
+  n = #unsuccessfulEnds
+  unsuccessfulEnds[n + 1], unsuccessfulEnds[n + 2] = tonumber(seq, 16), sub(ref, 2)
+  common.later[#common.later + 1] = id
+  tally('b', common.kind, -1)
+  tally('f', common.kind, 1)
+  past.note(id, common.kind, 'b', 'f', '0', '')
+  isEnded = true
+  return setmetatable({ id = id, text = record }, common.row)
+end
+
+-- Fails or releases those of these jobs that wait.
+local function failRows(refs, cause, now, failed)
+  local found, times, strict = dependants(refs)
+  for _, above in ipairs(found) do
+    if isPending(above) and not strict[above] then unblock(above, times[above], now)
+    elseif isPending(above) then
+      above[CAUSE] = cause
+      finish(above, 'f', now)
+      failed[#failed + 1] = above
     end
   end
+end
+
+-- Fails those of a job's that wait for it alone; returns references to those of which it is not sure any more.
+local function failSingles(singles, place, cause, now, failed)
+  local others = {}
+  for i = (singles.upto[place - 1] or 0) + 1, singles.upto[place] do
+    local ref, id, text = singles.refs[i], singles.ids[i], singles.texts[i]
+    if text and byte(text) == 61 and search(text, sub(ref, 2, 12), 2, true) == 2 then
+      failed[#failed + 1] = failSingle(ref, id, text, cause, now)
+    else others[#others + 1] = ref end
+  end
+  if #others > 0 then rowsOf(unmarked(others)) end
+  return others
+end
+
+-- Fails what waits for these jobs, and so on up, and releases what tolerates it; returns those failed, nearest first.
+function failAbove(ended, now)
+  local failed, level = {}, ended
+  while #level > 0 do
+    local singles, above = { upto = {} }, {}
+    local refs = refsAbove(level, singles)
+    for i, row in ipairs(level) do
+      if refs[i] then
+        local cause = row[CAUSE] ~= '' and row[CAUSE] or row.id
+        failRows(refs[i], cause, now, above)
+        failRows(failSingles(singles, i, cause, now, above), cause, now, above)
+      end
+    end
+    -- Written at once: who looks one up from here on finds it failed.
+    many('HSET', STATE, records)
+    many('HSET', JOB, marks)
+    records, marks = {}, {}
+    for i = 1, #above do failed[#failed + 1] = above[i] end
+    level = above
+  end
   return failed
+end
 end
 
 local function isSuspect(row, crashes)
@@ -188,7 +293,7 @@ local function report(ended)
   local out, n = {}, 0
   for _, row in ipairs(ended) do
     used[row[KINDNO]] = true
-    out[n + 1], out[n + 2] = row.id, textOf(row)
+    out[n + 1], out[n + 2] = row.id, row.text or textOf(row)
     n = n + 2
   end
   return out

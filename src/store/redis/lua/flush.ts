@@ -41,7 +41,8 @@ local function flush(now)
   end
   many('HSET', STATE, args)
   many('HSET', JOB, marked)
-  rows, statics, written, writtenCount = {}, {}, {}, 0
+  many('ZADD', LOST, unsuccessfulEnds)
+  rows, statics, written, writtenCount, unsuccessfulEnds = {}, {}, {}, 0, {}
   gates.write()
   writeLeaving()
   writePrunes()

@@ -5,6 +5,8 @@ import { dueSoonMs } from "../../machine.ts";
 /** Moves of single jobs. */
 export const moves: string = String.raw`
 local tails, openGates = {}, nil
+-- Of those that ended otherwise than as done place and reference.
+local unsuccessfulEnds = {}
 -- The seq of the youngest job of a line's list.
 local function tailOf(line)
   if not tails[line] then
@@ -100,7 +102,7 @@ local function finish(row, state, now)
   row[ENDEDAT] = now
   release(row)
   keepUntil(row, tonumber(now) + tonumber(keptFor(row)))
-  if state ~= 'd' then call('ZADD', LOST, number(tonumber(row[SEQ], 16)), refOf(row)) end
+  if state ~= 'd' then unsuccessfulEnds[#unsuccessfulEnds + 1], unsuccessfulEnds[#unsuccessfulEnds + 2] = tonumber(row[SEQ], 16), refOf(row) end
   isEnded = true
 end
 
