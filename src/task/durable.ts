@@ -17,7 +17,7 @@ import { Records } from "./durable/records.ts";
 import type { Failed } from "./durable/undoing.ts";
 import { Undoing } from "./durable/undoing.ts";
 import { Waits } from "./durable/waits.ts";
-import { undoRecord, unheard } from "./job-records.ts";
+import { shownName, undoRecord, unheard, waitName } from "./job-records.ts";
 import type { SleepOptions, StepOptions, WaitOptions } from "./step-options.ts";
 import { checkName, checkSleep, checkStep, checkWait } from "./step-options.ts";
 
@@ -29,6 +29,8 @@ export class Durable {
   readonly #undoing: Undoing;
   /** Steps that run. */
   readonly #underWay = new Set<Promise<unknown>>();
+  /** How often signals of each name have been waited for. */
+  readonly #waitedFor = new Map<string, number>();
   #aborted: { readonly error: unknown } | undefined;
   #isOver = false;
   /** It is over since the task has come to its end. */
@@ -67,11 +69,11 @@ export class Durable {
   async #sleep(duration: Duration | Date, options: SleepOptions): Promise<void> {
     checkSleep(options);
     const told = duration instanceof Date ? duration.toISOString() : String(duration);
-    const name = this.#records.nameOf(`sleep ${checkName(options.name ?? told, "context().sleep()")}`);
+    const name = this.#records.nameOf(waitName("sleep", checkName(options.name ?? told, "context().sleep()")));
     const recorded = await this.#records.recall(name);
     const dueAt = recorded === undefined ? this.#dueAt(duration) : Number(decode(recorded));
     if (recorded === undefined) await this.#records.record(name, encode(dueAt, "dueAt"));
-    if (dueAt > this.#host.now()) await this.#wait({ dueAt, seen: unheard, about: ["sleep", name, dueAt] });
+    if (dueAt > this.#host.now()) await this.#wait({ dueAt, seen: unheard, about: ["sleep", shownName(name), dueAt] });
   }
 
   /** Resolves with what was sent with a signal of this name; each call takes the next. */
@@ -82,9 +84,10 @@ export class Durable {
   async #waitFor(signal: string, options: WaitOptions): Promise<unknown> {
     checkWait(options);
     const records = this.#records;
-    const own = `wait ${checkName(signal, "context().waitFor()")}`;
-    const name = records.nameOf(own);
-    const place = records.timesOf(own);
+    const wanted = checkName(signal, "context().waitFor()");
+    const name = records.nameOf(waitName("wait", wanted));
+    const place = (this.#waitedFor.get(wanted) ?? 0) + 1;
+    this.#waitedFor.set(wanted, place);
     for (;;) {
       const recorded = await records.recall(name);
       if (recorded !== undefined) return this.#signalled(signal, decode(recorded) as readonly unknown[], options);
@@ -161,7 +164,7 @@ export class Durable {
 
   async #deadline(name: string, { timeout }: WaitOptions): Promise<number | null> {
     if (timeout === undefined) return null;
-    const until = `until ${name}`;
+    const until = waitName("until", shownName(name));
     const recorded = await this.#records.recall(until);
     if (recorded !== undefined) return Number(decode(recorded));
     const deadline = this.#host.now() + toMs(timeout, "context().waitFor() timeout");

@@ -1,6 +1,7 @@
 // The names of the records that a job's steps are kept in, as tasks and stores know them.
 //
-// `step/<name>` is what a step gave (a later one of the same name is `<name>#2`); `undo/<name>` a step that can be undone; `step/!undoing` the
+// `step/<name>` is what a step gave (a later one of the same name is `<name>#2`); `step/!wait <signal>`, `step/!sleep <name>` and `step/!until wait <signal>`
+// what its waits are to know, as no name of a step begins with "!"; `undo/<name>` a step that can be undone; `step/!undoing` the
 // error for which steps are to be undone; `signal/<name>/…` a signal, in the order they were sent; `signal/cancel` the wish to cancel a job.
 
 export const stepPrefix = "step/";
@@ -19,6 +20,16 @@ export const undoingRecord = "step/!undoing";
 
 /** More signals than any job has: who has seen so many is woken by none. */
 export const unheard = 2 ** 31 - 1;
+
+/** The name under which a wait is recorded: one that a step cannot have. */
+export function waitName(kind: "sleep" | "wait" | "until", name: string): string {
+  return `!${kind} ${name}`;
+}
+
+/** The name of a step or a wait as people see it. */
+export function shownName(name: string): string {
+  return name.replace(/^!/, "");
+}
 
 export function stepRecord(name: string): string {
   return stepPrefix + encodeURIComponent(name);

@@ -49,6 +49,28 @@ test("steps that are called as others are counted, or as what is not the task's,
   });
 });
 
+test("a step that is called as a wait is recorded is not taken for it, nor one wait for another", async () => {
+  const named = task("durable.waits", async () => {
+    const { step, sleep, waitFor } = context();
+    const steps = [await step("wait x", () => 1), await step("until wait x", () => 2), await step("sleep 1ms", () => 3)];
+    await sleep("1ms");
+    const signals = [await waitFor("x", { timeout: "1h" }), await waitFor("x"), await waitFor("x#2")];
+    return [...steps, ...signals];
+  });
+  await inMemory(async (hands) => {
+    hands.work({ tasks: [named] });
+    const future = hands.submit(named);
+    for (const [signal, payload] of [
+      ["x", "a"],
+      ["x", "b"],
+      ["x#2", "c"],
+    ] as const) {
+      await hands.signal(future.id, signal, payload);
+    }
+    assert.deepEqual(await future, [1, 2, 3, "a", "b", "c"]);
+  });
+});
+
 test("what a step gives is a copy, and must be something that can be stored", async () => {
   class Money {
     readonly amount = 5;

@@ -1,5 +1,5 @@
 // The records of an attempt's steps: read once, met by their names, and written anew. A later step of the same name is `<name>#2`.
-import { signalPrefix, signalsNamed, stepOf, stepPrefix, stepRecord, undoingRecord } from "../job-records.ts";
+import { shownName, signalPrefix, signalsNamed, stepOf, stepPrefix, stepRecord, undoingRecord } from "../job-records.ts";
 import type { Change, DurableHost } from "./host.ts";
 import { never } from "./host.ts";
 
@@ -26,15 +26,10 @@ export class Records {
 
   /** The name under which the next step of this name is recorded. */
   nameOf(name: string): string {
-    const times = this.timesOf(name) + 1;
+    const times = (this.#times.get(name) ?? 0) + 1;
     this.#times.set(name, times);
     // A step of the task may be called so itself.
     return times === 1 ? name : this.nameOf(`${name}#${times}`);
-  }
-
-  /** How many steps of this name there have been. */
-  timesOf(name: string): number {
-    return this.#times.get(name) ?? 0;
   }
 
   /** What is recorded of a step, if anything is. */
@@ -69,8 +64,8 @@ export class Records {
 
   /** The task has come to its end: tells of steps that it has not met. */
   finish(): void {
-    const gone = [...this.#recorded.keys()].filter((name) => !this.#met.has(name) && !name.startsWith("!"));
-    if (gone.length > 0) this.#host.changed(gone.slice(0, mostTold), this.#fresh);
+    const gone = [...this.#recorded.keys()].filter((name) => !this.#met.has(name) && stepRecord(name) !== undoingRecord);
+    if (gone.length > 0) this.#host.changed(gone.slice(0, mostTold).map(shownName), this.#fresh.map(shownName));
   }
 
   #load(): Promise<Map<string, string>> {
