@@ -159,6 +159,9 @@ export class StoreError extends ManyhandsError {
   }
 }
 
+/** The code of a {@link StoreError} for what the store will never take, as it is too large. */
+export const tooLargeCode = "STORE_TOO_LARGE";
+
 /** A store's server could not be reached, or did not answer, for as long as was to be waited for it. What was asked may have been done. */
 export class StoreUnavailable extends StoreError {
   constructor(message: string, options?: ErrorOptions) {

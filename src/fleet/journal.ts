@@ -1,5 +1,5 @@
 // How the attempts of a worker read and write the records of their jobs. What is written in one turn of the event loop is one verb.
-import { StoreError, StoreLostError } from "../core/errors.ts";
+import { StoreError, StoreLostError, tooLargeCode } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { sleep } from "../core/runtime.ts";
 import type { ClaimedJob, NewRecord } from "../store/job.ts";
@@ -91,8 +91,8 @@ export class Journal {
       try {
         return await ask();
       } catch (error) {
-        // What is no failure of the store, such as a value too large for it, would be refused for ever.
-        if (!(error instanceof StoreError) || error instanceof StoreLostError) throw error;
+        // What is no failure of the store, and what is too large for it, would be refused for ever.
+        if (!(error instanceof StoreError) || error instanceof StoreLostError || error.code === tooLargeCode) throw error;
         this.#host.failed(error);
         await sleep(this.#host.runtime, storeRetryMs);
       }

@@ -1,6 +1,7 @@
 // A store that is away for a while keeps the steps of attempts waiting, and fails none of them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { StoreError, tooLargeCode } from "../../src/core/errors.ts";
 import { Hands } from "../../src/fleet/hands.ts";
 import { connect, context, StoreUnavailable, task } from "../../src/index.ts";
 import type { Middleware } from "../../src/index.ts";
@@ -65,4 +66,32 @@ test("a step that cannot be stored fails its job, and not those of other jobs of
     ended.map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error).message)),
     ["good", "no key for this one", "fine"],
   );
+});
+
+/** Refuses records with long texts, and whatever is written with them, as a server does whose limit they exceed. */
+function narrow(store: Store): Store {
+  return new Proxy(store, {
+    get: (target, key: keyof Store): unknown => {
+      const member = target[key];
+      if (typeof member !== "function") return member;
+      if (key !== "write") return member.bind(target);
+      return async (...args: Parameters<Store["write"]>): Promise<unknown> => {
+        if (args[0].some(({ text }) => (text ?? "").length > 1000)) throw new StoreError("too large", undefined, tooLargeCode);
+        return target.write(...args);
+      };
+    },
+  });
+}
+
+test("a step whose result is too large for the store fails its job, and is not tried for ever with those of others", async () => {
+  const clock = new TestClock({ seed: 4 });
+  const stepping = task("journal.large", async (size: number) => (await context().step("text", () => "x".repeat(size))).length);
+  const hands = new Hands(narrow(memoryStore({ runtime: clock })), clock);
+  hands.work({ tasks: [stepping], report: () => undefined });
+  const ended = Promise.allSettled([10, 5000, 20].map((size) => hands.submit(stepping, size)));
+  assert.deepEqual(
+    (await clock.run(ended)).map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error).message)),
+    [10, "too large", 20],
+  );
+  await clock.run(hands.close());
 });

@@ -1,5 +1,5 @@
 // What goes wrong with a server, told apart by the codes of PostgreSQL and of the system, and said in one line for people.
-import { ManyhandsError, StoreError, StoreUnavailable } from "../../core/errors.ts";
+import { ManyhandsError, StoreError, StoreUnavailable, tooLargeCode } from "../../core/errors.ts";
 import { isLasting, networkTrouble } from "../network/trouble.ts";
 import type { Place } from "./url.ts";
 
@@ -96,9 +96,20 @@ export function openError(error: unknown, { server }: Place): Error {
   return isFinal ? new StoreError(message, { cause: error }) : new StoreUnavailable(message, { cause: error });
 }
 
+/** True for what no try will store. */
+function isTooLarge(error: unknown): boolean {
+  return (
+    codeOf(error) === "54000" || /invalid memory alloc request size|out of memory.*enlarge string buffer/i.test(messageOf(error))
+  );
+}
+
 /** The error for a verb that failed at an answer of the server. */
 export function asStoreError(error: unknown, { location }: Place): Error {
   if (error instanceof ManyhandsError) return error;
+  if (isTooLarge(error)) {
+    const what = `What was asked of the store on ${location} is too large for it (${oneLine(messageOf(error))})`;
+    return new StoreError(`${what}. Let large values be kept elsewhere: see offload().`, { cause: error }, tooLargeCode);
+  }
   const why = isHeldUp(error) ? (reasonFor(error) ?? "") : messageOf(error);
   return new StoreError(`The store on ${location} failed: ${why}.`, { cause: error });
 }

@@ -1,5 +1,5 @@
 // What an error of the server or of the connection means for the operation that met it.
-import { StoreError } from "../../core/errors.ts";
+import { StoreError, tooLargeCode } from "../../core/errors.ts";
 
 /**
  * What became of an operation: the connection was lost after it was sent, it was never sent, the server cannot do it now (it did
@@ -20,21 +20,24 @@ export function unended({ message }: Error): string {
   return message.replace(/\.+$/u, "");
 }
 
+function tooLarge(why: string, error: Error): StoreError {
+  return new StoreError(
+    `What was asked of the Redis server is too large ${why} (${unended(error)}). Ask for less at once, and let large values be kept elsewhere: ` +
+      "see offload().",
+    { cause: error },
+    tooLargeCode,
+  );
+}
+
 /** Reads an error of ioredis. */
 export function refusalOf(withCommand: Error): Refusal {
   const error = bare(withCommand);
-  if (error instanceof RangeError) {
-    return new StoreError(
-      `What was asked of the Redis server is too large to be sent (${error.message}). Ask for less at once.`,
-      {
-        cause: error,
-      },
-    );
-  }
+  if (error instanceof RangeError) return tooLarge("to be sent", error);
   if (error.name !== "ReplyError") return error.message.startsWith("Stream isn't writeable") ? "not sent" : "lost";
   const { message } = error;
   if (message.startsWith("NOSCRIPT")) return "unknown script";
   if (passing.test(message)) return "not now";
+  if (/invalid bulk length|string exceeds maximum allowed size/u.test(message)) return tooLarge("for its settings", error);
   if (message.startsWith("OOM"))
     return new StoreError(
       "The Redis server has no memory left (maxmemory), so nothing was stored. Let ended jobs be pruned sooner, or raise maxmemory.",

@@ -1,5 +1,5 @@
 // What SQLite's errors mean for a user of the store: what failed, what was found, what to do.
-import { ManyhandsError, StoreError, StoreLostError } from "../../core/errors.ts";
+import { ManyhandsError, StoreError, StoreLostError, tooLargeCode } from "../../core/errors.ts";
 
 // Primary result codes, see https://www.sqlite.org/rescode.html; the extended ones carry them in their low byte.
 const busy = 5;
@@ -9,6 +9,7 @@ const corrupt = 11;
 const full = 13;
 const cannotOpen = 14;
 const protocol = 15;
+const tooBig = 18;
 const constraint = 19;
 const notADatabase = 26;
 
@@ -21,6 +22,7 @@ const advice: Readonly<Record<number, string>> = {
     'The file is damaged: stop all programs that use it, keep a copy, and restore a backup or save what can be with "sqlite3 FILE .recover".',
   [full]: "The disk is full: free some space and go on. What was acknowledged is kept.",
   [cannotOpen]: "A file could not be opened or made: check that its folder exists and that this user may write there.",
+  [tooBig]: "A text is too large for it: let large values be kept elsewhere, see offload().",
   [notADatabase]: "The file is not a SQLite database: give the path of another file, or move this one away.",
 };
 
@@ -50,8 +52,7 @@ export function asStoreError(error: unknown, path: string): Error {
   const code = codeOf(error);
   const found = error instanceof Error ? error.message : String(error);
   const todo = code === undefined ? undefined : advice[code & 0xff];
-  const isLost = code !== undefined && lost.has(code & 0xff);
-  return new (isLost ? StoreLostError : StoreError)(`The store ${path} failed: ${found}.${todo ? ` ${todo}` : ""}`, {
-    cause: error,
-  });
+  const message = `The store ${path} failed: ${found}.${todo ? ` ${todo}` : ""}`;
+  if (code !== undefined && lost.has(code & 0xff)) return new StoreLostError(message, { cause: error });
+  return new StoreError(message, { cause: error }, code !== undefined && (code & 0xff) === tooBig ? tooLargeCode : undefined);
 }

@@ -1,7 +1,7 @@
 // What errors mean.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StoreError } from "../../../src/core/errors.ts";
+import { StoreError, tooLargeCode } from "../../../src/core/errors.ts";
 import { refusalOf } from "../../../src/store/redis/trouble.ts";
 
 test("what is too large to be sent is refused, not tried for ever", () => {
@@ -14,6 +14,8 @@ test("what is too large to be sent is refused, not tried for ever", () => {
   assert.ok(error instanceof RangeError);
   const refusal = refusalOf(error);
   assert.ok(refusal instanceof StoreError && /too large to be sent/u.test(refusal.message));
+  const limit = Object.assign(new Error("ERR Protocol error: invalid bulk length"), { name: "ReplyError" });
+  for (const each of [refusal, refusalOf(limit)]) assert.equal((each as StoreError).code, tooLargeCode);
 });
 
 test("a sentence ends with one period", () => {
