@@ -9,6 +9,7 @@ import type { Session } from "./connection.ts";
 import type { Effects } from "./effects.ts";
 import { change as changing } from "./effects.ts";
 import { loadAncestors } from "./graph.ts";
+import { forgetStays, lastNumber } from "./functions/events.ts";
 import type { Ground } from "./ground.ts";
 import { giveOther, mayGetAnother, putOff } from "./other-call.ts";
 import { fromStored, numberArray, textArray, toStored } from "./text.ts";
@@ -124,7 +125,8 @@ async function move(
   const { schema } = ground;
   const { sql, params } = whereAlso(schema, filter, changeable);
   const chosen = await session.query(
-    `SELECT jobs.seq, jobs.id, jobs.due_at FROM ${schema}.jobs WHERE ${sql} AND ${call ? mayGetAnother : "true"} ORDER BY jobs.seq`,
+    `SELECT jobs.seq, jobs.id, jobs.due_at, jobs.state, CASE WHEN events_kept > 0 THEN ${lastNumber(schema)} END
+     FROM ${schema}.jobs CROSS JOIN ${schema}.meta WHERE ${sql} AND ${call ? mayGetAnother : "true"} ORDER BY jobs.seq`,
     params,
   );
   const [first] = chosen;
@@ -136,6 +138,10 @@ async function move(
     await restAnew(ground, session, effects, seqs, { dueAt: Infinity }, now);
     await giveOther(ground, session, first[0] as string, call);
     await restAnew(ground, session, effects, seqs, { dueAt: first[2] as number | null, ...changes }, now);
+  }
+  const [, , , , lastEvent] = first;
+  if (lastEvent !== null) {
+    await session.query(forgetStays(schema), [lastEvent, seqs, textArray(chosen.map(([, , , state]) => state as string))]);
   }
   return chosen.map(([, id]) => fromStored(id as string));
 }

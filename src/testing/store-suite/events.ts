@@ -4,7 +4,7 @@ import { EventsLostError, UsageError } from "../../core/errors.ts";
 import type { Gate } from "../../store/job.ts";
 import type { Store, StoredEvent } from "../../store/store.ts";
 import type { Bench, Case } from "./bench.ts";
-import { done, failed, namesOf, newJob, wants } from "./bench.ts";
+import { done, failed, namesOf, newJob, start, wants } from "./bench.ts";
 
 const dayMs = 86_400_000;
 
@@ -170,6 +170,24 @@ export const events: readonly Case[] = [
         found.map(({ queue }) => queue),
         ["queue", "queue", "queue", "other"],
       );
+    },
+  ],
+  [
+    "what is changed and stays in its state leaves none, also when the events before it are gone",
+    async (bench) => {
+      const { store } = bench;
+      await begin(store);
+      await bench.add({ id: "below" }, { id: "a" }, { id: "due", dueAt: start + 1e12 }, { id: "above", dependsOn: ["below"] });
+      await bench.add({ id: "before", gates: [{ ...gate, room: 0 }] });
+      const { next } = await store.events(null, 1);
+      await store.tend(Math.ceil(store.now()) + dayMs + 60_000, 100);
+      const call = { args: "[2]", policy: null, gates: [], expiresAt: null, submittedAt: start };
+      await store.change({ ids: ["a"] }, { call }, start);
+      const all = ["a", "above", "before", "due"];
+      assert.deepEqual((await store.change({ ids: all }, { queue: "other", priority: 2 }, start)).toSorted(), all);
+      assert.deepEqual(await readAll(store, next), []);
+      await store.change({ ids: ["a"] }, { dueAt: start + 1e12 }, start);
+      assert.deepEqual(namesOf(await readAll(store, next)), ["a"]);
     },
   ],
   [

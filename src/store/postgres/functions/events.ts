@@ -15,7 +15,8 @@ const cut = 2 ** 31 - 1;
 
 const lockClass = (s: string): string => `hashtext('manyhands events ${s.replaceAll("'", "''")}')`;
 
-const lastNumber = (s: string): string => `coalesce(pg_sequence_last_value('${s.replaceAll("'", "''")}.event_no'), 0)`;
+/** The number given last. */
+export const lastNumber: SchemaSql = (s) => `coalesce(pg_sequence_last_value('${s.replaceAll("'", "''")}.event_no'), 0)`;
 
 /** Set while a transaction has the lock: a server has room for some thousand locks in all. */
 const heldSetting = (s: string): string => `manyhands.events_${createHash("sha256").update(s).digest("hex").slice(0, 16)}`;
@@ -169,3 +170,14 @@ export const pruneEvents: SchemaSql = (s) => `
     DELETE FROM ${s}.event WHERE event.no <= last;
   END $body$;
 `;
+
+/**
+ * Deletes of what was written behind a number the first event of each of these jobs that says again in which state the job was. Who reads would
+ * pass over them, but not when the events before them are gone.
+ */
+export const forgetStays: SchemaSql = (s) => `
+  DELETE FROM ${s}.event USING (
+    SELECT DISTINCT ON (event.seq) event.no, event.state, was.state AS before
+    FROM unnest($2::bigint[], $3::text[]) AS was(seq, state) JOIN ${s}.event ON event.seq = was.seq
+    WHERE event.no > $1 ORDER BY event.seq, event.no
+  ) AS first WHERE event.no = first.no AND first.state = first.before`;
