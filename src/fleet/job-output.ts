@@ -1,12 +1,12 @@
 // What the running jobs of a worker say beside their results, on its way into the store: lines of their logs, and parts of their output. It is
 // written in batches, with the claim of the job, and what an attempt has said is written before its end is recorded. A task that
 // says nothing costs nothing here.
-import { StoreError } from "../core/errors.ts";
 import type { Runtime, Timer } from "../core/runtime.ts";
 import type { ClaimedJob, NewRecord } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import type { Change } from "../task/durable/host.ts";
 import { JobLog, logPrefix } from "./job-log.ts";
+import { togetherOrApart } from "./together.ts";
 
 /** What records of parts begin with: then the number of the claim, and that of the batch. */
 export const partPrefix = "out/";
@@ -185,20 +185,21 @@ export class JobOutput {
     for (const { parts } of batches) parts?.writing.add(writing);
   }
 
-  async #writeAll(batches: readonly Batch[], writing: () => Promise<void>): Promise<void> {
-    let failure: Error | undefined;
-    try {
-      await this.#write(batches.flatMap(({ records }) => records));
-    } catch (error) {
-      // What never came to the store is of one job, and the others' is to come there.
-      if (batches.length > 1 && !(error instanceof StoreError)) {
-        await Promise.all(batches.map((each) => this.#writeAll([each], writing)));
-        return;
-      }
-      failure = error as Error;
-      this.#host.failed(failure);
-    }
-    for (const { parts, chars } of batches) if (parts) settled(parts, chars, writing(), failure);
+  #writeAll(all: readonly Batch[], writing: () => Promise<void>): Promise<void> {
+    const settle = (some: readonly Batch[], failure?: Error): void => {
+      for (const { parts, chars } of some) if (parts) settled(parts, chars, writing(), failure);
+    };
+    return togetherOrApart(
+      all,
+      async (some) => {
+        await this.#write(some.flatMap(({ records }) => records));
+        settle(some);
+      },
+      (some, error) => {
+        this.#host.failed(error as Error);
+        settle(some, error as Error);
+      },
+    );
   }
 
   #write(records: readonly NewRecord[]): Promise<unknown> {

@@ -5,6 +5,7 @@ import { sleep } from "../core/runtime.ts";
 import type { ClaimedJob, NewRecord } from "../store/job.ts";
 import type { Store } from "../store/store.ts";
 import type { Change, JournalRecord } from "../task/durable/host.ts";
+import { togetherOrApart } from "./together.ts";
 
 /** So many records are read at a time. */
 const page = 1000;
@@ -65,24 +66,24 @@ export class Journal {
   #flush(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = [];
-    return this.#writeAll(batch);
+    return togetherOrApart(
+      batch,
+      (some) => this.#writeAll(some),
+      (some, error) => {
+        for (const { reject } of some) reject(error);
+      },
+    );
   }
 
   async #writeAll(batch: readonly Waiting[]): Promise<void> {
     const { store } = this.#host;
-    try {
-      const all = batch.flatMap(({ records }) => records);
-      // What was written although the answer was lost is the same when it is written again.
-      const written = await this.#persist(() => store.write(all, store.now()));
-      let at = 0;
-      for (const { records, resolve } of batch) {
-        resolve(written.slice(at, at + records.length).every(Boolean));
-        at += records.length;
-      }
-    } catch (error) {
-      // What cannot be stored is of one job, and the others' is to be.
-      if (batch.length > 1) await Promise.all(batch.map((each) => this.#writeAll([each])));
-      else for (const { reject } of batch) reject(error);
+    const all = batch.flatMap(({ records }) => records);
+    // What was written although the answer was lost is the same when it is written again.
+    const written = await this.#persist(() => store.write(all, store.now()));
+    let at = 0;
+    for (const { records, resolve } of batch) {
+      resolve(written.slice(at, at + records.length).every(Boolean));
+      at += records.length;
     }
   }
 

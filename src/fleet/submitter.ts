@@ -1,12 +1,13 @@
 // Gathers the submits of one turn of the event loop into one `add`, so that a hundred submits in flight cost one commit. Those that come
 // one by one, as requests of a server do, are gathered while the adds before them are under way: the more come, the more share a commit.
 // A submit resolves only when the store has acknowledged it.
-import { StoreError } from "../core/errors.ts";
+import type { StoreError } from "../core/errors.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Added, Store } from "../store/store.ts";
 import type { Plan } from "./plan.ts";
 import { Replacing } from "./replacing.ts";
 import { Throttling } from "./throttle.ts";
+import { isOfOne, togetherOrApart } from "./together.ts";
 
 interface Waiting {
   readonly plan: Plan;
@@ -98,29 +99,34 @@ export class Submitter {
   async #add(batch: readonly Waiting[]): Promise<void> {
     this.#adds += 1;
     try {
-      const jobs = batch.length === 1 ? (batch[0] as Waiting).plan.jobs : batch.flatMap(({ plan }) => plan.jobs);
-      const added = await this.#store.add(jobs, this.#store.now());
-      let start = 0;
-      for (const { plan, resolve } of batch) {
-        resolve(added[start + plan.rootAt] as Added);
-        start += plan.jobs.length;
-      }
-    } catch (error) {
-      if (await this.#mayBeOfOne(error, batch)) await Promise.all(batch.map((each) => this.#add([each])));
-      else for (const { reject } of batch) reject(error);
+      await togetherOrApart(
+        batch,
+        (some) => this.#addAll(some),
+        (some, error) => {
+          for (const { reject } of some) reject(error);
+        },
+        (error) => this.#mayBeOfOne(error, batch),
+      );
     } finally {
       this.#adds -= 1;
       this.#flushUnlessBusy();
     }
   }
 
+  async #addAll(batch: readonly Waiting[]): Promise<void> {
+    const jobs = batch.length === 1 ? (batch[0] as Waiting).plan.jobs : batch.flatMap(({ plan }) => plan.jobs);
+    const added = await this.#store.add(jobs, this.#store.now());
+    let start = 0;
+    for (const { plan, resolve } of batch) {
+      resolve(added[start + plan.rootAt] as Added);
+      start += plan.jobs.length;
+    }
+  }
   /** True when the batch may have been refused for one of its calls, so that the others can be added without it. */
   async #mayBeOfOne(why: unknown, batch: readonly Waiting[]): Promise<boolean> {
-    if (batch.length === 1) return false;
-    // What never came to the store is of one call.
-    if (!(why instanceof StoreError)) return true;
+    if (isOfOne(why)) return true;
     // A store that is gone or cannot be reached refuses all.
-    if (why.code !== "STORE") return false;
+    if ((why as StoreError).code !== "STORE") return false;
     // It may be that the batch was stored, and only not kept safe.
     const stored = await this.#store.get(batch.map(({ plan }) => plan.root.id)).catch(() => undefined);
     return stored?.length === 0;

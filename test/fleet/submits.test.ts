@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemRuntime } from "../../src/core/runtime.ts";
 import { Hands } from "../../src/fleet/hands.ts";
 import { connect, StoreError, StoreUnavailable, task } from "../../src/index.ts";
+import { tooLargeCode } from "../../src/core/errors.ts";
 import { memoryStore } from "../../src/store/index.ts";
 import type { Added, Store } from "../../src/store/store.ts";
 
@@ -109,6 +110,8 @@ test("a call that the store refuses takes none of its turn with it", async () =>
   const { store, sizes } = refusing(new StoreError("too large"));
   assert.deepEqual(await submittedTo(store), ["fulfilled", "rejected", "fulfilled"]);
   assert.deepEqual(sizes, [3, 1, 1, 1]);
+  const known = refusing(new StoreError("too large", undefined, tooLargeCode));
+  assert.deepEqual(await submittedTo(known.store), ["fulfilled", "rejected", "fulfilled"]);
 });
 
 test("what may be stored already, or was sent to a store that is away, is not sent again", async () => {
