@@ -48,7 +48,7 @@ test("a map that cannot read what it has recorded says so, and drops nothing", a
   place.write("repaired", "");
   const again = await place.run(...map, "--use", "use.ts");
   assert.equal(again.code, 0, again.err);
-  assert.deepEqual(place.lines("ran"), ["one", "broken", "broken"]);
+  assert.deepEqual(place.lines("ran").toSorted(), ["broken", "broken", "one"]);
 });
 
 test("schedules that cannot be read are listed beside the others, and can be removed", async (t) => {
