@@ -78,6 +78,7 @@ export class Gates {
 
   /** Notes the gates whose time has come, at most so many, for the next rounds. Those nobody needs any more are forgotten. */
   lookAtDue(now: number, limit: number): void {
+    this.#takeBack(now);
     const due = [...this.#gates.values()].filter(({ nextAt }) => nextAt !== null && nextAt <= now);
     due.sort((a, b) => (a.nextAt ?? 0) - (b.nextAt ?? 0) || (a.name < b.name ? -1 : 1));
     for (const { name } of due.slice(0, limit)) this.#moved.add(name);

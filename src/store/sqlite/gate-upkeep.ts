@@ -1,5 +1,5 @@
 // Gates that are looked at because a time has come, and gates as people see them.
-import { forgetAt } from "../gate.ts";
+import { forgetAt, giveBack } from "../gate.ts";
 import type { StoredGate } from "../store.ts";
 import type { Effects } from "./commits.ts";
 import type { Connection } from "./connection.ts";
@@ -30,7 +30,9 @@ export function lookAtDue(db: Connection, effects: Effects, now: number, limit: 
   for (const { name } of db.all<{ name: string }>(dueGates, now, limit)) returned.set(name, returned.get(name) ?? 0);
   const old = new Map([...touched, ...gatesBy(db, oldGates, now, mostForgotten)].map((gate) => [gate.name, gate]));
   for (const gate of old.values()) {
-    if (gate.held !== (returned.get(gate.name) ?? 0) || forgetAt(gate) > now) continue;
+    const places = returned.get(gate.name) ?? 0;
+    if (places > 0) giveBack(gate, places, now);
+    if (gate.held !== 0 || forgetAt(gate) > now) continue;
     // Those that have just walked up to it are not there yet.
     const joining = walkers.filter((walker) => gateOf(walker).name === gate.name).length;
     if (countWaiting(db, gate.name) > joining) continue;
