@@ -145,7 +145,7 @@ local function failSingle(ref, id, text, cause, now)
   tally('f', common.kind, 1)
   past.note(id, common.kind, 'b', 'f', '0', '')
   isEnded = true
-  return setmetatable({ id = id, text = record }, common.row)
+  return setmetatable({ id = id, [SEQ] = seq, text = record }, common.row)
 end
 
 -- Fails or releases those of these jobs that wait.
@@ -174,7 +174,10 @@ local function failSingles(singles, place, cause, now, failed)
   return others
 end
 
--- Fails what waits for these jobs, and so on up, and releases what tolerates it; returns those failed, nearest first.
+local function isOlder(a, b) return a[SEQ] < b[SEQ] end
+
+-- Fails what waits for these jobs, and so on up, and releases what tolerates it; returns those failed, nearest first, and of one job's in the
+-- order they were added.
 function failAbove(ended, now)
   local failed, level = {}, ended
   while #level > 0 do
@@ -183,8 +186,12 @@ function failAbove(ended, now)
     for i, row in ipairs(level) do
       if refs[i] then
         local cause = row[CAUSE] ~= '' and row[CAUSE] or row.id
-        failRows(refs[i], cause, now, above)
-        failRows(failSingles(singles, i, cause, now, above), cause, now, above)
+        local its = {}
+        failRows(refs[i], cause, now, its)
+        local hasRows, others = #its > 0, failSingles(singles, i, cause, now, its)
+        failRows(others, cause, now, its)
+        if hasRows or #others > 0 then table.sort(its, isOlder) end
+        for j = 1, #its do above[#above + 1] = its[j] end
       end
     end
     -- Written at once: who looks one up from here on finds it failed.
