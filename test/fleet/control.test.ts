@@ -130,7 +130,7 @@ test("a cancel is not lost with a restart: it outlives its caller and the worker
     await using hands = await connect(url);
     const future = hands.submit(jobs.untilAborted, ran);
     future.catch(() => undefined);
-    await until("it runs", () => existsSync(ran));
+    await until("it runs", () => existsSync(ran) && readFileSync(ran, "utf8").endsWith("\n"));
     worker.kill("SIGSTOP");
     await hands.cancel(future.id, "revoked");
     return future.id;
