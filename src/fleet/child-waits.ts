@@ -20,6 +20,10 @@ export interface ChildWaitsHost {
   changed(): void;
 }
 
+function noteMissed(running: Running, error: unknown): void {
+  running.hasMissedStore ||= error instanceof StoreUnavailable;
+}
+
 /** True when an attempt fails since the store could not be reached for its children: it has not failed by itself. */
 export function failsWithStore({ hasMissedStore, isCancelled }: Running, thrown: unknown): boolean {
   if (!hasMissedStore || isCancelled) return false;
@@ -43,7 +47,7 @@ export class ChildWaits {
   childrenOf(running: Running): Children {
     running.children ??= this.#host.children(running.job, {
       awaited: (promise) => this.#awaited(running, promise),
-      refused: (error) => void (running.hasMissedStore ||= error instanceof StoreUnavailable),
+      refused: (error) => noteMissed(running, error),
     });
     return running.children;
   }
@@ -70,7 +74,7 @@ export class ChildWaits {
     try {
       return await promise;
     } catch (error) {
-      running.hasMissedStore ||= error instanceof StoreUnavailable;
+      noteMissed(running, error);
       throw error;
     } finally {
       running.awaited -= 1;

@@ -204,7 +204,7 @@ export class Shift {
       now: () => store.now(),
       journal: new Journal(records),
       output: new JobOutput(records),
-      children: (job, awaited) => this.#host.children(job, awaited),
+      children: (job, waiting) => this.#host.children(job, waiting),
       waits: () => this.#waitsChanged(),
       ended: (job, outcome) => this.#ended(job, outcome),
       report: (event) => this.#worker.report(event),

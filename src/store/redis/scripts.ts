@@ -15,7 +15,7 @@ import { dueGates, gates } from "./lua/gates.ts";
 import { moves } from "./lua/moves.ts";
 import { next } from "./lua/next.ts";
 import { prune, pruneTaking } from "./lua/prune.ts";
-import { addIf, listRecords, records, recordsOfMany, write } from "./lua/records.ts";
+import { addIf, listRecords, records, write } from "./lua/records.ts";
 import { deletion, remove } from "./lua/remove.ts";
 import { release } from "./lua/release.ts";
 import { rounds } from "./lua/rounds.ts";
@@ -45,7 +45,6 @@ function own(verb: string): string {
 }
 
 const book = [base, history, fields, prune, rows, gates, moves, rounds, writing, records, ends] as const;
-const removal = [recordsOfMany, deletion] as const;
 
 /** All scripts, by verb. */
 export const scripts = {
@@ -68,12 +67,12 @@ export const scripts = {
   gates: script(base, fields, prune, rows, gates, showGates),
   cancel: script(...book, select, own(cancel)),
   retry: script(...book, select, own(retry)),
-  change: script(...book, select, ...removal, own(change)),
-  remove: script(...book, select, ...removal, own(remove)),
-  tend: script(...book, pruneTaking, ...removal, workers, dueGates, forgetHistory, own(tend)),
+  change: script(...book, select, deletion, own(change)),
+  remove: script(...book, select, deletion, own(remove)),
+  tend: script(...book, pruneTaking, deletion, workers, dueGates, forgetHistory, own(tend)),
   keepEvents: script(base, keepEvents),
   events: script(base, readEvents),
-  dump: script(base, fields, prune, rows, recordsOfMany, dump),
+  dump: script(base, fields, prune, rows, dump),
   load: script(...book, own(load)),
   join: script(base, join),
   renew: script(base, renew),

@@ -51,6 +51,18 @@ local function hmget(key, fields)
   return all
 end
 
+-- Which of these ids are in a set: as keys.
+local function among(set, ids)
+  local isIn = {}
+  if #ids == 0 or call('EXISTS', set) == 0 then return isIn end
+  for i = 1, #ids, most do
+    for j, found in ipairs(call('SMISMEMBER', set, unpack(ids, i, min(#ids, i + most - 1)))) do
+      if found == 1 then isIn[ids[i + j - 1]] = true end
+    end
+  end
+  return isIn
+end
+
 local tallied = {}
 local function tally(state, kind, by)
   local field = state .. kind

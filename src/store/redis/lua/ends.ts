@@ -9,23 +9,11 @@ do
 -- The references of jobs that need this one and were added with it: one, which stands with how long it is kept, or those of one text.
 local function refsBeside(row)
   if row[KEEP] then
-    local above = match(row[KEEP], '\28(.*)')
+    local above = aboveOf(row)
     if above then return { refBySeq(above) } end
   elseif row.above ~= '' then return { refBySeq(row.above) } end
   local text = call('HGET', ABOVE, row.id)
   return text and refsIn(text) or {}
-end
-
--- Which of these ids are needed by jobs added later, or have a root that notes them one by one.
-local function inGraph(ids)
-  local isIn = {}
-  if call('EXISTS', GRAPH) == 0 then return isIn end
-  for i = 1, #ids, most do
-    for j, found in ipairs(call('SMISMEMBER', GRAPH, unpack(ids, i, min(#ids, i + most - 1)))) do
-      if found == 1 then isIn[ids[i + j - 1]] = true end
-    end
-  end
-  return isIn
 end
 
 -- For each of these jobs the references of all that need it; nothing where none does. What they name is read at once. Where
@@ -33,10 +21,10 @@ end
 local function refsAbove(jobs, singles)
   local ids, all, asked = {}, {}, {}
   for i = 1, #jobs do ids[i] = jobs[i].id end
-  local texts, isIn = call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}, inGraph(ids)
+  local texts, isIn = call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}, among(GRAPH, ids)
   local count, marked, its = 0, {}, {}
   for i = 1, #ids do
-    local beside, refs = match(jobs[i][KEEP], '\28(.*)'), nil
+    local beside, refs = aboveOf(jobs[i]), nil
     if beside then refs = { refBySeq(beside) } elseif texts[i] then refs = refsIn(texts[i]) end
     if isIn[ids[i]] then
       refs = refs or {}

@@ -36,21 +36,6 @@ local function wakeBy(row, name, now)
 end
 `;
 
-/** Those of several jobs. */
-export const recordsOfMany: string = String.raw`
--- Which of these ids have any.
-local function recordedOf(ids)
-  local has = {}
-  if #ids == 0 or call('EXISTS', RECORDED) == 0 then return has end
-  for i = 1, #ids, most do
-    for j, found in ipairs(call('SMISMEMBER', RECORDED, unpack(ids, i, min(#ids, i + most - 1)))) do
-      if found == 1 then has[ids[i + j - 1]] = true end
-    end
-  end
-  return has
-end
-`;
-
 /** Writes records. */
 export const write: string = String.raw`
 -- Then: now; for each job or '', name, text or '', worker and fence of the claim or '', '1' to tell of it.

@@ -20,12 +20,7 @@ local function graphOf(jobs)
   end
   -- Read at once, as all of them will be asked for.
   rowsOf(refs)
-  if call('EXISTS', GRAPH) == 0 then return isIn end
-  for i = 1, #ids, most do
-    for j, found in ipairs(call('SMISMEMBER', GRAPH, unpack(ids, i, min(#ids, i + most - 1)))) do
-      if found == 1 then isIn[ids[i + j - 1]] = 'apart' end
-    end
-  end
+  for id in pairs(among(GRAPH, ids)) do isIn[id] = 'apart' end
   return isIn
 end
 
@@ -66,7 +61,7 @@ end
 
 local function deleteRecords(ids)
   local keys, its = {}, {}
-  for id in pairs(recordedOf(ids)) do
+  for id in pairs(among(RECORDED, ids)) do
     its[#its + 1] = id
     keys[#keys + 1] = RECORD .. id
     keys[#keys + 1] = NAMES .. id
@@ -154,7 +149,7 @@ filter.states = filter.states or { d = true, f = true, c = true, e = true }
 local jobs = {}
 if filter.ids or filter.root then
   for _, row in ipairs(selected()) do
-    local above = match(row[KEEP], '\28(.*)') or ''
+    local above = aboveOf(row) or ''
     jobs[#jobs + 1] = { id = row.id, ref = refOf(row), seq = row[SEQ], kind = row[KINDNO], status = row[STATUS], above = above }
   end
 elseif onlyUnsuccessful() then jobs = sift(call('ZRANGE', LOST, 0, -1))

@@ -113,8 +113,9 @@ end
 
 local function refOf(row) return row[SEQ] .. row.id end
 
--- How long it is kept.
+-- How long it is kept, and what alone needs it, if anything says so.
 local function keptFor(row) return match(row[KEEP], '^[^\28]*') end
+local function aboveOf(row) return match(row[KEEP], '\28(.*)') end
 
 -- In the hands of its worker.
 local function isHeld(row) return row[STATUS] == 'u' or (row[STATUS] == 'w' and row[WORKEROF] ~= '') end

@@ -69,7 +69,7 @@ local function settleRun(from, upto, how, states, needed, above)
     local at = first + i * 2
     local id, state, text = ARGV[at - 2], states[i], ARGV[at - 1]
     local goesOn = false
-    if kind == 'd' and state and not needed[i] and not rows[id] and not isDone[id] then
+    if kind == 'd' and state and not needed[id] and not rows[id] and not isDone[id] then
       goesOn = ends[state]
       if goesOn == nil then
         goesOn = endOf(state, prefix)
@@ -100,15 +100,10 @@ local function settleRun(from, upto, how, states, needed, above)
 end
 
 local function settleAll()
-  local ids, needed = {}, {}
+  local ids = {}
   for i = 1, count do ids[i] = ARGV[first + i * 2 - 2] end
   local states = hmget(STATE, ids)
-  if call('EXISTS', GRAPH) == 1 then
-    for i = 1, count, most do
-      local some = call('SMISMEMBER', GRAPH, unpack(ids, i, min(count, i + most - 1)))
-      for j = 1, #some do needed[i + j - 1] = some[j] == 1 end
-    end
-  end
+  local needed = among(GRAPH, ids)
   local above = call('EXISTS', ABOVE) == 1 and hmget(ABOVE, ids) or {}
   local from = 1
   for r = 1, runs do

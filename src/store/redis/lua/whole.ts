@@ -24,7 +24,7 @@ end
 local function takeBlock(refs)
   local ids, fresh, n, fits, all = {}, {}, 0, true, {}
   for i = 1, #refs do all[i] = sub(refs[i], 12) end
-  local isRecorded = recordedOf(all)
+  local isRecorded = among(RECORDED, all)
   for i = 1, #refs do
     if seqOf(refs[i]) > after then
       local id = all[i]
